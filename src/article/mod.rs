@@ -1,0 +1,332 @@
+//! What a publisher keeps: articles, and the changes to them.
+
+mod submission;
+mod window;
+
+pub use submission::{Precision, Submission, When};
+pub use window::{Fill, Window};
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use url::Url;
+
+use crate::{
+    category::{Category, Facet, Language, Selection},
+    text::{Html, Text},
+};
+
+/// A position in the sequence of committed writes. The first write is 1; 0 is before any.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Revision(pub u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The publisher's own key of an article, in NFC.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ArticleId(String);
+
+impl ArticleId {
+    /// Longest key, in bytes.
+    pub const MAX_BYTES: usize = 512;
+
+    /// `None` for a key that is empty, too long, or nothing but what no format can carry.
+    pub fn new(raw: &str) -> Option<Self> {
+        let id: String = Text::new(raw).as_str().nfc().collect();
+        (!id.is_empty() && id.len() <= Self::MAX_BYTES).then_some(Self(id))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ArticleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Somebody who wrote or edited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Never empty, never an address of mail.
+    pub name: Text,
+    /// A page about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Url>,
+    /// An address of mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Text>,
+}
+
+/// Where a republished article comes from (M-20).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Who published it first.
+    pub name: Text,
+    /// The original's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Url>,
+    /// The feed it came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_url: Option<Url>,
+    /// The original's title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Text>,
+    /// The original's author.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Text>,
+}
+
+/// A picture of an article.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// Absolute.
+    pub url: Url,
+    /// What stands under it.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub caption: Text,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub credit: Text,
+    /// What it shows, for those who do not see it.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub alt: Text,
+    /// In pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// In pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Its media type, `image/…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<Text>,
+    /// Its size, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+impl Picture {
+    /// A picture of which only the address is known.
+    pub fn bare(url: Url) -> Self {
+        Self {
+            url,
+            caption: Text::default(),
+            credit: Text::default(),
+            alt: Text::default(),
+            width: None,
+            height: None,
+            mime_type: None,
+            bytes: None,
+        }
+    }
+}
+
+/// A file that comes with an article.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Absolute.
+    pub url: Url,
+    /// Its media type.
+    pub mime_type: Text,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub title: Text,
+    /// Its size, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// How long it plays, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+/// What an article says, apart from who it is and when it was published. Equal stories give equal bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Story {
+    /// The article's page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Url>,
+    /// The page it talks about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_url: Option<Url>,
+    /// The same page for small screens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mobile_url: Option<Url>,
+    /// Plain text; may be empty.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub title: Text,
+    /// Plain text, made from the content when the publisher gave none; may be empty.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub summary: Text,
+    /// The summary says as much as the content: no reader needs both.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_brief: bool,
+    /// The whole text; may be empty.
+    #[serde(default, skip_serializing_if = "Html::is_empty")]
+    pub content: Html,
+    /// In the publisher's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<Person>,
+    /// In the publisher's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editors: Vec<Person>,
+    /// In the publisher's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Text>,
+    /// In the publisher's order, each slug once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Category>,
+    /// `None`: the publication's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights: Option<Text>,
+    /// For a republished piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Main picture first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
+    /// In the publisher's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(claim: &bool) -> bool {
+    !claim
+}
+
+impl Story {
+    /// What it is filed under, each once.
+    pub fn facets(&self) -> BTreeSet<Facet> {
+        let categories = self.categories.iter().map(|category| Facet::category(&category.slug));
+        let authors = self.authors.iter().map(|author| Facet::author(&author.name));
+        let language = self.language.iter().map(Facet::language);
+        [Facet::all()].into_iter().chain(categories).chain(authors).chain(language).collect()
+    }
+
+    /// Whether a feed that makes this selection holds it.
+    pub fn is_selected(&self, selection: &Selection) -> bool {
+        let filed = |slugs: &BTreeSet<_>| self.categories.iter().any(|c| slugs.contains(&c.slug));
+        let written = || self.authors.iter().any(|a| selection.authors.contains(&a.name));
+        let speaks = |wanted: &Language| self.language.as_ref().is_some_and(|l| wanted.covers(l));
+        (selection.any_of.is_empty() || filed(&selection.any_of))
+            && !filed(&selection.none_of)
+            && (selection.authors.is_empty() || written())
+            && selection.language.as_ref().is_none_or(speaks)
+    }
+}
+
+/// A published article.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Article {
+    /// The publisher's key.
+    pub id: ArticleId,
+    /// Minted once, the same in every format for ever (R-47, A-13, J-17).
+    pub guid: Text,
+    /// First publication; never changes.
+    pub published: DateTime<Utc>,
+    /// Last change the publisher thinks significant; not before `published`.
+    pub updated: DateTime<Utc>,
+    /// The write that made it what it is.
+    pub revision: Revision,
+    /// Size of its text in the store, in bytes.
+    pub bytes: u32,
+    /// What it says.
+    pub story: Story,
+}
+
+/// Articles for a feed, read in one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Newest write of the whole store when this was read.
+    pub head: Revision,
+    /// Where the feed stands.
+    pub mark: Mark,
+    /// Who mints identities here: `example.com,2026` (RFC 4151).
+    pub authority: String,
+    /// Newest first: `published` descending, then `id`.
+    pub articles: Vec<Arc<Article>>,
+}
+
+/// Where one or several facets stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Last write that touched them.
+    pub revision: Revision,
+    /// Its commit time, in whole seconds: `Last-Modified`, `atom:updated`, `lastBuildDate`.
+    pub changed: DateTime<Utc>,
+    /// Oldest base a delta may start from.
+    pub floor: Revision,
+}
+
+/// What happened to an article.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It can be read from now on.
+    Published,
+    /// It says something else, and readers should look again.
+    Edited,
+    /// It says something else, and readers need not look again.
+    Corrected,
+    /// It waits for its time, unseen.
+    Held,
+    /// Its time is over.
+    Expired,
+    /// It was taken back.
+    Withdrawn,
+}
+
+impl ChangeKind {
+    const ALL: [Self; 6] = [
+        Self::Published,
+        Self::Edited,
+        Self::Corrected,
+        Self::Held,
+        Self::Expired,
+        Self::Withdrawn,
+    ];
+
+    /// As in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Edited => "edited",
+            Self::Corrected => "corrected",
+            Self::Held => "held",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// What a line of the log says.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The write it was part of.
+    pub revision: Revision,
+    /// Which article.
+    pub article: ArticleId,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// Commit time.
+    pub at: DateTime<Utc>,
+}

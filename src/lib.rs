@@ -1,0 +1,18 @@
+//! Courant publishes stored articles as RSS, Atom and JSON feeds.
+//!
+//! `ARCHITECTURE.md` is the map: a snapshot of the [`store`] becomes a [`feed`], in a [`format`] a document, with its
+//! codings and tags an [`edition`], which [`publish`] keeps and [`http`] answers with.
+
+pub mod article;
+pub mod category;
+pub mod check;
+pub mod clock;
+pub mod config;
+pub mod edition;
+pub mod feed;
+pub mod format;
+pub mod http;
+pub mod import;
+pub mod publish;
+pub mod store;
+pub mod text;

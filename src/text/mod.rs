@@ -1,0 +1,18 @@
+//! What every format can carry: lines of plain text, fragments of HTML, addresses.
+//!
+//! No I/O and no settings. What leaves here needs no more than the escaping of its format.
+
+mod allowed;
+mod characters;
+mod html;
+mod pictures;
+mod plain;
+mod prose;
+mod rewrite;
+mod tree;
+mod urls;
+
+pub use characters::{carried, dropped};
+pub use html::Html;
+pub use plain::Text;
+pub use urls::web_url;
