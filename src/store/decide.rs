@@ -1,0 +1,191 @@
+//! What a submission does to an article: the rules every store follows.
+//!
+//! No I/O: the row as it is, the submission and the commit time in, the row as it will be out.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    article::{ArticleId, ChangeKind, Revision, Story, Submission},
+    category::Facet,
+    store::Outcome,
+    text::Text,
+};
+
+/// Whether an article can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not yet.
+    Held,
+    /// Yes.
+    Live,
+    /// No more.
+    Expired,
+    /// Taken back.
+    Withdrawn,
+}
+
+/// An article as stores keep it.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub id: ArticleId,
+    pub guid: Text,
+    pub state: State,
+    /// The publisher's date, set apart from others of the same day or minute.
+    pub placed: DateTime<Utc>,
+    /// What readers see; from the first time in `Live` on it never changes.
+    pub published: DateTime<Utc>,
+    pub updated: DateTime<Utc>,
+    /// The publisher's `date_modified` as last seen.
+    pub modified: Option<DateTime<Utc>>,
+    /// The day or minute of `placed`, where the publisher gave no more.
+    pub slot: Option<i64>,
+    /// When a held article becomes readable.
+    pub due: Option<DateTime<Utc>>,
+    pub expires: Option<DateTime<Utc>>,
+    /// Whether it has ever been live.
+    pub is_frozen: bool,
+    pub revision: Revision,
+    pub story: Story,
+    /// The story as stored text, in bytes.
+    pub bytes: u32,
+}
+
+/// What has to be written.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub outcome: Outcome,
+    /// Nothing is written without it.
+    pub write: Option<(Row, ChangeKind)>,
+}
+
+impl Decision {
+    fn nothing(outcome: Outcome) -> Self {
+        Self { outcome, write: None }
+    }
+}
+
+/// What else the rules need to know.
+pub(super) struct Circumstances<'a> {
+    /// Commit time, in whole seconds.
+    pub commit: DateTime<Utc>,
+    /// The revision this write will be.
+    pub revision: Revision,
+    /// Identity for an article seen for the first time.
+    pub minted: &'a Text,
+    /// Where the publisher's date is placed among others of its day or minute.
+    pub placed: DateTime<Utc>,
+    /// Publish withdrawn articles again.
+    pub republish: bool,
+}
+
+/// What a submission does to an article that is known (`old`) or not.
+pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'_>) -> Decision {
+    let bytes = serde_json::to_vec(&new.story).map_or(0, |text| text.len());
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let frozen = old.filter(|row| row.is_frozen);
+    // A publication begins when its embargo ends, so that no reader takes it for old news.
+    let begins = new.embargo.map_or(given.placed, |embargo| embargo.max(given.placed));
+    let published = frozen.map_or(begins, |row| row.published);
+    let due = new.embargo.map_or(published, |embargo| embargo.max(published));
+    let state = match new.expires {
+        Some(end) if end <= given.commit => State::Expired,
+        _ if due > given.commit => State::Held,
+        _ => State::Live,
+    };
+    let mut row = Row {
+        id: new.id,
+        guid: old.map_or_else(
+            || new.guid.unwrap_or_else(|| given.minted.clone()),
+            |row| row.guid.clone(),
+        ),
+        state,
+        placed: given.placed,
+        published,
+        updated: published,
+        modified: new.modified.or(old.and_then(|row| row.modified)),
+        slot: new.published.and_then(crate::article::When::slot),
+        due: (state == State::Held).then_some(due),
+        expires: new.expires,
+        is_frozen: frozen.is_some() || state == State::Live,
+        revision: given.revision,
+        story: new.story,
+        bytes,
+    };
+    // A date that lies ahead would stay ahead of the next edit's.
+    let stated = new.modified.map(|modified| modified.min(given.commit.max(published)));
+    let Some(old) = old else {
+        row.updated = stated.unwrap_or(published).max(published);
+        let (outcome, kind) = seen(state);
+        return Decision { outcome, write: Some((row, kind)) };
+    };
+    if old.state == State::Withdrawn {
+        if !given.republish {
+            return Decision::nothing(Outcome::Retired);
+        }
+        row.updated = given.commit.max(published);
+        let (outcome, kind) = seen(state);
+        return Decision { outcome, write: Some((row, kind)) };
+    }
+    let says_other = row.story != old.story;
+    let moved_on =
+        new.modified.is_some_and(|modified| modified > old.modified.unwrap_or(old.updated));
+    let is_significant = new.is_significant.unwrap_or(moved_on) && (says_other || moved_on);
+    row.updated = match (is_significant, frozen.is_some()) {
+        (true, _) if moved_on => stated.unwrap_or(given.commit).max(old.updated).max(published),
+        (true, _) => given.commit.max(old.updated).max(published),
+        (false, true) => old.updated,
+        (false, false) => stated.unwrap_or(published).max(published),
+    };
+    let same_times = (row.state, row.published, row.updated, row.due, row.expires)
+        == (old.state, old.published, old.updated, old.due, old.expires);
+    if !says_other && same_times {
+        return Decision::nothing(Outcome::Unchanged);
+    }
+    let (outcome, kind) = match (old.state, state) {
+        (State::Live, State::Live) if is_significant => (Outcome::Edited, ChangeKind::Edited),
+        (State::Live, State::Live) => (Outcome::Corrected, ChangeKind::Corrected),
+        _ => seen(state),
+    };
+    Decision { outcome, write: Some((row, kind)) }
+}
+
+/// What an article that comes into a state is to the log.
+fn seen(state: State) -> (Outcome, ChangeKind) {
+    match state {
+        State::Live => (Outcome::Published, ChangeKind::Published),
+        State::Held => (Outcome::Held, ChangeKind::Held),
+        State::Expired => (Outcome::Expired, ChangeKind::Expired),
+        State::Withdrawn => (Outcome::Retired, ChangeKind::Withdrawn),
+    }
+}
+
+/// Where the date of the next article of a day or minute goes: a second after the last one there.
+pub(super) fn place(
+    start: DateTime<Utc>,
+    room: TimeDelta,
+    last: Option<DateTime<Utc>>,
+) -> DateTime<Utc> {
+    let end = start + room;
+    last.map_or(start, |last| (last + TimeDelta::seconds(1)).min(end))
+}
+
+/// The marks a change of a row touches.
+pub(super) struct Touch {
+    /// What it was or will be filed under, while readable.
+    pub facets: BTreeSet<Facet>,
+    /// Whether a window may now hold an older article than before, so that no earlier base will do for a delta.
+    pub raises_floor: bool,
+}
+
+/// Which marks move when `old` becomes `new`.
+pub(super) fn touch(old: Option<&Row>, new: &Row) -> Touch {
+    let filed =
+        |row: &Row| if row.state == State::Live { row.story.facets() } else { BTreeSet::new() };
+    let before = old.map(filed).unwrap_or_default();
+    let after = filed(new);
+    let shrinks = old.is_some_and(|old| new.published < old.published || new.bytes < old.bytes);
+    let raises_floor = !before.is_empty() && (before != after || shrinks);
+    Touch { facets: &before | &after, raises_floor }
+}

@@ -1,0 +1,205 @@
+//! Where articles are kept, and the numbered log of every change to them.
+//!
+//! No clock of its own: writers are told the time, and commit times never fall whatever they are told.
+
+mod decide;
+mod sqlite;
+
+pub use sqlite::SqliteStore;
+
+use std::num::NonZeroU16;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::{
+    article::{ArticleId, Change, Mark, Revision, Snapshot, Submission, Window},
+    category::{Category, Facet, Selection},
+    text::Text,
+};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer program has written here.
+    #[error(
+        "the store `{path}` has layout {found} and this program knows layouts up to {known}; \
+         run the newer program, or restore the backup made before it"
+    )]
+    Newer {
+        /// Which store.
+        path: String,
+        /// Its layout.
+        found: i64,
+        /// The newest layout of this program.
+        known: i64,
+    },
+    /// The file is something else.
+    #[error("`{0}` is not a store of this program; name another file")]
+    Foreign(String),
+    /// It cannot be opened.
+    #[error("cannot open the store `{path}`")]
+    Open {
+        /// Which store.
+        path: String,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The database failed.
+    #[error("the store failed")]
+    Database(#[from] rusqlite::Error),
+    /// A row does not read back.
+    #[error("the store holds an article that cannot be read, `{id}`")]
+    Article {
+        /// Which one.
+        id: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The program is shutting down.
+    #[error("the store is closing")]
+    Closing,
+}
+
+/// What a store gives.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// How to take articles in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Intake {
+    /// Publish withdrawn articles again.
+    pub republish: bool,
+    /// Find out what would happen, and change nothing.
+    pub rehearse: bool,
+}
+
+/// What became of one submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Seen for the first time, or again after a withdrawal, and published.
+    Published,
+    /// Waits for its time.
+    Held,
+    /// Its time was already over, or is over by this edit.
+    Expired,
+    /// Changed, and readers are told.
+    Edited,
+    /// Changed quietly.
+    Corrected,
+    /// Nothing new.
+    Unchanged,
+    /// It was withdrawn and stays so.
+    Retired,
+    /// Refused: its guid belongs to another article.
+    GuidTaken {
+        /// Whose it is.
+        by: ArticleId,
+    },
+}
+
+/// What a write came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The newest revision after it.
+    pub revision: Revision,
+    /// One for each submission or id, in their order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// The facets that moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Up to and including this write.
+    pub head: Revision,
+    /// Each once, in no special order.
+    pub facets: Vec<Facet>,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Census {
+    /// To be read now.
+    pub published: i64,
+    /// Waiting for their time.
+    pub held: i64,
+    /// Their time is over.
+    pub expired: i64,
+    /// Taken back.
+    pub withdrawn: i64,
+}
+
+/// Articles and the log of changes to them.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The newest write.
+    async fn head(&self) -> Result<Revision>;
+
+    /// Waits until there is a write newer than `seen`, by this process or another.
+    async fn changed(&self, seen: Revision) -> Result<Revision>;
+
+    /// The facets that writes after `seen` have touched.
+    async fn moved(&self, seen: Revision) -> Result<Moved>;
+
+    /// Where these facets stand together: the largest revision, time and floor among theirs.
+    async fn mark(&self, facets: &[Facet]) -> Result<Mark>;
+
+    /// The newest articles of a selection, with the mark of `facets`, read in one transaction.
+    async fn snapshot(
+        &self,
+        facets: &[Facet],
+        selection: &Selection,
+        window: Window,
+    ) -> Result<Snapshot>;
+
+    /// Changes after a revision, oldest first.
+    async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;
+
+    /// Every category that ever held an article, by slug.
+    async fn categories(&self) -> Result<Vec<Category>>;
+
+    /// How many articles there are.
+    async fn census(&self) -> Result<Census>;
+
+    /// Takes articles in; a batch is one revision, and on disk before this returns.
+    async fn upsert(
+        &self,
+        batch: Vec<Submission>,
+        intake: Intake,
+        now: DateTime<Utc>,
+    ) -> Result<Receipt>;
+
+    /// Takes articles back; `None` for an id that nobody knows. One revision.
+    async fn withdraw(
+        &self,
+        ids: Vec<ArticleId>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<Outcome>>>;
+
+    /// Publishes what is due and ends what is over; the time of the next such event, if any is known.
+    async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>>;
+
+    /// Notes what `feeds.toml` says, each a facet and a fingerprint; what moved is a write.
+    async fn declare(
+        &self,
+        fingerprints: Vec<(Facet, u64)>,
+        now: DateTime<Utc>,
+    ) -> Result<Revision>;
+}
+
+/// The identity an article gets at first sight (R-47, A-14).
+pub(crate) fn mint(authority: &str, id: &ArticleId) -> Text {
+    /// What stays as it is in a `tag:` address: RFC 4151 section 2.1, less what some readers trip over.
+    const SPECIFIC: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'/')
+        .remove(b':');
+    Text::new(&format!(
+        "tag:{authority}:article/{}",
+        percent_encoding::utf8_percent_encode(id.as_str(), SPECIFIC)
+    ))
+}

@@ -1,0 +1,208 @@
+//! The embedded store: one SQLite file.
+//!
+//! Write-ahead log with a sync at every commit: what was acknowledged is on disk, and readers never wait for writers.
+
+mod read;
+mod row;
+mod schema;
+mod write;
+
+use std::{
+    num::NonZeroU16,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    article::{ArticleId, Change, Mark, Revision, Snapshot, Submission, Window},
+    category::{Category, Facet, Selection},
+    store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
+};
+
+/// How often writes of other processes are looked for; a change is to be seen within a second.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a writer waits for another process to finish.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Connections for reading at the same time.
+const READERS: usize = 4;
+
+/// A store in one file.
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Arc<Mutex<Connection>>,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+    news: watch::Sender<Revision>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it. A new store mints identities under `authority` (`example.com,2026`, RFC 4151) for
+    /// ever; an old one keeps its own.
+    pub fn open(path: &Path, authority: &str, now: DateTime<Utc>) -> Result<Self> {
+        let open = |flags| {
+            Connection::open_with_flags(path, flags)
+                .map_err(|source| StoreError::Open { path: path.display().to_string(), source })
+        };
+        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut writer =
+            open(flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        schema::prepare(&mut writer, path, authority, now)?;
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            let reader = open(flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            reader.busy_timeout(BUSY)?;
+            readers.push(reader);
+        }
+        let head = read::head(&writer)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Arc::new(Mutex::new(writer)),
+            readers: Arc::new(Mutex::new(readers)),
+            permits: Arc::new(Semaphore::new(READERS)),
+            news: watch::Sender::new(head),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit =
+            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closing)?;
+        let readers = Arc::clone(&self.readers);
+        blocking(move || {
+            let reader = lock(&readers).pop().expect("there are as many readers as permits");
+            let answer = work(&reader);
+            lock(&readers).push(reader);
+            drop(permit);
+            answer
+        })
+        .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let writer = Arc::clone(&self.writer);
+        let (answer, head) = blocking(move || {
+            let mut writer = lock(&writer);
+            let answer = work(&mut writer);
+            Ok((answer, read::head(&writer)?))
+        })
+        .await?;
+        self.news.send_if_modified(|known| {
+            let is_news = head > *known;
+            *known = head.max(*known);
+            is_news
+        });
+        answer
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => answer,
+        Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
+        Err(_) => Err(StoreError::Closing),
+    }
+}
+
+/// A panic while the lock was held has rolled its transaction back, so the connection is as good as before.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn head(&self) -> Result<Revision> {
+        self.read(read::head).await
+    }
+
+    async fn changed(&self, seen: Revision) -> Result<Revision> {
+        let mut news = self.news.subscribe();
+        loop {
+            let head = self.head().await?;
+            if head > seen {
+                return Ok(head);
+            }
+            // Elapsed: another process may have written.
+            let _ = tokio::time::timeout(LOOK, news.wait_for(|head| *head > seen)).await;
+        }
+    }
+
+    async fn moved(&self, seen: Revision) -> Result<Moved> {
+        self.read(move |reader| read::moved(reader, seen)).await
+    }
+
+    async fn mark(&self, facets: &[Facet]) -> Result<Mark> {
+        let facets = facets.to_vec();
+        self.read(move |reader| read::mark(reader, &facets)).await
+    }
+
+    async fn snapshot(
+        &self,
+        facets: &[Facet],
+        selection: &Selection,
+        window: Window,
+    ) -> Result<Snapshot> {
+        let (facets, selection) = (facets.to_vec(), selection.clone());
+        self.read(move |reader| read::snapshot(reader, &facets, &selection, window)).await
+    }
+
+    async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {
+        self.read(move |reader| read::log(reader, since, limit)).await
+    }
+
+    async fn categories(&self) -> Result<Vec<Category>> {
+        self.read(read::categories).await
+    }
+
+    async fn census(&self) -> Result<Census> {
+        self.read(read::census).await
+    }
+
+    async fn upsert(
+        &self,
+        batch: Vec<Submission>,
+        intake: Intake,
+        now: DateTime<Utc>,
+    ) -> Result<Receipt> {
+        self.write(move |writer| write::upsert(writer, batch, intake, now)).await
+    }
+
+    async fn withdraw(
+        &self,
+        ids: Vec<ArticleId>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<Outcome>>> {
+        self.write(move |writer| write::withdraw(writer, &ids, now)).await
+    }
+
+    async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        self.write(move |writer| write::release(writer, now)).await
+    }
+
+    async fn declare(
+        &self,
+        fingerprints: Vec<(Facet, u64)>,
+        now: DateTime<Utc>,
+    ) -> Result<Revision> {
+        self.write(move |writer| write::declare(writer, &fingerprints, now)).await
+    }
+}

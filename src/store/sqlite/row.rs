@@ -1,0 +1,130 @@
+//! Rows of the table `article`, in and out.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Row as SqlRow, Transaction, named_params};
+
+use crate::{
+    article::{ArticleId, Revision, Story},
+    store::{
+        Result, StoreError,
+        decide::{Row, State},
+    },
+    text::Text,
+};
+
+/// The columns of [`decode`], in its order.
+pub(super) const COLUMNS: &str = "key, id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story";
+
+/// Seconds since 1970 as a time. A time that no calendar has, which only a damaged file holds, is 1970.
+pub(super) fn time(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+}
+
+/// A revision as it is stored.
+pub(super) fn number(revision: Revision) -> i64 {
+    i64::try_from(revision.0).unwrap_or(i64::MAX)
+}
+
+/// A stored revision.
+pub(super) fn revision(number: i64) -> Revision {
+    Revision(u64::try_from(number).unwrap_or_default())
+}
+
+/// A stored story.
+pub(super) fn story(id: &str, text: &str) -> Result<Story> {
+    serde_json::from_str(text).map_err(|source| StoreError::Article { id: id.to_owned(), source })
+}
+
+/// How `State` is stored.
+pub(super) fn state(state: State) -> i64 {
+    match state {
+        State::Held => 0,
+        State::Live => 1,
+        State::Expired => 2,
+        State::Withdrawn => 3,
+    }
+}
+
+/// An article by its id, with its key.
+pub(super) fn find(transaction: &Transaction<'_>, id: &ArticleId) -> Result<Option<(i64, Row)>> {
+    let mut select =
+        transaction.prepare_cached(&format!("SELECT {COLUMNS} FROM article WHERE id = ?"))?;
+    let mut rows = select.query([id.as_str()])?;
+    rows.next()?.map(decode).transpose()
+}
+
+/// One row of a query for [`COLUMNS`].
+pub(super) fn decode(row: &SqlRow<'_>) -> Result<(i64, Row)> {
+    let id: String = row.get("id")?;
+    let text = row.get_ref("story")?.as_str().map_err(rusqlite::Error::from)?;
+    // A withdrawn article keeps its identity, and nothing of what it said.
+    let story = if text.is_empty() { Story::default() } else { story(&id, text)? };
+    let state = match row.get("state")? {
+        0 => State::Held,
+        1 => State::Live,
+        2 => State::Expired,
+        _ => State::Withdrawn,
+    };
+    let instant = |column| row.get(column).map(time);
+    let instants = |column| row.get::<_, Option<i64>>(column).map(|seconds| seconds.map(time));
+    let decoded = Row {
+        id: ArticleId::new(&id).ok_or(rusqlite::Error::InvalidQuery)?,
+        guid: Text::new(&row.get::<_, String>("guid")?),
+        state,
+        placed: instant("placed")?,
+        published: instant("published")?,
+        updated: instant("updated")?,
+        modified: instants("modified")?,
+        slot: row.get("slot")?,
+        due: instants("due")?,
+        expires: instants("expires")?,
+        is_frozen: row.get("frozen")?,
+        revision: revision(row.get("revision")?),
+        story,
+        bytes: row.get("bytes")?,
+    };
+    Ok((row.get("key")?, decoded))
+}
+
+/// Writes a row, new or changed, and gives its key.
+pub(super) fn save(transaction: &Transaction<'_>, row: &Row) -> Result<i64> {
+    let text = match row.state {
+        State::Withdrawn => String::new(),
+        State::Held | State::Live | State::Expired => {
+            serde_json::to_string(&row.story).expect("a story has text keys only")
+        }
+    };
+    let seconds = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp());
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO article
+           (id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story)
+         VALUES
+           (:id, :guid, :state, :placed, :published, :updated, :modified, :slot, :due, :expires, :frozen, :revision,
+            :bytes, :story)
+         ON CONFLICT (id) DO UPDATE SET
+           state = :state, placed = :placed, published = :published, updated = :updated, modified = :modified,
+           slot = :slot, due = :due, expires = :expires, frozen = :frozen, revision = :revision, bytes = :bytes,
+           story = :story
+         RETURNING key",
+    )?;
+    let key = insert.query_row(
+        named_params! {
+            ":id": row.id.as_str(),
+            ":guid": row.guid.as_str(),
+            ":state": state(row.state),
+            ":placed": row.placed.timestamp(),
+            ":published": row.published.timestamp(),
+            ":updated": row.updated.timestamp(),
+            ":modified": seconds(row.modified),
+            ":slot": row.slot,
+            ":due": seconds(row.due),
+            ":expires": seconds(row.expires),
+            ":frozen": row.is_frozen,
+            ":revision": number(row.revision),
+            ":bytes": row.bytes,
+            ":story": text,
+        },
+        |row| row.get(0),
+    )?;
+    Ok(key)
+}

@@ -1,0 +1,342 @@
+//! Writes: each one transaction, one revision, lines in the log and moved marks.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::{
+    article::{ArticleId, ChangeKind, Revision, Story, Submission},
+    category::{Category, Facet},
+    store::{
+        Intake, Outcome, Receipt, Result,
+        decide::{Circumstances, Row, State, Touch, place, submit, touch},
+        mint,
+        sqlite::row::{COLUMNS, decode, find, number, revision, save, time},
+    },
+    text::Text,
+};
+
+/// A transaction that holds the row which counts revisions.
+struct Writing<'c> {
+    transaction: Transaction<'c>,
+    authority: String,
+    /// The revision this write will be, if it changes anything.
+    revision: Revision,
+    /// Its time: never before an earlier write's, whatever the clock does.
+    commit: DateTime<Utc>,
+    changes: bool,
+    /// What moves, and whether its floor rises.
+    touched: HashMap<Facet, bool>,
+    labels: HashMap<Facet, Text>,
+}
+
+impl<'c> Writing<'c> {
+    fn begin(writer: &'c mut Connection, now: DateTime<Utc>) -> Result<Self> {
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (head, changed, authority): (i64, i64, String) =
+            transaction.query_row("SELECT head, changed, authority FROM store", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        Ok(Self {
+            transaction,
+            authority,
+            revision: Revision(revision(head).0 + 1),
+            commit: time(now.timestamp().max(changed)),
+            changes: false,
+            touched: HashMap::new(),
+            labels: HashMap::new(),
+        })
+    }
+
+    fn log(&mut self, id: &ArticleId, kind: ChangeKind) -> Result<()> {
+        self.changes = true;
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT OR REPLACE INTO change (revision, id, kind, at) VALUES (?, ?, ?, ?)",
+        )?;
+        insert.execute(params![
+            number(self.revision),
+            id.as_str(),
+            kind.name(),
+            self.commit.timestamp()
+        ])?;
+        Ok(())
+    }
+
+    fn touch(&mut self, Touch { facets, raises_floor }: Touch) {
+        for facet in facets {
+            *self.touched.entry(facet).or_default() |= raises_floor;
+        }
+    }
+
+    /// Puts `row` in the place of `old`: the article, what it is filed under, the log, the marks.
+    fn put(&mut self, old: Option<(i64, &Row)>, row: &Row, kind: ChangeKind) -> Result<()> {
+        if let Some((key, old)) = old {
+            self.unfile(key, old)?;
+        }
+        let key = save(&self.transaction, row)?;
+        self.file(key, row)?;
+        self.touch(touch(old.map(|(_, old)| old), row));
+        self.log(&row.id, kind)
+    }
+
+    fn file(&mut self, key: i64, row: &Row) -> Result<()> {
+        if row.state != State::Live {
+            return Ok(());
+        }
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO filing (facet, published, id, article) VALUES (?, ?, ?, ?)",
+        )?;
+        for facet in row.story.facets() {
+            insert.execute(params![
+                facet.as_str(),
+                row.published.timestamp(),
+                row.id.as_str(),
+                key
+            ])?;
+        }
+        for Category { slug, label } in &row.story.categories {
+            self.labels.insert(Facet::category(slug), label.clone());
+        }
+        Ok(())
+    }
+
+    fn unfile(&mut self, _key: i64, row: &Row) -> Result<()> {
+        if row.state != State::Live {
+            return Ok(());
+        }
+        let mut delete = self
+            .transaction
+            .prepare_cached("DELETE FROM filing WHERE facet = ? AND published = ? AND id = ?")?;
+        for facet in row.story.facets() {
+            delete.execute(params![facet.as_str(), row.published.timestamp(), row.id.as_str()])?;
+        }
+        Ok(())
+    }
+
+    /// Moves the marks and commits. Nothing changed: nothing is written, and no revision is used up.
+    fn commit(mut self) -> Result<Revision> {
+        if !self.changes {
+            return Ok(Revision(self.revision.0 - 1));
+        }
+        let is_new_category = {
+            let mut known =
+                self.transaction.prepare_cached("SELECT 1 FROM mark WHERE facet = ?")?;
+            let mut is_new = false;
+            for facet in self.labels.keys() {
+                is_new |= !known.exists([facet.as_str()])?;
+            }
+            is_new
+        };
+        if is_new_category {
+            self.touched.entry(Facet::catalogue()).or_default();
+        }
+        {
+            let mut upsert = self.transaction.prepare_cached(
+                "INSERT INTO mark (facet, revision, changed, floor, label) VALUES (?1, ?2, ?3, iif(?4, ?2, 0), ?5)
+                 ON CONFLICT (facet) DO UPDATE SET
+                   revision = ?2, changed = ?3, floor = iif(?4, ?2, floor), label = coalesce(label, ?5)",
+            )?;
+            for (facet, raises_floor) in &self.touched {
+                let label = self.labels.get(facet).map(Text::as_str);
+                let (revision, commit) = (number(self.revision), self.commit.timestamp());
+                upsert.execute(params![facet.as_str(), revision, commit, raises_floor, label])?;
+            }
+            let mut store =
+                self.transaction.prepare_cached("UPDATE store SET head = ?, changed = ?")?;
+            store.execute(params![number(self.revision), self.commit.timestamp()])?;
+        }
+        self.transaction.commit()?;
+        Ok(self.revision)
+    }
+}
+
+pub(super) fn upsert(
+    writer: &mut Connection,
+    batch: Vec<Submission>,
+    intake: Intake,
+    now: DateTime<Utc>,
+) -> Result<Receipt> {
+    let mut writing = Writing::begin(writer, now)?;
+    // Articles without a date are new in the order given: the last of them now, each a second after the one before.
+    let mut undated = batch.iter().filter(|submission| submission.published.is_none()).count();
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for submission in batch {
+        if submission.published.is_none() {
+            undated -= 1;
+        }
+        let behind = TimeDelta::seconds(i64::try_from(undated).unwrap_or_default());
+        let unstated = writing.commit - behind;
+        outcomes.push(writing.submit(submission, intake.republish, unstated)?);
+    }
+    if intake.rehearse {
+        let revision = Revision(writing.revision.0 - 1);
+        return Ok(Receipt { revision, outcomes });
+    }
+    Ok(Receipt { revision: writing.commit()?, outcomes })
+}
+
+impl Writing<'_> {
+    fn submit(
+        &mut self,
+        submission: Submission,
+        republish: bool,
+        unstated: DateTime<Utc>,
+    ) -> Result<Outcome> {
+        let old = find(&self.transaction, &submission.id)?;
+        let minted = mint(&self.authority, &submission.id);
+        if old.is_none() {
+            let guid = submission.guid.as_ref().unwrap_or(&minted);
+            if let Some(by) = self.owner(guid)? {
+                return Ok(Outcome::GuidTaken { by });
+            }
+        }
+        let placed = self.place(&submission, old.as_ref().map(|(_, row)| row), unstated)?;
+        let given = Circumstances {
+            commit: self.commit,
+            revision: self.revision,
+            minted: &minted,
+            placed,
+            republish,
+        };
+        let decision = submit(old.as_ref().map(|(_, row)| row), submission, &given);
+        if let Some((row, kind)) = decision.write {
+            self.put(old.as_ref().map(|(key, row)| (*key, row)), &row, kind)?;
+        }
+        Ok(decision.outcome)
+    }
+
+    /// Whose guid it is.
+    fn owner(&self, guid: &Text) -> Result<Option<ArticleId>> {
+        let mut select =
+            self.transaction.prepare_cached("SELECT id FROM article WHERE guid = ?")?;
+        let id: Option<String> = select.query_row([guid.as_str()], |row| row.get(0)).optional()?;
+        Ok(id.as_deref().and_then(ArticleId::new))
+    }
+
+    /// The article's date among others given the same day or minute: those that came first stay first.
+    fn place(
+        &self,
+        submission: &Submission,
+        old: Option<&Row>,
+        unstated: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>> {
+        let Some(when) = submission.published else {
+            return Ok(old.map_or(unstated, |old| old.placed));
+        };
+        let Some(slot) = when.slot() else { return Ok(when.start) };
+        if let Some(old) = old.filter(|old| old.slot == Some(slot)) {
+            return Ok(old.placed);
+        }
+        let mut select =
+            self.transaction.prepare_cached("SELECT max(placed) FROM article WHERE slot = ?")?;
+        let last: Option<i64> = select.query_row([slot], |row| row.get(0))?;
+        Ok(place(when.start, when.room(), last.map(time)))
+    }
+}
+
+pub(super) fn withdraw(
+    writer: &mut Connection,
+    ids: &[ArticleId],
+    now: DateTime<Utc>,
+) -> Result<Vec<Option<Outcome>>> {
+    let mut writing = Writing::begin(writer, now)?;
+    let mut outcomes = Vec::with_capacity(ids.len());
+    for id in ids {
+        let found = find(&writing.transaction, id)?;
+        outcomes.push(found.as_ref().map(|(_, old)| match old.state {
+            State::Withdrawn => Outcome::Unchanged,
+            State::Held | State::Live | State::Expired => Outcome::Retired,
+        }));
+        if let Some((key, old)) = found.filter(|(_, old)| old.state != State::Withdrawn) {
+            let row = Row {
+                state: State::Withdrawn,
+                due: None,
+                expires: None,
+                revision: writing.revision,
+                story: Story::default(),
+                bytes: 0,
+                ..old.clone()
+            };
+            writing.put(Some((key, &old)), &row, ChangeKind::Withdrawn)?;
+        }
+    }
+    writing.commit()?;
+    Ok(outcomes)
+}
+
+pub(super) fn release(
+    writer: &mut Connection,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>> {
+    /// So many at a time, so that other writers get their turn; the rest is due at once.
+    const BATCH: i64 = 1_000;
+    let soonest = "SELECT min(least) FROM (SELECT min(due) AS least FROM article WHERE due IS NOT NULL
+                   UNION ALL SELECT min(expires) FROM article WHERE expires IS NOT NULL AND state IN (0, 1))";
+    let next = |connection: &Connection| -> Result<Option<i64>> {
+        Ok(connection.prepare_cached(soonest)?.query_row([], |row| row.get(0))?)
+    };
+    // Most looks find nothing, and need no write lock to do so.
+    let due = next(writer)?;
+    if due.is_none_or(|due| due > now.timestamp()) {
+        return Ok(due.map(time));
+    }
+    let mut writing = Writing::begin(writer, now)?;
+    let rows = {
+        let mut select = writing.transaction.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM article
+             WHERE due <= ?1 OR (expires <= ?1 AND state IN (0, 1)) ORDER BY id LIMIT {BATCH}"
+        ))?;
+        let mut found = select.query([writing.commit.timestamp()])?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(decode(row)?);
+        }
+        rows
+    };
+    for (key, old) in rows {
+        let is_over = old.expires.is_some_and(|end| end <= writing.commit);
+        let (state, kind) = if is_over {
+            (State::Expired, ChangeKind::Expired)
+        } else {
+            (State::Live, ChangeKind::Published)
+        };
+        let is_frozen = old.is_frozen || state == State::Live;
+        let row = Row { state, due: None, is_frozen, revision: writing.revision, ..old.clone() };
+        writing.put(Some((key, &old)), &row, kind)?;
+    }
+    writing.commit()?;
+    Ok(next(writer)?.map(time))
+}
+
+pub(super) fn declare(
+    writer: &mut Connection,
+    fingerprints: &[(Facet, u64)],
+    now: DateTime<Utc>,
+) -> Result<Revision> {
+    let mut writing = Writing::begin(writer, now)?;
+    let mut is_old = Vec::with_capacity(fingerprints.len());
+    {
+        let mut select =
+            writing.transaction.prepare_cached("SELECT fingerprint FROM mark WHERE facet = ?")?;
+        for (facet, fingerprint) in fingerprints {
+            let known: Option<Option<i64>> =
+                select.query_row([facet.as_str()], |row| row.get(0)).optional()?;
+            is_old.push(known.flatten() == Some(fingerprint.cast_signed()));
+        }
+    }
+    if is_old.iter().all(|is_old| *is_old) {
+        return Ok(Revision(writing.revision.0 - 1));
+    }
+    for ((facet, fingerprint), _) in fingerprints.iter().zip(is_old).filter(|(_, is_old)| !is_old) {
+        // What a delta would tell apart from its base is everything.
+        writing.touched.insert(facet.clone(), true);
+        writing.changes = true;
+        let mut upsert = writing.transaction.prepare_cached(
+            "INSERT INTO mark (facet, revision, changed, floor, fingerprint) VALUES (?1, 0, 0, 0, ?2)
+             ON CONFLICT (facet) DO UPDATE SET fingerprint = ?2",
+        )?;
+        upsert.execute(params![facet.as_str(), fingerprint.cast_signed()])?;
+    }
+    writing.commit()
+}
