@@ -1,0 +1,482 @@
+//! From a record to a submission: every field checked, every mistake of a record found at once.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use url::Url;
+
+use crate::{
+    article::{ArticleId, Attachment, Person, Picture, Source, Story, Submission, When},
+    category::{Category, Language, Slug},
+    feed::Catalogue,
+    import::{
+        date,
+        file::reason,
+        record::{AttachmentRecord, ImageRecord, Key, PersonRecord, Record, SourceRecord},
+    },
+    text::{Html, Text, dropped, web_url},
+};
+
+/// Longest summary made from a content, in characters as readers see them.
+const SUMMARY_LENGTH: usize = 160;
+/// Largest content, in bytes before it is cleaned.
+const MAX_CONTENT: usize = 4 << 20;
+/// Longest title or other line, in bytes.
+const MAX_LINE: usize = 4_000;
+/// Most authors, pictures, tags and so on of one article.
+const MAX_LIST: usize = 200;
+
+/// A mistake in a field of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// As in the record: `images[2].url`; empty when the record is not one.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+/// What records are read with.
+#[derive(Clone, Debug)]
+pub struct Reading<'a> {
+    /// Labels of categories, and the site that addresses without a host belong to.
+    pub catalogue: &'a Catalogue,
+    /// For dates without an offset.
+    pub zone: Tz,
+}
+
+/// A record that was read.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    reading: &'a Reading<'a>,
+    /// Fields that are not part of a record, and how often each came.
+    pub unknown: BTreeMap<String, u64>,
+    /// Characters left out because no format can carry them.
+    pub dropped: u64,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Reader<'a> {
+    /// Nothing read yet.
+    pub fn new(reading: &'a Reading<'a>) -> Self {
+        Self { reading, unknown: BTreeMap::new(), dropped: 0, faults: Vec::new() }
+    }
+
+    /// The submission a record's JSON stands for, or everything that is wrong with it.
+    pub fn read(&mut self, json: &str) -> Result<Submission, Vec<Fault>> {
+        let record = self.parse(json).map_err(|fault| vec![fault])?;
+        let submission = self.submission(record);
+        let faults = std::mem::take(&mut self.faults);
+        submission.filter(|_| faults.is_empty()).ok_or(faults)
+    }
+
+    fn parse(&mut self, json: &str) -> Result<Record, Fault> {
+        let mut parser = serde_json::Deserializer::from_str(json);
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(&mut parser, &mut track);
+        let mut unknown = Vec::new();
+        let record =
+            serde_ignored::deserialize(tracked, |path| unknown.push(general(&path.to_string())))
+                .and_then(|record| parser.end().map(|()| record));
+        let record: Record = record.map_err(|error| {
+            let field = general_path(&track.path().to_string());
+            let problem = if error.is_data() {
+                reason(&error)
+            } else {
+                format!("not JSON: {}", reason(&error))
+            };
+            Fault { field: if error.is_data() { field } else { String::new() }, problem }
+        })?;
+        for field in unknown {
+            // A hostile file has as many names as it likes.
+            if self.unknown.len() < 1_000 || self.unknown.contains_key(&field) {
+                *self.unknown.entry(field).or_default() += 1;
+            }
+        }
+        Ok(record)
+    }
+
+    fn fault(&mut self, field: impl Into<String>, problem: impl Into<String>) {
+        self.faults.push(Fault { field: field.into(), problem: problem.into() });
+    }
+
+    fn submission(&mut self, record: Record) -> Option<Submission> {
+        let id = self.id(record.id);
+        let site = self.reading.catalogue.site.url.clone();
+        let url = self.url("url", record.url, &site);
+        let base = url.clone().unwrap_or(site);
+        let content = self.content(record.content_html, record.content_text, &base);
+        let whole = content.to_text();
+        let given = self.text("summary", record.summary).filter(|summary| !summary.is_empty());
+        let summary = given.unwrap_or_else(|| whole.cut(SUMMARY_LENGTH));
+        let title = self.text("title", record.title).unwrap_or_default();
+        let pictures = self.pictures(record.image, record.images, &base);
+        if title.is_empty() && content.is_empty() && summary.is_empty() {
+            self.fault("title", "there is neither a title nor a text; give `title`, `content_html` or `content_text`");
+        }
+        let story = Story {
+            external_url: self.url("external_url", record.external_url, &base),
+            mobile_url: self.url("mobile_url", record.mobile_url, &base),
+            url,
+            is_brief: summary == whole,
+            title,
+            summary,
+            content,
+            authors: self.people("authors", record.authors, &base),
+            editors: self.people("editors", record.editors, &base),
+            tags: self.tags(record.tags),
+            categories: self.categories(record.categories),
+            language: self.language(record.language.as_deref()),
+            rights: self.text("rights", record.rights).filter(|rights| !rights.is_empty()),
+            source: record.source.and_then(|source| self.source(source, &base)),
+            pictures,
+            attachments: self.attachments(record.attachments, &base),
+        };
+        let embargo = self.when("embargo", record.embargo.as_deref()).map(|when| when.start);
+        let expires = self
+            .when("expires", record.expires.as_deref())
+            .map(|when| date::end(when, self.reading.zone));
+        if let (Some(embargo), Some(expires)) = (embargo, expires)
+            && expires <= embargo
+        {
+            self.fault("expires", "it ends before its `embargo` does; mend one of the two");
+        }
+        Some(Submission {
+            id: id?,
+            guid: self.guid(record.guid),
+            published: self.when("date_published", record.date_published.as_deref()),
+            modified: self.modified(record.date_modified.as_deref()),
+            embargo,
+            expires,
+            is_significant: record.significant,
+            story,
+        })
+    }
+
+    fn id(&mut self, key: Option<Key>) -> Option<ArticleId> {
+        let raw = match key {
+            Some(Key::Text(raw)) => raw,
+            Some(Key::Number(number)) => number.to_string(),
+            None => {
+                self.fault("id", "missing; give the key that your database has for the article");
+                return None;
+            }
+        };
+        let id = ArticleId::new(&raw);
+        if id.is_none() {
+            self.fault("id", format!("not a key of 1 to {} bytes", ArticleId::MAX_BYTES));
+        }
+        id
+    }
+
+    fn guid(&mut self, raw: Option<String>) -> Option<Text> {
+        let raw = raw?;
+        let guid = Text::new(&raw);
+        if guid.is_empty() || guid.as_str() != raw || raw.len() > 1_000 {
+            self.fault(
+                "guid",
+                "cannot be kept as it is: it is empty, too long, or has white space or control characters that feeds \
+                 cannot carry; leave it out to get a new one",
+            );
+            return None;
+        }
+        Some(guid)
+    }
+
+    /// A line of plain text.
+    fn text(&mut self, field: &str, raw: Option<String>) -> Option<Text> {
+        let raw = raw?;
+        if raw.len() > MAX_LINE {
+            self.fault(field, format!("longer than {MAX_LINE} bytes; is it in the right field?"));
+            return None;
+        }
+        self.count(&raw);
+        Some(Text::new(&raw))
+    }
+
+    fn count(&mut self, raw: &str) {
+        self.dropped += u64::try_from(dropped(raw)).unwrap_or_default();
+    }
+
+    fn content(&mut self, html: Option<String>, text: Option<String>, base: &Url) -> Html {
+        let (field, raw) = match (html, text) {
+            (Some(html), _) if !html.trim().is_empty() => ("content_html", html),
+            (_, Some(text)) => ("content_text", text),
+            (_, None) => return Html::default(),
+        };
+        if raw.len() > MAX_CONTENT {
+            self.fault(
+                field,
+                format!("larger than {MAX_CONTENT} bytes; put what is in it into `attachments`"),
+            );
+            return Html::default();
+        }
+        self.count(&raw);
+        if field == "content_html" {
+            Html::sanitize(&raw, Some(base))
+        } else {
+            Html::from_text(&raw)
+        }
+    }
+
+    fn url(&mut self, field: &str, raw: Option<String>, base: &Url) -> Option<Url> {
+        let raw = raw.filter(|raw| !raw.trim().is_empty())?;
+        let url = web_url(&raw, Some(base));
+        if url.is_none() {
+            self.fault(
+                field,
+                format!("`{}` is not a web address; write `https://…`", shorten(&raw)),
+            );
+        }
+        url
+    }
+
+    fn when(&mut self, field: &str, raw: Option<&str>) -> Option<When> {
+        let raw = raw.filter(|raw| !raw.trim().is_empty())?;
+        let when = date::read(raw, self.reading.zone);
+        if when.is_none() {
+            let forms = "`2026-03-05T08:30:00+08:00`, `2026-03-05 08:30` or `2026-03-05`";
+            self.fault(field, format!("`{}` is not a date; write {forms}", shorten(raw)));
+        }
+        when
+    }
+
+    fn modified(&mut self, raw: Option<&str>) -> Option<DateTime<Utc>> {
+        self.when("date_modified", raw).map(|when| when.start)
+    }
+
+    /// A list, cut where it is too long to be meant.
+    fn list<T>(
+        &mut self,
+        field: &str,
+        list: Option<Vec<T>>,
+    ) -> impl Iterator<Item = (String, T)> + use<T> {
+        let mut list = list.unwrap_or_default();
+        if list.len() > MAX_LIST {
+            self.fault(field, format!("more than {MAX_LIST}"));
+            list.truncate(MAX_LIST);
+        }
+        let field = field.to_owned();
+        list.into_iter().enumerate().map(move |(n, value)| (format!("{field}[{n}]"), value))
+    }
+
+    fn people(
+        &mut self,
+        field: &str,
+        people: Option<Vec<PersonRecord>>,
+        base: &Url,
+    ) -> Vec<Person> {
+        let mut found: Vec<Person> = Vec::new();
+        for (field, PersonRecord { name, url, email }) in self.list(field, people) {
+            let name = self.text(&format!("{field}.name"), name).unwrap_or_default();
+            let email =
+                self.text(&format!("{field}.email"), email).filter(|email| !email.is_empty());
+            if email.as_ref().is_some_and(|email| !is_mail(email.as_str())) {
+                self.fault(
+                    format!("{field}.email"),
+                    "not an address of mail; write `name@example.com`",
+                );
+            }
+            let url = self.url(&format!("{field}.url"), url, base);
+            // A name that is an address of mail is the address, and its first part the name (A-40).
+            let (name, email) = match name.as_str().split_once('@') {
+                Some((first, _)) if is_mail(name.as_str()) => {
+                    (Text::new(first), email.or(Some(name.clone())))
+                }
+                _ => (name, email),
+            };
+            if name.is_empty() {
+                self.fault(
+                    format!("{field}.name"),
+                    "missing; give the name of the person or the desk",
+                );
+            } else if found.iter().all(|person| person.name != name) {
+                found.push(Person { name, url, email });
+            }
+        }
+        found
+    }
+
+    fn tags(&mut self, tags: Option<Vec<String>>) -> Vec<Text> {
+        let mut found = Vec::new();
+        for (field, tag) in self.list("tags", tags) {
+            if let Some(tag) =
+                self.text(&field, Some(tag)).filter(|tag| !tag.is_empty() && !found.contains(tag))
+            {
+                found.push(tag);
+            }
+        }
+        found
+    }
+
+    fn categories(&mut self, categories: Option<Vec<String>>) -> Vec<Category> {
+        let mut found: Vec<Category> = Vec::new();
+        for (field, label) in self.list("categories", categories) {
+            let Some(label) = self.text(&field, Some(label)).filter(|label| !label.is_empty())
+            else {
+                continue;
+            };
+            let known = self.reading.catalogue.slug_of(&label).cloned();
+            match known.map_or_else(|| Slug::from_label(label.as_str()), Ok) {
+                Ok(slug) if found.iter().all(|category| category.slug != slug) => {
+                    found.push(Category { slug, label })
+                }
+                Ok(_) => {}
+                Err(error) => self.fault(field, error.to_string()),
+            }
+        }
+        found
+    }
+
+    fn language(&mut self, raw: Option<&str>) -> Option<Language> {
+        let raw = raw.filter(|raw| !raw.trim().is_empty())?;
+        match raw.trim().parse() {
+            Ok(language) => Some(language),
+            Err(error) => {
+                self.fault("language", format!("{error}"));
+                None
+            }
+        }
+    }
+
+    fn source(&mut self, source: SourceRecord, base: &Url) -> Option<Source> {
+        let SourceRecord { name, url, feed_url, title, author } = source;
+        let url = self.url("source.url", url, base);
+        let feed_url = self.url("source.feed_url", feed_url, base);
+        let name = self.text("source.name", name).filter(|name| !name.is_empty());
+        let host = || url.as_ref().or(feed_url.as_ref()).and_then(Url::host_str).map(Text::new);
+        let Some(name) = name.or_else(host) else {
+            self.fault("source.name", "missing; give the name of who published it first");
+            return None;
+        };
+        let title = self.text("source.title", title).filter(|title| !title.is_empty());
+        let author = self.text("source.author", author).filter(|author| !author.is_empty());
+        Some(Source { name, url, feed_url, title, author })
+    }
+
+    fn pictures(
+        &mut self,
+        image: Option<String>,
+        images: Option<Vec<ImageRecord>>,
+        base: &Url,
+    ) -> Vec<Picture> {
+        let mut pictures: Vec<Picture> = Vec::new();
+        for (field, image) in self.list("images", images) {
+            let Some(url) = self.required_url(&field, image.url, base) else { continue };
+            let picture = Picture {
+                url,
+                caption: self.text(&format!("{field}.caption"), image.caption).unwrap_or_default(),
+                credit: self.text(&format!("{field}.credit"), image.credit).unwrap_or_default(),
+                alt: self.text(&format!("{field}.alt"), image.alt).unwrap_or_default(),
+                width: image.width.filter(|width| *width > 0),
+                height: image.height.filter(|height| *height > 0),
+                mime_type: image
+                    .mime_type
+                    .and_then(|raw| self.media_type(&format!("{field}.mime_type"), &raw)),
+                bytes: image.size_in_bytes.filter(|bytes| *bytes > 0),
+            };
+            if pictures.iter().all(|known| known.url != picture.url) {
+                pictures.push(picture);
+            }
+        }
+        if let Some(main) = self.url("image", image, base) {
+            let known = pictures.iter().position(|picture| picture.url == main);
+            let picture = known.map_or_else(|| Picture::bare(main), |at| pictures.remove(at));
+            pictures.insert(0, picture);
+        }
+        pictures
+    }
+
+    fn attachments(
+        &mut self,
+        attachments: Option<Vec<AttachmentRecord>>,
+        base: &Url,
+    ) -> Vec<Attachment> {
+        let mut found = Vec::new();
+        for (field, attachment) in self.list("attachments", attachments) {
+            let AttachmentRecord { url, mime_type, title, size_in_bytes, duration_in_seconds } =
+                attachment;
+            let url = self.required_url(&field, url, base);
+            let field_type = format!("{field}.mime_type");
+            let mime_type = if let Some(raw) = mime_type {
+                self.media_type(&field_type, &raw)
+            } else {
+                self.fault(
+                    field_type,
+                    "missing; write for example `audio/mpeg` or `application/pdf`",
+                );
+                None
+            };
+            let title = self.text(&format!("{field}.title"), title).unwrap_or_default();
+            let seconds =
+                duration_in_seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked, and cut on purpose"
+            )]
+            let seconds = seconds.map(|seconds| seconds as u64);
+            if let (Some(url), Some(mime_type)) = (url, mime_type) {
+                found.push(Attachment { url, mime_type, title, bytes: size_in_bytes, seconds });
+            }
+        }
+        found
+    }
+
+    fn required_url(&mut self, field: &str, raw: Option<String>, base: &Url) -> Option<Url> {
+        let field = format!("{field}.url");
+        if raw.as_deref().is_none_or(|raw| raw.trim().is_empty()) {
+            self.fault(field, "missing; write `https://…`");
+            return None;
+        }
+        self.url(&field, raw, base)
+    }
+
+    fn media_type(&mut self, field: &str, raw: &str) -> Option<Text> {
+        let essence = raw.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let is_token = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+        };
+        if essence.split_once('/').is_some_and(|(kind, rest)| is_token(kind) && is_token(rest)) {
+            return Some(Text::new(&essence));
+        }
+        self.fault(
+            field,
+            format!("`{}` is not a media type; write for example `image/jpeg`", shorten(raw)),
+        );
+        None
+    }
+}
+
+/// Whether a text is an address of mail, as far as one can tell without sending one.
+fn is_mail(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty()
+            && host.contains('.')
+            && !host.contains('@')
+            && !text.contains(char::is_whitespace)
+    })
+}
+
+fn shorten(raw: &str) -> Text {
+    Text::new(raw).cut(60)
+}
+
+/// `images.0.foo`, `images.?.foo` as `images[].foo`: one name for all places of a list.
+fn general(path: &str) -> String {
+    let parts = path.split('.').filter(|part| *part != "?");
+    parts.fold(String::new(), |name, part| match part.parse::<usize>() {
+        Ok(_) => name + "[]",
+        Err(_) if name.is_empty() => part.to_owned(),
+        Err(_) => format!("{name}.{part}"),
+    })
+}
+
+/// What `serde_path_to_error` calls a place, without what it says of none.
+fn general_path(path: &str) -> String {
+    let path = path.trim_end_matches(".?").trim_end_matches('?');
+    if path == "." { String::new() } else { path.to_owned() }
+}
