@@ -1,0 +1,99 @@
+//! Which feeds there are.
+
+use std::{num::NonZeroU16, sync::Arc};
+
+use crate::{
+    article::Window,
+    category::{Category, Facet, Selection, Slug},
+    feed::{FeedPath, FeedSpec, Site, spec::fingerprint},
+    text::Text,
+};
+
+/// What a feed is like where `feeds.toml` does not say.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// How far back.
+    pub window: Window,
+    /// The whole text, or a summary only.
+    pub full_text: bool,
+    /// With pictures.
+    pub pictures: bool,
+    /// In minutes.
+    pub ttl: NonZeroU16,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        let ttl = const { NonZeroU16::new(5).expect("5 is not zero") };
+        Self { window: Window::default(), full_text: true, pictures: true, ttl }
+    }
+}
+
+/// The feeds of `feeds.toml`, and what others look like.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// What all feeds have in common.
+    pub site: Arc<Site>,
+    /// For categories that `feeds.toml` does not list.
+    pub defaults: Defaults,
+    /// As listed: named ones, then categories, in the publisher's order.
+    pub feeds: Vec<Arc<FeedSpec>>,
+}
+
+impl Catalogue {
+    /// The listed feed at this path.
+    pub fn find(&self, path: &FeedPath) -> Option<&Arc<FeedSpec>> {
+        self.feeds.iter().find(|spec| spec.path == *path)
+    }
+
+    /// The feed of a category, listed or not.
+    pub fn category(&self, category: &Category) -> Arc<FeedSpec> {
+        let path = FeedPath::Category(category.slug.clone());
+        self.find(&path).cloned().unwrap_or_else(|| Arc::new(self.unlisted(category)))
+    }
+
+    /// The feed that a category has when nothing more is said of it.
+    pub fn unlisted(&self, category: &Category) -> FeedSpec {
+        let site = &self.site;
+        let label = site.label(category);
+        let selection =
+            Selection { any_of: [category.slug.clone()].into(), ..Selection::default() };
+        FeedSpec {
+            site: Arc::clone(site),
+            path: FeedPath::Category(category.slug.clone()),
+            title: Text::new(&format!("{} - {label}", site.title)),
+            description: Text::new(&format!("{label} - {}", site.title)),
+            home: site.url.clone(),
+            language: site.language.clone(),
+            selection,
+            window: self.defaults.window,
+            full_text: self.defaults.full_text,
+            pictures: self.defaults.pictures,
+            ttl: self.defaults.ttl,
+        }
+    }
+
+    /// What an article calls a category, by the slug or the label of `feeds.toml`.
+    pub fn slug_of(&self, label: &Text) -> Option<&Slug> {
+        self.site.labels.iter().find(|(_, known)| *known == label).map(|(slug, _)| slug)
+    }
+
+    /// What `feeds.toml` says, as writes: each a mark and its fingerprint.
+    pub fn fingerprints(&self) -> Vec<(Facet, u64)> {
+        let feeds =
+            self.feeds.iter().map(|spec| (Facet::feed(&spec.path.to_string()), spec.fingerprint()));
+        let shared = [
+            (Facet::site(), self.site.fingerprint()),
+            (Facet::catalogue(), fingerprint(&self.feeds)),
+        ];
+        shared.into_iter().chain(feeds).collect()
+    }
+}
+
+impl FeedSpec {
+    /// The marks this feed stands at: the articles', its own, and what all feeds share.
+    pub fn marks(&self) -> Vec<Facet> {
+        let own = [Facet::site(), Facet::feed(&self.path.to_string())];
+        own.into_iter().chain(self.selection.facets()).collect()
+    }
+}

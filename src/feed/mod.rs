@@ -1,0 +1,55 @@
+//! A feed, before it takes the shape of a format.
+
+mod catalogue;
+mod entry;
+mod listing;
+mod spec;
+
+pub use catalogue::{Catalogue, Defaults};
+pub use entry::Entry;
+pub use listing::Listing;
+pub use spec::{Contact, FeedPath, FeedSpec, Logo, Site, TEMPLATE};
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::article::{Article, Revision, Snapshot};
+
+/// Head matter and entries of one feed, at one revision.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// What the publisher says of it.
+    pub spec: Arc<FeedSpec>,
+    /// Its identity, another than any entry's; the same in every format.
+    pub id: String,
+    /// The write it shows.
+    pub revision: Revision,
+    /// When that was, in whole seconds.
+    pub changed: DateTime<Utc>,
+    /// Oldest base a delta may start from.
+    pub floor: Revision,
+    articles: Vec<Arc<Article>>,
+    authority: String,
+}
+
+impl Feed {
+    /// What a snapshot is to the readers of this feed.
+    pub fn assemble(spec: Arc<FeedSpec>, snapshot: Snapshot) -> Self {
+        let Snapshot { head: _, mark, authority, articles } = snapshot;
+        Self {
+            id: format!("tag:{authority}:feed/{}", spec.path.encoded()),
+            spec,
+            revision: mark.revision,
+            changed: mark.changed,
+            floor: mark.floor,
+            articles,
+            authority,
+        }
+    }
+
+    /// Newest first.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        self.articles.iter().map(|article| Entry::new(&self.spec, &self.authority, article))
+    }
+}

@@ -1,0 +1,68 @@
+//! Media RSS, for the pictures and files of an entry (M-1 to M-6).
+//!
+//! Both crates have a type of their own for extensions; this one stands for either.
+
+use crate::article::{Attachment, Picture};
+
+/// M-1, with the slash.
+pub(super) const NAMESPACE: &str = "http://search.yahoo.com/mrss/";
+
+/// An element that neither RSS nor Atom knows.
+#[derive(Clone, Debug)]
+pub(super) struct Element {
+    /// With its prefix.
+    pub(super) name: &'static str,
+    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(super) text: Option<String>,
+    pub(super) children: Vec<Element>,
+}
+
+/// A picture with its caption and who made it; what it shows is in the body (M-7).
+pub(super) fn picture(picture: &Picture) -> Element {
+    let Picture { url, caption, credit, alt: _, width, height, mime_type, bytes } = picture;
+    let mut attributes = vec![("url", super::uri::uri(url)), ("medium", "image".to_owned())];
+    attributes.extend(mime_type.iter().map(|mime_type| ("type", mime_type.to_string())));
+    let sizes =
+        [("width", width.map(u64::from)), ("height", height.map(u64::from)), ("fileSize", *bytes)];
+    attributes.extend(sizes.into_iter().filter_map(measured));
+    let mut children = Vec::new();
+    if !caption.is_empty() {
+        let kind = vec![("type", "plain".to_owned())];
+        children.push(text("media:description", kind, caption.as_str()));
+    }
+    if !credit.is_empty() {
+        let role = vec![("role", "photographer".to_owned()), ("scheme", "urn:ebu".to_owned())];
+        children.push(text("media:credit", role, credit.as_str()));
+    }
+    Element { name: "media:content", attributes, text: None, children }
+}
+
+/// A file beside the enclosure, of which an RSS item has only one.
+pub(super) fn attachment(attachment: &Attachment) -> Element {
+    let Attachment { url, mime_type, title, bytes, seconds } = attachment;
+    let medium = match mime_type.as_str().split('/').next() {
+        Some(medium @ ("image" | "audio" | "video")) => medium,
+        _ => "document",
+    };
+    let mut attributes = vec![
+        ("url", super::uri::uri(url)),
+        ("medium", medium.to_owned()),
+        ("type", mime_type.to_string()),
+    ];
+    attributes
+        .extend([("fileSize", *bytes), ("duration", *seconds)].into_iter().filter_map(measured));
+    let mut children = Vec::new();
+    if !title.is_empty() {
+        children.push(text("media:title", vec![("type", "plain".to_owned())], title.as_str()));
+    }
+    Element { name: "media:content", attributes, text: None, children }
+}
+
+fn text(name: &'static str, attributes: Vec<(&'static str, String)>, text: &str) -> Element {
+    Element { name, attributes, text: Some(text.to_owned()), children: Vec::new() }
+}
+
+/// Zero is not a measure.
+fn measured((name, measure): (&'static str, Option<u64>)) -> Option<(&'static str, String)> {
+    measure.filter(|measure| *measure > 0).map(|measure| (name, measure.to_string()))
+}

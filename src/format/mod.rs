@@ -1,0 +1,128 @@
+//! Formats: a feed as RSS, Atom, JSON Feed, or a page for people.
+//!
+//! No I/O and no clock: equal feeds give equal bytes (H-31, H-32).
+
+mod atom;
+mod check;
+mod html;
+mod index;
+mod json;
+mod media;
+mod opml;
+mod page;
+mod rss;
+mod uri;
+mod words;
+mod xml;
+
+pub use check::Flaw;
+pub use index::render as index;
+pub use opml::render as opml;
+pub use page::STYLE;
+
+use std::fmt;
+
+use crate::{article::ArticleId, feed::Feed};
+
+/// What a feed can be written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// RSS 2.0.
+    Rss,
+    /// Atom 1.0, RFC 4287.
+    Atom,
+    /// JSON Feed 1.1.
+    Json,
+    /// A page for people.
+    Html,
+}
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// One article stands in the way; the feed can be written without it.
+    #[error("cannot write article `{article}` as {format}")]
+    Article {
+        /// Which one.
+        article: ArticleId,
+        /// As what.
+        format: Format,
+        /// What is wrong with it.
+        source: Flaw,
+    },
+    /// The head matter stands in the way, or nobody can tell what.
+    #[error("cannot write the feed as {format}")]
+    Feed {
+        /// As what.
+        format: Format,
+        /// What is wrong with it.
+        source: Flaw,
+    },
+}
+
+impl Format {
+    /// Those for programs, as they are offered.
+    pub const FEEDS: [Self; 3] = [Self::Rss, Self::Atom, Self::Json];
+
+    /// The media type without parameters, as in links and `Accept`.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Rss => "application/rss+xml",
+            Self::Atom => "application/atom+xml",
+            Self::Json => "application/feed+json",
+            Self::Html => "text/html",
+        }
+    }
+
+    /// `Content-Type`, D-2.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Rss => "application/rss+xml; charset=utf-8",
+            Self::Atom => "application/atom+xml; charset=utf-8",
+            Self::Json => "application/feed+json",
+            Self::Html => "text/html; charset=utf-8",
+        }
+    }
+
+    /// As addresses end; the page has the address of the feed itself.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Rss => "rss",
+            Self::Atom => "atom",
+            Self::Json => "json",
+            Self::Html => "",
+        }
+    }
+
+    /// The document of a feed, read back before it is given out: equal feeds, equal bytes.
+    pub fn render(self, feed: &Feed) -> Result<Vec<u8>, RenderError> {
+        let document = match self {
+            Self::Rss => rss::render(feed),
+            Self::Atom => atom::render(feed),
+            Self::Json => json::render(feed),
+            Self::Html => Ok(html::render(feed)),
+        };
+        document.map_err(|flaw| self.refused(feed, flaw))
+    }
+
+    fn refused(self, feed: &Feed, source: Flaw) -> RenderError {
+        let entry = source.entry().and_then(|nth| feed.entries().nth(nth));
+        match entry {
+            Some(entry) => {
+                RenderError::Article { article: entry.article().id.clone(), format: self, source }
+            }
+            None => RenderError::Feed { format: self, source },
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rss => "RSS",
+            Self::Atom => "Atom",
+            Self::Json => "JSON Feed",
+            Self::Html => "HTML",
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! What can be asked for: the documents there are, by their canonical paths.
+
+use crate::{
+    article::Revision,
+    edition::Presentation,
+    feed::{FeedPath, FeedSpec},
+    format::Format,
+};
+
+/// A document at an address of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Document {
+    /// A feed in a format, or its page.
+    Feed(FeedPath, Format),
+    /// The page at `/`.
+    Index,
+    /// All feeds as OPML.
+    Opml,
+    /// How pages look.
+    Style,
+    /// What robots may read.
+    Robots,
+}
+
+impl Document {
+    /// Its one path (H-6), percent-encoded.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Feed(path, format) => format!("/{}.{}", path.encoded(), format.extension()),
+            Self::Index => "/".to_owned(),
+            Self::Opml => "/feeds.opml".to_owned(),
+            Self::Style => "/style.css".to_owned(),
+            Self::Robots => "/robots.txt".to_owned(),
+        }
+    }
+}
+
+/// What pages may load: nothing but their own style, and pictures (T-54).
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src https: http:; base-uri 'none'; \
+                           form-action 'none'; frame-ancestors 'none'";
+
+/// How long clients keep what seldom changes, in seconds.
+const SLOW: u32 = 3_600;
+
+/// How a feed is presented in a format.
+pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
+    let is_page = format == Format::Html;
+    let link = |other: Format| {
+        let relation = if other == format { "self" } else { "alternate" };
+        let address = spec.address(other.extension());
+        format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", other.media_type())
+    };
+    let mut links: Vec<String> = Format::FEEDS.into_iter().map(link).collect();
+    if !is_page {
+        links.push(format!("<{}>; rel=\"alternate\"; type=\"text/html\"", spec.home));
+    }
+    Presentation {
+        content_type: format.content_type(),
+        max_age_seconds: u32::from(spec.ttl.get()) * 60,
+        links: links.join(", "),
+        is_unlisted: format == Format::Json,
+        security_policy: is_page.then_some(PAGE_POLICY),
+    }
+}
+
+/// How the others are presented.
+pub(super) fn of_other(content_type: &'static str, max_age_seconds: u32) -> Presentation {
+    let is_page = content_type.starts_with("text/html");
+    Presentation {
+        content_type,
+        max_age_seconds,
+        links: String::new(),
+        is_unlisted: content_type.starts_with("text/x-opml"),
+        security_policy: is_page.then_some(PAGE_POLICY),
+    }
+}
+
+/// For documents that are part of the program.
+pub(super) fn of_program(content_type: &'static str) -> (Presentation, Revision) {
+    (of_other(content_type, SLOW), Revision(0))
+}

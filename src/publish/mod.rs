@@ -1,0 +1,337 @@
+//! From what is asked for to its edition, made at most once for each revision.
+//!
+//! Editions stay in memory within a budget. When a write touches them, they are made anew in the background, and the
+//! old ones, still true editions of their revisions, are served until then: nobody who polls waits for rendering.
+
+mod document;
+
+pub use document::Document;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use quick_cache::{Weighter, sync::Cache};
+
+use crate::{
+    article::Revision,
+    category::{Category, Facet, Slug},
+    edition::Edition,
+    feed::{Catalogue, Feed, FeedPath, FeedSpec, Listing},
+    format::{self, Format, RenderError},
+    store::{Store, StoreError},
+};
+
+/// How long a request waits for an edition that is being made (H-106).
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to leave a failing store alone.
+const RESPITE: Duration = Duration::from_secs(1);
+/// Least time between two rounds of making editions anew, so that a burst of writes makes few.
+const ROUND: Duration = Duration::from_millis(250);
+
+/// Why there is no edition.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Neither `feeds.toml` nor an article knows it.
+    #[error("no feed at `{0}`")]
+    UnknownFeed(FeedPath),
+    /// The store failed.
+    #[error("cannot read the articles")]
+    Store(#[from] StoreError),
+    /// The document does not read back.
+    #[error("cannot publish `{path}`")]
+    Render {
+        /// Which document.
+        path: String,
+        /// Which article, and why.
+        source: RenderError,
+    },
+    /// It takes too long.
+    #[error("making `{0}` takes longer than {PATIENCE:?}")]
+    Slow(String),
+}
+
+/// An edition in the cache, and what it depends on.
+#[derive(Clone)]
+struct Kept {
+    document: Document,
+    marks: Arc<[Facet]>,
+    edition: Arc<Edition>,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<String, Kept> for Bytes {
+    fn weight(&self, path: &String, kept: &Kept) -> u64 {
+        kept.edition.weight() + u64::try_from(path.len()).unwrap_or_default()
+    }
+}
+
+/// Finds editions, or makes them.
+pub struct Publisher {
+    store: Arc<dyn Store>,
+    catalogue: Arc<Catalogue>,
+    cache: Cache<String, Kept, Bytes>,
+    /// Categories that articles have, listed or not.
+    categories: RwLock<BTreeMap<Slug, Category>>,
+    /// The newest write that has been acted on.
+    seen: AtomicU64,
+}
+
+impl Publisher {
+    /// Declares what `feeds.toml` says to the store, and learns which categories there are.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        catalogue: Arc<Catalogue>,
+        memory_bytes: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        /// What most editions weigh, to size the tables of the cache.
+        const TYPICAL: u64 = 100_000;
+        store.declare(catalogue.fingerprints(), now).await?;
+        store.release(now).await?;
+        let items =
+            usize::try_from(memory_bytes / TYPICAL).unwrap_or(usize::MAX).clamp(16, 100_000);
+        let publisher = Self {
+            cache: Cache::with_weighter(items, memory_bytes, Bytes),
+            categories: RwLock::default(),
+            seen: AtomicU64::new(store.head().await?.0),
+            store,
+            catalogue,
+        };
+        publisher.learn().await?;
+        Ok(publisher)
+    }
+
+    /// What `feeds.toml` says.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Where the articles are.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The edition at a canonical path, if it is in memory.
+    pub fn cached(&self, path: &str) -> Option<Arc<Edition>> {
+        self.cache.get(path).map(|kept| kept.edition)
+    }
+
+    /// The edition of a document; made if it is not in memory, once however many ask.
+    pub async fn edition(&self, document: &Document) -> Result<Arc<Edition>, PublishError> {
+        let path = document.path();
+        let made = async {
+            match self.cache.get_value_or_guard_async(&path).await {
+                Ok(kept) => Ok(kept.edition),
+                Err(guard) => {
+                    let (kept, head) = self.make(document).await?;
+                    // Refused by a cache that has been emptied meanwhile: the edition is good all the same.
+                    let _ = guard.insert(kept.clone());
+                    self.catch_up(kept, head).await
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, made)
+            .await
+            .unwrap_or_else(|_| Err(PublishError::Slow(path.clone())))
+    }
+
+    /// The feed at a path, listed or of a category that articles have.
+    pub fn find(&self, path: &FeedPath) -> Option<Arc<FeedSpec>> {
+        if let Some(spec) = self.catalogue.find(path) {
+            return Some(Arc::clone(spec));
+        }
+        let FeedPath::Category(slug) = path else { return None };
+        let categories = self.categories.read().unwrap_or_else(PoisonError::into_inner);
+        categories.get(slug).map(|category| self.catalogue.category(category))
+    }
+
+    /// Every feed: those of `feeds.toml` in its order, then categories that only articles have.
+    pub fn feeds(&self) -> Vec<Arc<FeedSpec>> {
+        let categories = self.categories.read().unwrap_or_else(PoisonError::into_inner);
+        let unlisted = categories.values().map(|category| self.catalogue.category(category));
+        let listed = &self.catalogue.feeds;
+        let unlisted = unlisted.filter(|spec| self.catalogue.find(&spec.path).is_none());
+        listed.iter().cloned().chain(unlisted).collect()
+    }
+
+    async fn learn(&self) -> Result<(), StoreError> {
+        let categories = self.store.categories().await?;
+        let known =
+            categories.into_iter().map(|category| (category.slug.clone(), category)).collect();
+        *self.categories.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    /// The feed as the store has it now, for those who want more than its bytes.
+    pub async fn feed(&self, path: &FeedPath) -> Result<Feed, PublishError> {
+        let spec = self.find(path).ok_or_else(|| PublishError::UnknownFeed(path.clone()))?;
+        let snapshot = self.store.snapshot(&spec.marks(), &spec.selection, spec.window).await?;
+        Ok(Feed::assemble(spec, snapshot))
+    }
+
+    /// Makes an edition, and says at which head of the store.
+    async fn make(&self, document: &Document) -> Result<(Kept, Revision), PublishError> {
+        let (edition, marks, head) = match document {
+            Document::Feed(path, format) => self.make_feed(path, *format).await?,
+            Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
+            Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
+            Document::Style => {
+                (of_program("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
+            }
+            Document::Robots => {
+                (of_program("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
+            }
+        };
+        Ok((
+            Kept { document: document.clone(), marks: marks.into(), edition: Arc::new(edition) },
+            head,
+        ))
+    }
+
+    async fn make_feed(
+        &self,
+        path: &FeedPath,
+        format: Format,
+    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
+        let spec = self.find(path).ok_or_else(|| PublishError::UnknownFeed(path.clone()))?;
+        let marks = spec.marks();
+        let snapshot = self.store.snapshot(&marks, &spec.selection, spec.window).await?;
+        let head = snapshot.head;
+        let edition = blocking(move || {
+            let feed = Feed::assemble(spec, snapshot);
+            let document = format.render(&feed)?;
+            let presentation = document::of_feed(&feed.spec, format);
+            Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
+        });
+        let edition = edition
+            .await
+            .map_err(|source| PublishError::Render { path: path.to_string(), source })?;
+        Ok((edition, marks, head))
+    }
+
+    async fn make_listing(
+        &self,
+        content_type: &'static str,
+        render: fn(&Listing) -> Vec<u8>,
+    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
+        let marks = vec![Facet::site(), Facet::catalogue()];
+        let head = self.store.head().await?;
+        self.learn().await?;
+        let mark = self.store.mark(&marks).await?;
+        let (revision, changed) = (mark.revision, mark.changed);
+        let listing = Listing {
+            site: Arc::clone(&self.catalogue.site),
+            feeds: self.feeds(),
+            revision,
+            changed,
+        };
+        let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
+        let presentation = document::of_other(content_type, max_age);
+        Ok((Edition::new(render(&listing), &presentation, revision, Some(changed)), marks, head))
+    }
+
+    /// A write may have come between the reading of the articles and the keeping of the edition, and the round that
+    /// follows it may have passed by before the edition was there to be seen.
+    async fn catch_up(
+        &self,
+        mut kept: Kept,
+        mut head: Revision,
+    ) -> Result<Arc<Edition>, PublishError> {
+        while Revision(self.seen.load(Ordering::SeqCst)) > head {
+            let moved = self.store.moved(head).await?;
+            if !kept.marks.iter().any(|mark| moved.facets.contains(mark)) {
+                break;
+            }
+            (kept, head) = self.make(&kept.document).await?;
+            self.keep(kept.clone());
+        }
+        Ok(kept.edition)
+    }
+
+    /// Puts a newer edition in the place of an older one; one that has been dropped from memory stays dropped.
+    fn keep(&self, kept: Kept) {
+        let _ = self.cache.replace(kept.document.path(), kept, false);
+    }
+
+    /// Follows the store for ever: publishes what falls due, and makes editions anew that a write has touched.
+    pub async fn follow(&self, clock: impl Fn() -> DateTime<Utc>) {
+        loop {
+            if let Err(error) = self.round(&clock).await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store does not answer; serving what is in memory"
+                );
+                tokio::time::sleep(RESPITE).await;
+            }
+        }
+    }
+
+    async fn round(&self, clock: &impl Fn() -> DateTime<Utc>) -> Result<(), StoreError> {
+        let now = clock();
+        let due = self.store.release(now).await?;
+        let seen = Revision(self.seen.load(Ordering::SeqCst));
+        // Capped: a clock that is set, or a machine that slept, moves the time that is left.
+        let left = due.map_or(RESPITE, |due| (due - now).to_std().unwrap_or_default().min(RESPITE));
+        let Ok(changed) = tokio::time::timeout(left.max(ROUND), self.store.changed(seen)).await
+        else {
+            return Ok(());
+        };
+        changed?;
+        let moved = self.store.moved(seen).await?;
+        let touched: HashSet<&Facet> = moved.facets.iter().collect();
+        if touched.contains(&Facet::catalogue()) {
+            self.learn().await?;
+        }
+        // From here on, an edition that is kept without this write knows that it has to catch up.
+        self.seen.store(moved.head.0, Ordering::SeqCst);
+        let is_touched = |kept: &Kept| kept.marks.iter().any(|mark| touched.contains(mark));
+        let stale: Vec<Document> = self
+            .cache
+            .iter()
+            .filter(|(_, kept)| is_touched(kept))
+            .map(|(_, kept)| kept.document)
+            .collect();
+        for document in stale {
+            match self.make(&document).await {
+                Ok((kept, _)) => self.keep(kept),
+                Err(PublishError::Store(error)) => {
+                    // The next round does all of this again.
+                    self.seen.store(seen.0, Ordering::SeqCst);
+                    return Err(error);
+                }
+                Err(error) => tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "keeping the last good edition of `{}`",
+                    document.path()
+                ),
+            }
+        }
+        tokio::time::sleep(ROUND).await;
+        Ok(())
+    }
+}
+
+/// Everything here is for everybody (O-20).
+const ROBOTS: &str = "User-agent: *\nAllow: /\n";
+
+fn of_program(content_type: &'static str, text: &str) -> Edition {
+    let (presentation, revision) = document::of_program(content_type);
+    Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
+}
+
+/// Rendering and coding take milliseconds: away from the threads that answer requests.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+    }
+}
