@@ -1,0 +1,235 @@
+//! Conditional requests, RFC 9110 section 13.
+//!
+//! No I/O and no clock: fields and validators in, verdict out.
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderName, Method, header};
+
+use crate::edition::{EntityTag, Validators};
+
+/// What the preconditions of a request come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Do what is asked.
+    Proceed,
+    /// The client has it already, under this tag.
+    NotModified(EntityTag),
+    /// The client asked for nothing to be done.
+    PreconditionFailed,
+}
+
+/// Evaluates preconditions in the order of RFC 9110 section 13.2.2 (H-50).
+///
+/// `current` has at least one tag.
+pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -> Outcome {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    match compare(fields, header::IF_MATCH, current.tags, Comparison::Strong) {
+        Listed::Nothing
+            if date(fields, header::IF_UNMODIFIED_SINCE)
+                .is_some_and(|date| is_newer(current, date)) =>
+        {
+            return Outcome::PreconditionFailed;
+        }
+        Listed::Nothing | Listed::Everything | Listed::Current(_) => {}
+        Listed::Others => return Outcome::PreconditionFailed,
+    }
+    let held = match compare(fields, header::IF_NONE_MATCH, current.tags, Comparison::Weak) {
+        Listed::Nothing => {
+            let date = date(fields, header::IF_MODIFIED_SINCE).filter(|_| is_read);
+            let is_held = date
+                .is_some_and(|date| current.last_modified.is_some() && !is_newer(current, date));
+            current.tags.first().copied().filter(|_| is_held)
+        }
+        Listed::Everything => current.tags.first().copied(),
+        Listed::Current(tag) => Some(tag),
+        Listed::Others => None,
+    };
+    match held {
+        Some(tag) if is_read => Outcome::NotModified(tag),
+        Some(_) => Outcome::PreconditionFailed,
+        None => Outcome::Proceed,
+    }
+}
+
+fn is_newer(current: &Validators<'_>, date: DateTime<Utc>) -> bool {
+    current.last_modified.is_some_and(|modified| modified > date)
+}
+
+/// The date of a field that is there once and holds one (H-52, H-57).
+fn date(fields: &HeaderMap, name: HeaderName) -> Option<DateTime<Utc>> {
+    let mut lines = fields.get_all(name).iter();
+    let value = lines.next().filter(|_| lines.next().is_none())?.to_str().ok()?;
+    // A leap second is legal, and is the second before it to a clock that has none.
+    let value = value.replace(":60 ", ":59 ");
+    httpdate::parse_http_date(&value).ok().map(DateTime::from)
+}
+
+/// How tags are compared, RFC 9110 section 8.8.3.2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Strong,
+    Weak,
+}
+
+/// What a list of tags says of the current ones.
+enum Listed {
+    /// There is no list.
+    Nothing,
+    /// `*`.
+    Everything,
+    /// It has this one, the most preferred of those it has.
+    Current(EntityTag),
+    /// It has none of them, or is no list: a condition that cannot be read is not fulfilled (V7 to V9).
+    Others,
+}
+
+fn compare(
+    fields: &HeaderMap,
+    name: HeaderName,
+    current: &[EntityTag],
+    comparison: Comparison,
+) -> Listed {
+    let mut best: Option<usize> = None;
+    let (mut is_there, mut has_star, mut members) = (false, false, 0_usize);
+    for line in fields.get_all(name) {
+        is_there = true;
+        let mut rest = line.as_bytes();
+        loop {
+            rest = rest.trim_ascii_start();
+            // Empty members are skipped (RFC 9110 section 5.6.1.2).
+            if let Some(next) = rest.strip_prefix(b",") {
+                rest = next;
+                continue;
+            }
+            if rest.is_empty() {
+                break;
+            }
+            members += 1;
+            if let Some(next) = rest.strip_prefix(b"*") {
+                has_star = true;
+                rest = next;
+            } else {
+                let Some((is_weak, opaque, next)) = tag(rest) else { return Listed::Others };
+                rest = next;
+                let found = match comparison {
+                    Comparison::Strong if is_weak => None,
+                    Comparison::Strong => EntityTag::parse(opaque),
+                    Comparison::Weak => EntityTag::parse(mended(opaque)),
+                };
+                let found = found.and_then(|tag| current.iter().position(|known| *known == tag));
+                best = best.into_iter().chain(found).min();
+            }
+            rest = rest.trim_ascii_start();
+            if !rest.is_empty() && !rest.starts_with(b",") {
+                return Listed::Others;
+            }
+        }
+    }
+    match best {
+        _ if !is_there => Listed::Nothing,
+        _ if has_star => {
+            if members == 1 {
+                Listed::Everything
+            } else {
+                Listed::Others
+            }
+        }
+        Some(best) => Listed::Current(current[best]),
+        None => Listed::Others,
+    }
+}
+
+/// The first tag of a list: whether it is weak, what is between its quotes, and the rest of the list.
+fn tag(list: &[u8]) -> Option<(bool, &[u8], &[u8])> {
+    let (is_weak, quoted) = list.strip_prefix(b"W/").map_or((false, list), |rest| (true, rest));
+    let inner = quoted.strip_prefix(b"\"")?;
+    let end = inner.iter().position(|byte| *byte == b'"')?;
+    let opaque = &inner[..end];
+    let is_legal = opaque.iter().all(|byte| matches!(byte, 0x21 | 0x23..=0x7e | 0x80..));
+    is_legal.then_some((is_weak, opaque, &inner[end + 1..]))
+}
+
+/// A tag without what intermediaries append when they compress (H-58): Apache's `mod_deflate` adds `-gzip` and never
+/// takes it off again.
+fn mended(opaque: &[u8]) -> &[u8] {
+    let suffixes: [&[u8]; 4] = [b"-gzip", b"-br", b"-zstd", b"-"];
+    suffixes.iter().fold(opaque, |opaque, suffix| opaque.strip_suffix(*suffix).unwrap_or(opaque))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{article::Revision, edition::Coding};
+
+    const GZIP: EntityTag =
+        EntityTag { revision: Revision(4812), digest: 0x5f1c, coding: Coding::Gzip };
+    const PLAIN: EntityTag = EntityTag { coding: Coding::Identity, ..GZIP };
+
+    /// In the fields, `a1` stands for what is between the quotes of [`PLAIN`].
+    fn check(method: &Method, given: &[(HeaderName, &str)], expected: Outcome) {
+        let modified = DateTime::from_timestamp(1_772_699_400, 0);
+        let tags = [GZIP, PLAIN];
+        let opaque = PLAIN.to_string().trim_matches('"').to_owned();
+        let mut fields = HeaderMap::new();
+        for (name, value) in given {
+            fields.append(name, value.replace("a1", &opaque).parse().unwrap());
+        }
+        let current = Validators { tags: &tags, last_modified: modified };
+        assert_eq!(evaluate(method, &fields, &current), expected, "{method} {given:?}");
+    }
+
+    /// V1 to V32 as a whole are rows of `tests/it/vectors.rs`; these are the corners that they leave.
+    #[test]
+    fn preconditions_are_evaluated_in_order() {
+        use Outcome::{NotModified, PreconditionFailed, Proceed};
+        use header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+        let (get, put) = (&Method::GET, &Method::PUT);
+        let (on, before) = ("Thu, 05 Mar 2026 08:30:00 GMT", "Thu, 05 Mar 2026 08:29:59 GMT");
+        check(get, &[], Proceed);
+        check(get, &[(IF_NONE_MATCH, "\"a1;gzip\", \"a1\"")], NotModified(GZIP));
+        check(get, &[(IF_NONE_MATCH, "\"a1\", \"a1;gzip\"")], NotModified(GZIP));
+        check(get, &[(IF_NONE_MATCH, "\"a1\"")], NotModified(PLAIN));
+        check(get, &[(IF_NONE_MATCH, "*")], NotModified(GZIP));
+        check(put, &[(IF_NONE_MATCH, "*")], PreconditionFailed);
+        check(put, &[(IF_NONE_MATCH, "\"a1\"")], PreconditionFailed);
+        check(put, &[(IF_MODIFIED_SINCE, on)], Proceed);
+        check(get, &[(IF_NONE_MATCH, "")], Proceed);
+        check(get, &[(IF_NONE_MATCH, ""), (IF_MODIFIED_SINCE, on)], Proceed);
+        check(get, &[(IF_NONE_MATCH, "\"a1")], Proceed);
+        check(get, &[(IF_NONE_MATCH, "\"a1\"x")], Proceed);
+        check(get, &[(IF_NONE_MATCH, "\"a 1\", \"a1\"")], Proceed);
+        check(get, &[(IF_NONE_MATCH, "W/\"a1;gzip-gzip\"")], NotModified(GZIP));
+        check(get, &[(IF_NONE_MATCH, "\"a1--gzip\"")], NotModified(PLAIN));
+        check(get, &[(IF_MATCH, "*")], Proceed);
+        check(get, &[(IF_MATCH, "\"zz\", \"a1\"")], Proceed);
+        check(get, &[(IF_MATCH, "\"a1-gzip\"")], PreconditionFailed);
+        check(get, &[(IF_MATCH, "\"a1\""), (IF_UNMODIFIED_SINCE, before)], Proceed);
+        check(get, &[(IF_MATCH, "\"a1\""), (IF_NONE_MATCH, "\"a1\"")], NotModified(PLAIN));
+        check(get, &[(IF_UNMODIFIED_SINCE, on)], Proceed);
+        check(get, &[(IF_UNMODIFIED_SINCE, "nonsense")], Proceed);
+        check(get, &[(IF_MODIFIED_SINCE, "Thu, 05 Mar 2026 08:30:60 GMT")], NotModified(GZIP));
+        check(get, &[(IF_MODIFIED_SINCE, "thu, 05 mar 2026 08:30:00 gmt")], Proceed);
+    }
+
+    #[test]
+    fn without_a_date_no_date_holds() {
+        let mut fields = HeaderMap::new();
+        fields.insert(header::IF_MODIFIED_SINCE, "Thu, 05 Mar 2026 08:30:00 GMT".parse().unwrap());
+        let current = Validators { tags: &[PLAIN], last_modified: None };
+        assert_eq!(evaluate(&Method::GET, &fields, &current), Outcome::Proceed);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(0x20_u8.., 0..200)) {
+            let Ok(value) = http::HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let names = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
+            for name in names {
+                let fields = HeaderMap::from_iter([(name, value.clone())]);
+                evaluate(&Method::GET, &fields, &Validators { tags: &[GZIP, PLAIN], last_modified: None });
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! HTTP: one request in, one response out, never an error.
+//!
+//! [`respond`] reads as the story of a request: bounds, route, edition, codings, preconditions. It takes any body and a
+//! given time, so that it can be called without a socket; [`server`] has the sockets and the clock.
+
+mod conditional;
+mod negotiate;
+mod response;
+mod route;
+pub mod server;
+
+pub use conditional::{Outcome, evaluate};
+pub use negotiate::{Codings, codings};
+pub use response::Answer;
+pub use route::{Route, route};
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use http_body_util::Full;
+
+use crate::{
+    edition::{Coding, Edition, Validators},
+    feed::FeedPath,
+    format::Format,
+    publish::{Document, Publisher},
+};
+use response::Problem;
+
+/// How large a request may be, and whom it may address.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest target, in bytes; at least 8,000 (H-8).
+    pub target_bytes: usize,
+    /// Largest header, in bytes, names and values together (H-9).
+    pub header_bytes: usize,
+    /// Hosts that are served (H-12); empty: any.
+    pub hosts: Vec<String>,
+}
+
+/// Answers a request.
+pub async fn respond<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+) -> Answer {
+    let mut answer = match read(publisher, limits, request, now).await {
+        Ok(answer) => answer,
+        Err(problem) => problem.answer(request.uri().path()),
+    };
+    if request.method() == Method::HEAD {
+        // The fields stay, `Content-Length` with them (H-3).
+        *answer.body_mut() = Full::default();
+    }
+    answer
+}
+
+async fn read<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+) -> Result<Answer, Problem> {
+    check_bounds(limits, request)?;
+    check_method(request.method())?;
+    let path = request.uri().path();
+    if request.method() == Method::OPTIONS {
+        return options(publisher, request);
+    }
+    if let Some(edition) = publisher.cached(path) {
+        return answer(&edition, request, now);
+    }
+    let route = route(path);
+    let exists = match &route {
+        Route::Feed(feed) | Route::Document(Document::Feed(feed, _)) => {
+            publisher.find(feed).is_some()
+        }
+        Route::Document(_) | Route::Moved(_) | Route::Health | Route::Ready => true,
+        Route::Unknown => false,
+    };
+    let canonical = route.path().filter(|_| exists).ok_or(Problem::Unknown)?;
+    if canonical != path {
+        let base = &publisher.catalogue().site.base;
+        return Ok(response::moved(&format!(
+            "{}{}",
+            base.as_str().trim_end_matches('/'),
+            canonical
+        )));
+    }
+    match route {
+        Route::Document(document) => {
+            let edition = edition(publisher, &document).await?;
+            answer(&edition, request, now)
+        }
+        Route::Feed(feed) => negotiate_format(publisher, feed, request, now).await,
+        Route::Health => Ok(response::plain("ok\n")),
+        Route::Ready => match publisher.store().head().await {
+            Ok(_) => Ok(response::plain("ready\n")),
+            Err(_) => Err(Problem::Unavailable),
+        },
+        Route::Moved(_) | Route::Unknown => Err(Problem::Unknown),
+    }
+}
+
+fn check_bounds<B>(limits: &Limits, request: &Request<B>) -> Result<(), Problem> {
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
+    if target > limits.target_bytes {
+        return Err(Problem::Target);
+    }
+    let fields = request.headers();
+    if fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+        > limits.header_bytes
+    {
+        return Err(Problem::Fields);
+    }
+    let mut hosts = fields.get_all(header::HOST).iter();
+    let host = hosts.next();
+    if (host.is_none()
+        && request.version() >= Version::HTTP_11
+        && request.version() < Version::HTTP_2)
+        || hosts.next().is_some()
+    {
+        return Err(Problem::Malformed("A request names its host once (RFC 9112 section 3.2)."));
+    }
+    let named = uri.host().or_else(|| host.and_then(|host| host.to_str().ok()).map(without_port));
+    let is_served = |named: &str| limits.hosts.iter().any(|host| host.eq_ignore_ascii_case(named));
+    if !limits.hosts.is_empty() && named.is_some_and(|named| !is_served(named)) {
+        return Err(Problem::Host);
+    }
+    Ok(())
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn check_method(method: &Method) -> Result<(), Problem> {
+    match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Ok(()),
+        Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::PATCH
+        | Method::TRACE
+        | Method::CONNECT => Err(Problem::Method),
+        _ => Err(Problem::Unimplemented),
+    }
+}
+
+fn options<B>(publisher: &Publisher, request: &Request<B>) -> Result<Answer, Problem> {
+    let exists = match route(request.uri().path()) {
+        Route::Feed(feed) | Route::Document(Document::Feed(feed, _)) => {
+            publisher.find(&feed).is_some()
+        }
+        Route::Document(_) | Route::Moved(_) | Route::Health | Route::Ready => true,
+        Route::Unknown => request.uri().path() == "*",
+    };
+    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if exists { Ok(response::options(is_preflight)) } else { Err(Problem::Unknown) }
+}
+
+async fn edition(publisher: &Publisher, document: &Document) -> Result<Arc<Edition>, Problem> {
+    publisher.edition(document).await.map_err(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "no edition of `{}`",
+            document.path()
+        );
+        Problem::of(&error)
+    })
+}
+
+/// A feed at the address without an extension: a page for browsers, RSS for readers that do not say (H-92 to H-94).
+async fn negotiate_format<B>(
+    publisher: &Publisher,
+    feed: FeedPath,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+) -> Result<Answer, Problem> {
+    let offered = [Format::Rss, Format::Atom, Format::Json, Format::Html];
+    let Some(format) = negotiate::format(request.headers(), &offered) else {
+        let address = |format: Format| Document::Feed(feed.clone(), format).path();
+        let base = publisher.catalogue().site.base.as_str().trim_end_matches('/');
+        return Err(Problem::Format(
+            offered.map(|format| format!("{base}{}", address(format))).into(),
+        ));
+    };
+    let document = Document::Feed(feed, format);
+    let path = document.path();
+    let edition = match publisher.cached(&path) {
+        Some(edition) => edition,
+        None => edition(publisher, &document).await?,
+    };
+    let mut answer = answer(&edition, request, now)?;
+    let fields = answer.headers_mut();
+    fields.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if let Ok(path) = HeaderValue::from_str(&path) {
+        fields.insert(header::CONTENT_LOCATION, path);
+    }
+    Ok(answer)
+}
+
+/// The whole edition, or word that the client has it.
+fn answer<B>(
+    edition: &Edition,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+) -> Result<Answer, Problem> {
+    let accepted = codings(request.headers());
+    let tags = edition.tags(&accepted);
+    let Some(preferred) = tags.first().copied() else { return Err(Problem::Coding) };
+    // A date stands for one state only when its second is over (H-39), and never lies ahead of `Date` (H-37).
+    let last_modified = edition.changed().filter(|changed| changed.timestamp() < now.timestamp());
+    let current = Validators { tags: &tags, last_modified };
+    match evaluate(request.method(), request.headers(), &current) {
+        Outcome::NotModified(tag) => {
+            Ok(with(StatusCode::NOT_MODIFIED, edition.unchanged(tag.coding), Bytes::new()))
+        }
+        Outcome::PreconditionFailed => Err(Problem::Precondition),
+        Outcome::Proceed => Ok(whole(edition, preferred.coding, last_modified.is_some())),
+    }
+}
+
+fn whole(edition: &Edition, coding: Coding, is_dated: bool) -> Answer {
+    let (fields, body) = edition.whole(coding).unzip();
+    let mut answer = with(StatusCode::OK, fields, body.cloned().unwrap_or_default());
+    if !is_dated {
+        answer.headers_mut().remove(header::LAST_MODIFIED);
+    }
+    answer
+}
+
+fn with(status: StatusCode, fields: Option<&HeaderMap>, body: Bytes) -> Answer {
+    let mut answer = Answer::new(Full::new(body));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = fields.cloned().unwrap_or_default();
+    answer
+}

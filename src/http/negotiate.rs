@@ -1,0 +1,204 @@
+//! Content negotiation, RFC 9110 section 12.
+
+use std::ops::Deref;
+
+use http::{HeaderMap, header};
+
+use crate::{edition::Coding, format::Format};
+
+/// A weight in thousandths: 0 is refused.
+type Weight = u16;
+
+/// The codings a request accepts, the best first. None: it refuses all there are (H-83).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codings {
+    list: [Coding; Coding::ALL.len()],
+    length: usize,
+}
+
+impl Deref for Codings {
+    type Target = [Coding];
+
+    fn deref(&self) -> &[Coding] {
+        &self.list[..self.length]
+    }
+}
+
+/// The codings that `Accept-Encoding` accepts (H-81, H-82).
+pub fn codings(fields: &HeaderMap) -> Codings {
+    let mut weights: [Option<Weight>; Coding::ALL.len()] = [None; Coding::ALL.len()];
+    let mut others = None;
+    let mut is_given = false;
+    for (token, weight) in members(fields, header::ACCEPT_ENCODING) {
+        is_given = true;
+        let Some(weight) = weight else { continue };
+        match Coding::from_token(token) {
+            Some(coding) => weights[coding as usize] = Some(weight),
+            None if token == "*" => others = Some(weight),
+            None => {}
+        }
+    }
+    if !is_given {
+        // Anything is allowed; but old clients that say nothing understand nothing.
+        return Codings { list: [Coding::Identity; Coding::ALL.len()], length: 1 };
+    }
+    // Identity is refused only by name or by `*`; unnamed, it is better than nothing.
+    let weigh = |coding: Coding| match (weights[coding as usize].or(others), coding) {
+        (Some(weight), _) => weight.saturating_mul(2),
+        (None, Coding::Identity) => 1,
+        (None, Coding::Brotli | Coding::Zstd | Coding::Gzip) => 0,
+    };
+    let mut list = Coding::ALL;
+    list.sort_by_key(|coding| std::cmp::Reverse(weigh(*coding)));
+    let length = list.iter().take_while(|coding| weigh(**coding) > 0).count();
+    Codings { list, length }
+}
+
+/// The format that `Accept` likes best of those offered, the first at equal liking; `None` when it takes none (H-93).
+///
+/// A page has to be liked better than every feed, so that browsers get it and readers do not (H-94).
+pub(super) fn format(fields: &HeaderMap, offered: &[Format]) -> Option<Format> {
+    let ranges: Vec<(&str, Weight)> = members(fields, header::ACCEPT)
+        .filter_map(|(range, weight)| Some((range, weight?)))
+        .collect();
+    if ranges.is_empty() {
+        return offered.first().copied();
+    }
+    let weigh = |format: Format| format_weight(&ranges, format);
+    let mut best: Option<(Format, Weight)> = None;
+    for format in offered {
+        let weight = weigh(*format);
+        if weight > best.map_or(0, |(_, weight)| weight) {
+            best = Some((*format, weight));
+        }
+    }
+    best.map(|(format, _)| format)
+}
+
+/// The names under which clients ask for a format, its own first.
+fn names(format: Format) -> &'static [&'static str] {
+    match format {
+        Format::Rss => &["application/rss+xml", "application/xml", "text/xml"],
+        Format::Atom => &["application/atom+xml"],
+        Format::Json => &["application/feed+json", "application/json"],
+        Format::Html => &["text/html", "application/xhtml+xml"],
+    }
+}
+
+/// The weight of the most specific range: the format's own name, another of its names, `type/*`, `*/*`.
+fn format_weight(ranges: &[(&str, Weight)], format: Format) -> Weight {
+    let find = |wanted: &str| {
+        ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(wanted)).map(|(_, w)| *w)
+    };
+    let names = names(format);
+    let (kind, _) = names[0].split_once('/').unwrap_or_default();
+    find(names[0])
+        .or_else(|| names[1..].iter().filter_map(|name| find(name)).max())
+        .or_else(|| find(&format!("{kind}/*")))
+        .or_else(|| find("*/*"))
+        .unwrap_or(0)
+}
+
+/// The members of a list with weights; a member whose weight is malformed has none (H-82).
+fn members(
+    fields: &HeaderMap,
+    name: header::HeaderName,
+) -> impl Iterator<Item = (&str, Option<Weight>)> {
+    let lines = fields.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    let members = lines.flat_map(|line| line.split(',')).map(|member| {
+        let mut parts = member.split(';').map(str::trim);
+        let token = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("q").then(|| weight(value.trim()))
+        });
+        (token, weight.unwrap_or(Some(1_000)))
+    });
+    members.filter(|(token, _)| !token.is_empty())
+}
+
+/// `0` to `1` with at most three decimals, in thousandths (RFC 9110 section 12.4.2).
+fn weight(text: &str) -> Option<Weight> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let is_legal = decimals.len() <= 3 && decimals.bytes().all(|byte| byte.is_ascii_digit());
+    let thousandths: Weight = format!("{decimals:0<3}").parse().ok().filter(|_| is_legal)?;
+    match whole {
+        "0" => Some(thousandths),
+        "1" if thousandths == 0 => Some(1_000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn given(name: header::HeaderName, lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect()
+    }
+
+    /// H-82.
+    #[test]
+    fn the_best_accepted_coding_is_first() {
+        use Coding::{Brotli, Gzip, Identity, Zstd};
+        let rows: &[(&[&str], &[Coding])] = &[
+            (&[], &[Identity]),
+            (&[""], &[Identity]),
+            (&["gzip"], &[Gzip, Identity]),
+            (&["gzip;q=0"], &[Identity]),
+            (&["br;q=0.5, gzip"], &[Gzip, Brotli, Identity]),
+            (&["gzip;q=0.1, identity"], &[Identity, Gzip]),
+            (&["*"], &[Brotli, Zstd, Gzip, Identity]),
+            (&["*;q=0"], &[]),
+            (&["identity;q=0"], &[]),
+            (&["identity;q=0, *"], &[Brotli, Zstd, Gzip]),
+            (&["gzip, *;q=0"], &[Gzip]),
+            (&["identity, *;q=0"], &[Identity]),
+            (&["compress, foo"], &[Identity]),
+            (&["GZIP;Q=1.0"], &[Gzip, Identity]),
+            (&["gzip;q=1.5"], &[Identity]),
+            (&["gzip;q=abc, br"], &[Brotli, Identity]),
+            (&["gzip;q=0.0001"], &[Identity]),
+            (&["gzip; q=0.001"], &[Gzip, Identity]),
+            (&["x-gzip"], &[Gzip, Identity]),
+            (&["gzip", "br"], &[Brotli, Gzip, Identity]),
+            (&["gzip, deflate, br, zstd"], &[Brotli, Zstd, Gzip, Identity]),
+        ];
+        for (lines, expected) in rows {
+            assert_eq!(&*codings(&given(header::ACCEPT_ENCODING, lines)), *expected, "{lines:?}");
+        }
+    }
+
+    /// H-92 to H-94; the service test has more.
+    #[test]
+    fn the_most_specific_range_decides() {
+        let offered = [Format::Rss, Format::Atom, Format::Json, Format::Html];
+        for (accept, expected) in [
+            ("", Some(Format::Rss)),
+            ("*/*", Some(Format::Rss)),
+            ("*/*, application/rss+xml;q=0", Some(Format::Atom)),
+            ("application/*;q=0.2, application/atom+xml;q=0.1", Some(Format::Rss)),
+            ("text/html;q=0.9, application/atom+xml;q=0.9", Some(Format::Atom)),
+            ("text/html, */*;q=0.1", Some(Format::Html)),
+            ("text/*", Some(Format::Html)),
+            ("text/xml", Some(Format::Rss)),
+            ("APPLICATION/JSON", Some(Format::Json)),
+            ("application/atom+xml;type=feed;q=0.5, application/rss+xml;q=0.4", Some(Format::Atom)),
+            ("image/*", None),
+            ("*/*;q=0", None),
+        ] {
+            assert_eq!(format(&given(header::ACCEPT, &[accept]), &offered), expected, "{accept}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(0x20_u8.., 0..200)) {
+            let Ok(value) = http::HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            codings(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.clone())]));
+            format(&HeaderMap::from_iter([(header::ACCEPT, value)]), &[Format::Rss, Format::Html]);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Every answer, by status; the one place where errors get a status.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use serde::Serialize;
+
+use crate::{publish::PublishError, store::StoreError};
+
+/// What clients get.
+pub type Answer = Response<Full<Bytes>>;
+
+/// The methods that feeds take (H-2).
+pub(super) const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// Why there is nothing else to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// The request breaks a rule of HTTP.
+    Malformed(&'static str),
+    /// Nothing is at this address.
+    Unknown,
+    /// Nothing can be done with it but reading.
+    Method,
+    /// Nobody knows this method.
+    Unimplemented,
+    /// No format suits.
+    Format(Vec<String>),
+    /// No coding suits.
+    Coding,
+    /// `If-Match` or `If-Unmodified-Since` does not hold.
+    Precondition,
+    /// The address is too long.
+    Target,
+    /// The fields are too long or too many.
+    Fields,
+    /// Another host.
+    Host,
+    /// Out of reach for now.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+/// RFC 9457.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    instance: &'a str,
+}
+
+impl Problem {
+    /// What a failure to publish is to clients; they get no more of it than this.
+    pub(super) fn of(error: &PublishError) -> Self {
+        match error {
+            PublishError::UnknownFeed(_) => Self::Unknown,
+            PublishError::Store(
+                StoreError::Newer { .. } | StoreError::Foreign(_) | StoreError::Article { .. },
+            )
+            | PublishError::Render { .. } => Self::Internal,
+            PublishError::Store(
+                StoreError::Open { .. } | StoreError::Database(_) | StoreError::Closing,
+            )
+            | PublishError::Slow(_) => Self::Unavailable,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Unknown => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::Format(_) | Self::Coding => StatusCode::NOT_ACCEPTABLE,
+            Self::Precondition => StatusCode::PRECONDITION_FAILED,
+            Self::Target => StatusCode::URI_TOO_LONG,
+            Self::Fields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Malformed(why) => (*why).to_owned(),
+            Self::Unknown => {
+                "There is no feed at this address; all feeds are listed at `/`.".to_owned()
+            }
+            Self::Method => "Feeds can be read with GET and HEAD.".to_owned(),
+            Self::Unimplemented => "This method is not known here.".to_owned(),
+            Self::Format(addresses) => format!("There are these: {}", addresses.join(" ")),
+            Self::Coding => "There are gzip, br, zstd and identity.".to_owned(),
+            Self::Precondition => {
+                "The feed is not the one that `If-Match` or `If-Unmodified-Since` asks for."
+                    .to_owned()
+            }
+            Self::Target => "The address is too long.".to_owned(),
+            Self::Fields => "The header is too large.".to_owned(),
+            Self::Host => "This host is not served here.".to_owned(),
+            Self::Unavailable => "The articles cannot be read at the moment.".to_owned(),
+            Self::Internal => "The feed cannot be made; the log says why.".to_owned(),
+        }
+    }
+
+    /// The answer (H-27), with what its status asks for (H-2, H-22, H-24, H-97).
+    pub(super) fn answer(&self, instance: &str) -> Answer {
+        let status = self.status();
+        let body = Body {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.detail(),
+            instance,
+        };
+        let body = serde_json::to_vec(&body).expect("text and a number");
+        let mut response = bare(status);
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        fields.insert(header::CONTENT_LENGTH, body.len().into());
+        let freshness =
+            if status == StatusCode::NOT_FOUND { "public, max-age=60" } else { "no-store" };
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(freshness));
+        match self {
+            Self::Method => drop(fields.insert(header::ALLOW, ALLOW)),
+            Self::Coding => {
+                drop(fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding")))
+            }
+            Self::Format(addresses) => {
+                fields.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+                let links: Vec<_> = addresses
+                    .iter()
+                    .map(|address| format!("<{address}>; rel=\"alternate\""))
+                    .collect();
+                if let Ok(links) = HeaderValue::from_str(&links.join(", ")) {
+                    fields.insert(header::LINK, links);
+                }
+            }
+            Self::Unavailable => {
+                drop(fields.insert(header::RETRY_AFTER, HeaderValue::from_static("30")))
+            }
+            Self::Malformed(_) | Self::Target | Self::Fields => {
+                fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::Unknown
+            | Self::Unimplemented
+            | Self::Precondition
+            | Self::Host
+            | Self::Internal => {}
+        }
+        *response.body_mut() = Full::new(Bytes::from(body));
+        response
+    }
+}
+
+/// An answer without a body, with what every answer has (H-123, H-125).
+pub(super) fn bare(status: StatusCode) -> Answer {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The way to the one address (H-6).
+pub(super) fn moved(location: &str) -> Answer {
+    let mut response = bare(StatusCode::PERMANENT_REDIRECT);
+    let fields = response.headers_mut();
+    let location = HeaderValue::from_str(location).expect("addresses are percent-encoded");
+    fields.insert(header::LOCATION, location);
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    fields.insert(header::CONTENT_LENGTH, 0.into());
+    response
+}
+
+/// What may be done here (H-4), and from where (H-127).
+pub(super) fn options(is_preflight: bool) -> Answer {
+    let mut response = bare(StatusCode::NO_CONTENT);
+    let fields = response.headers_mut();
+    fields.insert(header::ALLOW, ALLOW);
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if is_preflight {
+        fields.insert(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOW);
+        let asked = HeaderValue::from_static("If-None-Match, If-Modified-Since, A-IM, Range");
+        fields.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
+        fields.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+        let vary = HeaderValue::from_static(
+            "Access-Control-Request-Method, Access-Control-Request-Headers",
+        );
+        fields.insert(header::VARY, vary);
+    }
+    response
+}
+
+/// For those who watch the program.
+pub(super) fn plain(text: &'static str) -> Answer {
+    let mut response = bare(StatusCode::OK);
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(header::CONTENT_LENGTH, text.len().into());
+    *response.body_mut() = Full::new(Bytes::from_static(text.as_bytes()));
+    response
+}

@@ -1,0 +1,152 @@
+//! Connections: how many, how long, how slow; and an end that finishes what was begun.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{Request, header};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_io_timeout::TimeoutStream;
+
+use crate::{
+    clock,
+    http::{Answer, Limits, respond},
+    publish::Publisher,
+};
+
+/// Most fields of a request.
+const MAX_FIELDS: usize = 100;
+/// The reading buffer of a connection, and so the longest header that gets an answer of ours, in bytes.
+const MAX_HEADER: usize = 64 << 10;
+/// How long to wait when the system has no sockets left.
+const RESPITE: Duration = Duration::from_millis(100);
+
+/// What a server allows.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is asked of a request.
+    pub limits: Limits,
+    /// At once; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// For a whole request header to arrive, and for an idle connection to ask again.
+    pub header_timeout: Duration,
+    /// For a client to take some of what it asked for.
+    pub write_timeout: Duration,
+    /// For running requests to finish once the server stops.
+    pub shutdown_grace: Duration,
+    /// Whether each request leaves a line in the log.
+    pub logs_access: bool,
+}
+
+/// Answers what comes in at a listener until `stop` is ready; then finishes what is running.
+pub async fn serve(
+    listener: TcpListener,
+    publisher: Arc<Publisher>,
+    settings: Arc<Settings>,
+    stop: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accept = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            accepted = accept => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                let connection = connection(
+                    socket,
+                    peer,
+                    Arc::clone(&publisher),
+                    Arc::clone(&settings),
+                    graceful.watcher(),
+                );
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            // One client's failure, or no sockets left for a while: others are still served.
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(RESPITE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(settings.shutdown_grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish within {:?}", settings.shutdown_grace);
+    }
+}
+
+fn connection(
+    socket: TcpStream,
+    peer: SocketAddr,
+    publisher: Arc<Publisher>,
+    settings: Arc<Settings>,
+    watcher: Watcher,
+) -> impl Future<Output = ()> + Send {
+    // An answer is one write; waiting for more to send would only delay it.
+    let _ = socket.set_nodelay(true);
+    let mut socket = TimeoutStream::new(socket);
+    socket.set_write_timeout(Some(settings.write_timeout));
+    let header_timeout = settings.header_timeout;
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (publisher, settings) = (Arc::clone(&publisher), Arc::clone(&settings));
+        async move {
+            let answer = respond(&publisher, &settings.limits, &request, clock::now()).await;
+            if settings.logs_access {
+                log(&request, &answer, peer);
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_FIELDS)
+        .max_buf_size(MAX_HEADER)
+        .serve_connection(TokioIo::new(Box::pin(socket)), service);
+    async move {
+        if let Err(error) = watcher.watch(connection).await {
+            // Clients go away, are slow, or speak something else: nothing to mend here.
+            tracing::debug!(%peer, %error, "a connection ended early");
+        }
+    }
+}
+
+/// A line for each request, as fields.
+fn log(request: &Request<Incoming>, answer: &Answer, peer: SocketAddr) {
+    let text = |fields: &http::HeaderMap, name| {
+        fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    };
+    let asked = request.headers();
+    let is_conditional =
+        asked.contains_key(header::IF_NONE_MATCH) || asked.contains_key(header::IF_MODIFIED_SINCE);
+    tracing::info!(
+        target: "courant::access",
+        method = request.method().as_str(),
+        path = request.uri().path(),
+        status = answer.status().as_u16(),
+        bytes = answer.body().size_hint().exact().unwrap_or_default(),
+        coding = text(answer.headers(), header::CONTENT_ENCODING),
+        conditional = is_conditional,
+        agent = text(asked, header::USER_AGENT),
+        peer = %peer.ip(),
+    );
+}
