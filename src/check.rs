@@ -1,0 +1,171 @@
+//! What would trouble a reader of a feed: the thirty common mistakes, as far as a document shows them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+
+use crate::{
+    feed::{Entry, Feed, Site},
+    format::Format,
+};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Readers lose something.
+    Error,
+    /// Some readers, or partners, take it badly.
+    Warning,
+}
+
+/// Something found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where: a feed, or an article.
+    pub place: String,
+    /// What is wrong and what to do.
+    pub problem: String,
+    /// The requirement behind it.
+    pub rule: &'static str,
+}
+
+/// What is wrong with the publication as a whole.
+pub fn site(site: &Site) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut warn = |rule, problem: &str| {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            place: "feeds.toml".to_owned(),
+            problem: problem.to_owned(),
+            rule,
+        });
+    };
+    if site.base.scheme() != "https" {
+        warn(
+            "H-128",
+            "`base_url` is not https: browsers and partners refuse such feeds; put a proxy with a certificate in front",
+        );
+    }
+    if site.language.is_none() {
+        warn(
+            "T-12",
+            "the site has no `language`: Chinese, Japanese and Korean share characters that look different",
+        );
+    }
+    if site.editor.is_none() && site.webmaster.is_none() {
+        warn("R-13", "neither `editor` nor `webmaster`: nobody can be told of a fault");
+    }
+    findings
+}
+
+/// What is wrong with a feed. Everything that its documents hold is looked at.
+pub fn feed(feed: &Feed) -> Vec<Finding> {
+    /// A burden for readers from here on, in bytes (J-26, H-129).
+    const LARGE: usize = 1_000_000;
+    let place = feed.spec.path.to_string();
+    let mut findings = Vec::new();
+    for format in Format::FEEDS {
+        match format.render(feed) {
+            Ok(document) if document.len() > LARGE => findings.push(Finding {
+                severity: Severity::Warning,
+                place: place.clone(),
+                problem: format!(
+                    "{} bytes as {}; lower `newest`, `hours` or `bytes`, or serve summaries",
+                    document.len(),
+                    format.extension()
+                ),
+                rule: "J-26",
+            }),
+            Ok(_) => {}
+            Err(error) => findings.push(Finding {
+                severity: Severity::Error,
+                place: place.clone(),
+                problem: format!("cannot be written as {}: {error}", format.extension()),
+                rule: "T-1",
+            }),
+        }
+    }
+    if feed.entries().len() == 0 {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            place,
+            problem: "no article; is a category misspelt in `feeds.toml` or in the records?"
+                .to_owned(),
+            rule: "H-28",
+        });
+    }
+    findings.extend(repeated_updates(feed));
+    findings.extend(feed.entries().flat_map(|entry| article(&entry)));
+    findings
+}
+
+/// Readers that sort by date cannot.
+fn repeated_updates(feed: &Feed) -> Option<Finding> {
+    let mut counts = BTreeMap::new();
+    for entry in feed.entries() {
+        *counts.entry(entry.updated()).or_insert(0_u32) += 1;
+    }
+    let (time, count) =
+        counts.into_iter().filter(|(_, count)| *count > 1).max_by_key(|(_, count)| *count)?;
+    Some(Finding {
+        severity: Severity::Warning,
+        place: feed.spec.path.to_string(),
+        problem: format!(
+            "{count} articles of the same second, {time}; give real times, or dates alone"
+        ),
+        rule: "A-19",
+    })
+}
+
+fn article(entry: &Entry<'_>) -> Vec<Finding> {
+    let story = entry.story();
+    let mut found: Vec<(&'static str, String)> = Vec::new();
+    let mut warn = |rule, problem: &str| found.push((rule, problem.to_owned()));
+    let title = story.title.as_str();
+    if title.is_empty() {
+        warn("R-40", "no title; the beginning of the text stands in for it");
+    }
+    if ["</", "&amp;", "&lt;", "&#", "&nbsp;"].iter().any(|sign| title.contains(sign)) {
+        warn("T-21", "the title seems to hold HTML; titles are plain text");
+    }
+    if story.url.is_none() {
+        warn("R-42", "no `url`; readers are sent to the site instead");
+    }
+    if entry.published().timestamp() < 631_152_000 {
+        warn("R-44", "published before 1990; is the date right?");
+    }
+    let guid = entry.article().guid.as_str();
+    if guid.len() < 9 && guid.bytes().all(|byte| byte.is_ascii_digit()) {
+        warn("R-47", "its guid is a small number, which other feeds use too");
+    }
+    if story.content.is_empty() {
+        warn("A-34", "no text");
+    }
+    if story.attachments.iter().any(|attachment| attachment.bytes.is_none()) {
+        warn("R-50", "an attachment without `size_in_bytes`");
+    }
+    let insecure = |url: &url::Url| url.scheme() == "http";
+    if story.pictures.iter().any(|picture| insecure(&picture.url)) {
+        warn("M-10", "a picture at an http address, which browsers do not show on https pages");
+    }
+    let place = format!("article `{}`", entry.article().id);
+    let finding = |(rule, problem)| Finding {
+        severity: Severity::Warning,
+        place: place.clone(),
+        problem,
+        rule,
+    };
+    found.into_iter().map(finding).collect()
+}
+
+/// Each finding once: an article is in several feeds.
+pub fn distinct(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut seen = HashSet::new();
+    findings
+        .into_iter()
+        .filter(|finding| seen.insert((finding.place.clone(), finding.problem.clone())))
+        .collect()
+}

@@ -1,0 +1,55 @@
+//! `courant check`.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::Result;
+use clap::Args;
+use courant::{
+    check::{self, Finding, Severity},
+    config::Config,
+};
+
+use crate::cli::{self, feeds};
+
+/// Read configuration and store, write every feed, and report what would trouble a reader
+#[derive(Args)]
+pub(super) struct Check {
+    /// Report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub(super) async fn run(self, config: Config) -> Result<ExitCode> {
+        let mut findings = check::site(&config.catalogue.site);
+        let publisher = feeds::publisher(config).await?;
+        let specs = publisher.feeds();
+        for spec in &specs {
+            findings.extend(check::feed(&publisher.feed(&spec.path).await?));
+        }
+        let findings = check::distinct(findings);
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        if self.json {
+            cli::print_json(&findings)?;
+        } else {
+            let mut out = io::stdout().lock();
+            for Finding { severity, place, problem, rule } in &findings {
+                let severity = match severity {
+                    Severity::Error => "error",
+                    Severity::Warning => "warning",
+                };
+                writeln!(out, "{severity}: {place}: {problem} [{rule}]")?;
+            }
+            let warnings = findings.len() - errors;
+            writeln!(
+                out,
+                "{} feeds in 3 formats: {errors} errors, {warnings} warnings",
+                specs.len()
+            )?;
+        }
+        Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}

@@ -1,0 +1,149 @@
+//! The command line.
+
+mod check;
+mod feeds;
+mod import;
+mod serve;
+mod withdraw;
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use courant::{
+    clock,
+    config::{self, Config, Overrides, StoreUrl},
+    store::{SqliteStore, Store},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  courant                                     serve what feeds.toml describes
+  courant import articles.ndjson              take articles in
+  courant import --dry-run export.json        see what that would do
+  courant withdraw 2026-0412                  take an article back
+  courant check                               look for what would trouble readers
+  courant render category/headlines --format atom
+
+Exit codes:
+  0  done
+  1  done in part: a record was refused, an id is unknown, or a check found a mistake
+  2  not begun: the command line, feeds.toml, the store or the address to listen at";
+
+/// Publishes stored articles as RSS, Atom and JSON feeds.
+#[derive(Parser)]
+#[command(version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What the environment may say as well.
+#[derive(Args)]
+struct Settings {
+    /// The publication and its feeds
+    #[arg(
+        long,
+        global = true,
+        env = "COURANT_CONFIG",
+        default_value = "feeds.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    /// Address to listen at, instead of the file's [default: 127.0.0.1:8080]
+    #[arg(long, global = true, env = "COURANT_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Public address of the service, instead of the file's [default: http://127.0.0.1:8080]
+    #[arg(long, global = true, env = "COURANT_BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
+    /// Where articles are kept, instead of the file's [default: sqlite:courant.db]
+    #[arg(long, global = true, env = "COURANT_STORE", value_name = "URL")]
+    store: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve feeds; this is what happens without a command
+    Serve,
+    /// Take articles in
+    Import(import::Import),
+    /// Take articles back, until they are imported with --republish
+    Withdraw(withdraw::Withdraw),
+    /// Read configuration and store, write every feed, and report what would trouble a reader
+    Check(check::Check),
+    /// List the feeds
+    Feeds(feeds::Feeds),
+    /// Write one feed to standard output
+    Render(feeds::Render),
+    /// Print the JSON Schema of an article record
+    Schema,
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    let Arguments { settings, command } = arguments;
+    let command = command.unwrap_or(Command::Serve);
+    if matches!(command, Command::Schema) {
+        return print_json(&courant::import::schema());
+    }
+    let config = settings.read()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(config).await,
+            Command::Import(import) => import.run(&config).await,
+            Command::Withdraw(withdraw) => withdraw.run(&config).await,
+            Command::Check(check) => check.run(config).await,
+            Command::Feeds(feeds) => feeds.run(config).await,
+            Command::Render(render) => render.run(config).await,
+            Command::Schema => Ok(ExitCode::SUCCESS),
+        }
+    });
+    // A look at the store that still waits for its answer keeps nobody here.
+    runtime.shutdown_background();
+    code
+}
+
+impl Settings {
+    fn read(self) -> Result<Config> {
+        let Self { config: file, listen, base_url, store } = self;
+        let text = fs::read_to_string(&file).with_context(|| {
+            format!(
+                "cannot read `{}`; name the file with --config, or start in its folder",
+                file.display()
+            )
+        })?;
+        Ok(config::read(&text, &file, &Overrides { listen, base_url, store })?)
+    }
+}
+
+/// Opens the store that the configuration names, or makes it.
+fn open(config: &Config) -> Result<Arc<dyn Store>> {
+    match &config.store {
+        StoreUrl::Sqlite(path) => {
+            Ok(Arc::new(SqliteStore::open(path, &config.authority, clock::now())?))
+        }
+    }
+}
+
+/// For scripts.
+fn print_json(value: &impl serde::Serialize) -> Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says why the program could not begin, with the chain of causes.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // Nobody is left to be told when standard error is gone.
+    let _ = writeln!(io::stderr(), "courant: {error:#}");
+}

@@ -1,0 +1,576 @@
+//! `feeds.toml`, and the variables of the environment that outrank it.
+//!
+//! No I/O: the text of the file comes in, types or everything that is wrong with it come out.
+
+mod catalogue;
+mod error;
+mod section;
+mod server;
+mod value;
+
+pub use catalogue::RESERVED;
+pub use error::{ConfigError, Line, Place, Problem};
+pub use server::{AccessLog, Server};
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use chrono_tz::Tz;
+use toml::de::DeTable;
+use url::Url;
+
+use crate::{
+    config::{
+        section::{Keys, Report, Section},
+        value::Mistake,
+    },
+    feed::Catalogue,
+};
+
+/// How the program is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which feeds there are.
+    pub catalogue: Arc<Catalogue>,
+    /// For dates that do not name theirs.
+    pub time_zone: Tz,
+    /// Who mints identities: `example.com,2026` (RFC 4151).
+    pub authority: String,
+    /// How the service is run.
+    pub server: Server,
+    /// Where articles are kept.
+    pub store: StoreUrl,
+    /// Files to take in when the store is empty.
+    pub import: Vec<PathBuf>,
+}
+
+/// Where articles are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// In a file.
+    Sqlite(PathBuf),
+}
+
+/// What the environment says, which outranks the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `COURANT_LISTEN`.
+    pub listen: Option<String>,
+    /// `COURANT_BASE_URL`.
+    pub base_url: Option<String>,
+    /// `COURANT_STORE`; relative to the working directory.
+    pub store: Option<String>,
+}
+
+const ROOT: Keys =
+    Keys { required: &["site"], optional: &["server", "store", "defaults", "category", "feed"] };
+
+const STORE: Keys = Keys { required: &[], optional: &["url", "import"] };
+
+/// Reads the text of a configuration. Relative paths in it start at the folder of `file`.
+pub fn read(text: &str, file: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let report = Report::new(text);
+    let (table, mistakes) = DeTable::parse_recoverable(text);
+    for mistake in &mistakes {
+        let wrong = mistake.message().lines().collect::<Vec<_>>().join(", ");
+        report.note(mistake.span().unwrap_or_default(), Mistake::new(wrong, ""));
+    }
+    // Of a file that is not TOML, half the keys may be lost: what is missing then means nothing.
+    let config = mistakes.is_empty().then(|| {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        config(&Section::root(&report, table.get_ref(), &ROOT), folder, overrides)
+    });
+    let problems = report.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(ConfigError { file: file.to_owned(), problems }),
+    }
+}
+
+/// Every part; where one is wrong, that is noted, and something stands in for it.
+fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
+    let site = root.section("site", &catalogue::SITE);
+    let (server, base) = server::server(&root.section("server", &server::KEYS), overrides);
+    let store = root.section("store", &STORE);
+    let url = store.parse("url", |given| value::store(given, folder));
+    Config {
+        catalogue: Arc::new(catalogue::catalogue(root, &site, base)),
+        time_zone: site.parse("time_zone", value::time_zone).unwrap_or(Tz::UTC),
+        authority: site.parse("tag", value::authority).unwrap_or_default(),
+        server,
+        store: overrides
+            .store(root.report)
+            .or(url)
+            .unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db"))),
+        import: store.list("import", |given| value::file(given, folder)),
+    }
+}
+
+impl Overrides {
+    fn listen(&self, report: &Report<'_>) -> Option<SocketAddr> {
+        report.variable("COURANT_LISTEN", self.listen.as_deref(), value::listen)
+    }
+
+    fn base_url(&self, report: &Report<'_>) -> Option<Url> {
+        report.variable("COURANT_BASE_URL", self.base_url.as_deref(), value::base_url)
+    }
+
+    fn store(&self, report: &Report<'_>) -> Option<StoreUrl> {
+        let relative = |given: &str| value::store(given, Path::new(""));
+        report.variable("COURANT_STORE", self.store.as_deref(), relative)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{category::Category, feed::FeedPath, text::Text};
+
+    const SHIPPED: &str = include_str!("../../feeds.toml");
+    const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
+
+    /// Each section: how the file and the reference head it, and its keys.
+    const SECTIONS: [(&str, &str, &Keys); 10] = [
+        ("", "`feeds.toml`", &ROOT),
+        ("[site]", "`[site]`", &catalogue::SITE),
+        ("[site.editor]", "`[site]`", &catalogue::CONTACT),
+        ("[site.webmaster]", "`[site]`", &catalogue::CONTACT),
+        ("[site.image]", "`[site]`", &catalogue::IMAGE),
+        ("[server]", "`[server]`", &server::KEYS),
+        ("[store]", "`[store]`", &STORE),
+        ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
+        ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
+        ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
+    ];
+
+    /// Lines 2 to 7 of a file.
+    const CATEGORIES: &str = "[[category]]\nslug = 'sport'\nlabel = '体育'\n\
+        [[category]]\nslug = 'tech'\nlabel = 'Tech'\n";
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        read(text, Path::new("site/feeds.toml"), &Overrides::default())
+    }
+
+    /// A file with this after a sound first line.
+    fn parse_rest(rest: &str) -> Result<Config, ConfigError> {
+        let site =
+            r#"site = { title = "t", url = "https://example.com", tag = "example.com,2026" }"#;
+        parse(&format!("{site}\n{rest}"))
+    }
+
+    /// The fenced blocks of the reference with these words behind the fence.
+    fn blocks(info: &str) -> impl Iterator<Item = &'static str> {
+        let fence = format!("\n```{info}\n");
+        let begins: Vec<_> =
+            REFERENCE.match_indices(&fence).map(|(at, _)| at + fence.len()).collect();
+        begins.into_iter().map(|begin| REFERENCE[begin..].split("```").next().unwrap())
+    }
+
+    #[test]
+    fn the_shipped_file_reads() {
+        let config = parse(SHIPPED).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.time_zone, Tz::Asia__Shanghai);
+        assert_eq!(config.authority, "example.com,2026");
+        assert_eq!(config.server, Server::default());
+        assert_eq!(config.store, StoreUrl::Sqlite("site/courant.db".into()));
+        assert_eq!(config.import, [PathBuf::from("site/examples/articles.ndjson")]);
+
+        let catalogue = config.catalogue;
+        assert_eq!(catalogue.site.base.as_str(), "http://127.0.0.1:8080/");
+        let paths: Vec<_> = catalogue.feeds.iter().map(|spec| spec.path.to_string()).collect();
+        assert_eq!(paths[..4], ["all", "news", "briefs", "category/headlines"]);
+        assert_eq!(paths.len(), 12);
+
+        let find = |path| catalogue.find(&path).unwrap();
+        let headlines = find(FeedPath::Category("headlines".parse().unwrap()));
+        assert_eq!(headlines.title.as_str(), "示例媒体中心 - 头条");
+        assert_eq!(headlines.window.hours.map(Into::into), Some(24_u16));
+        let briefs = find(FeedPath::Named("briefs".parse().unwrap()));
+        assert!(!briefs.full_text && !briefs.pictures && briefs.window.count.get() == 20);
+        assert_eq!(briefs.ttl, headlines.ttl);
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let config = parse_rest("").unwrap();
+        assert_eq!((config.time_zone, config.server), (Tz::UTC, Server::default()));
+        assert!(config.import.is_empty() && config.catalogue.feeds.is_empty());
+        let category = Category::from_label("Tech").unwrap();
+        let spec = config.catalogue.category(&category);
+        assert_eq!((spec.title.as_str(), spec.ttl.get()), ("t - Tech", 5));
+    }
+
+    #[test]
+    fn a_feed_says_what_it_does_not_leave_to_the_site() {
+        let rest = "[[category]]\nslug = 'a'\nlabel = 'A'\nhome = 'https://example.com/a'\n\
+            [[feed]]\nname = 'en'\ntitle = 'E'\nlanguage = 'EN'\nany_of = ['a', 'a']\nauthors = ['Li']\n\
+            [defaults]\nhours = 6\n[server]\nhosts = ['Localhost']\nbase_url = 'https://EXAMPLE.com/x'";
+        let config = parse_rest(rest).unwrap();
+        assert_eq!(config.server.hosts, ["localhost", "example.com"]);
+        assert_eq!(config.catalogue.site.base.as_str(), "https://example.com/x/");
+        let [en, a] = &config.catalogue.feeds[..] else { panic!("two feeds") };
+        assert_eq!(en.description.as_str(), "E");
+        assert_eq!(en.language, Some("en".parse().unwrap()));
+        assert_eq!(en.selection.any_of.len(), 1);
+        assert!(en.selection.authors.contains(&Text::new("Li")));
+        assert_eq!(a.home.path(), "/a");
+        assert_eq!(a.window.hours.map(Into::into), Some(6_u16));
+    }
+
+    #[test]
+    fn the_environment_outranks_the_file() {
+        let given = |value: &str| Some(value.to_owned());
+        let overrides = Overrides {
+            listen: given("0.0.0.0:9000"),
+            base_url: given("https://feeds.example.com"),
+            store: given("sqlite:///tmp/a.db"),
+        };
+        let config = read(SHIPPED, Path::new("feeds.toml"), &overrides).unwrap();
+        assert_eq!(config.server.listen.port(), 9000);
+        assert_eq!(config.catalogue.site.base.as_str(), "https://feeds.example.com/");
+        assert_eq!(config.store, StoreUrl::Sqlite("/tmp/a.db".into()));
+
+        let only_port = Overrides { listen: given("[::1]:9000"), ..Overrides::default() };
+        let config = read(SHIPPED, Path::new("feeds.toml"), &only_port).unwrap();
+        assert_eq!(config.catalogue.site.base.as_str(), "http://127.0.0.1:9000/");
+
+        let wrong =
+            Overrides { listen: given(":9000"), base_url: given("x"), store: given("mysql:x") };
+        let error = read(SHIPPED, Path::new("feeds.toml"), &wrong).unwrap_err();
+        let places: Vec<_> = error.problems.iter().map(|problem| &problem.place).collect();
+        let variables = ["COURANT_BASE_URL", "COURANT_LISTEN", "COURANT_STORE"];
+        assert_eq!(places, variables.map(Place::Variable).each_ref());
+        let message =
+            "COURANT_LISTEN: `:9000` is not an address and a port; write `127.0.0.1:9000`";
+        assert!(error.to_string().contains(message), "{error}");
+    }
+
+    #[test]
+    fn the_reference_is_true() {
+        let example: String = blocks("toml").collect();
+        if let Err(error) = parse(&example) {
+            panic!("{error}");
+        }
+        let wrong = blocks("toml wrong").next().unwrap();
+        let error = read(wrong, Path::new("feeds.toml"), &Overrides::default()).unwrap_err();
+        assert_eq!(format!("{error}\n"), blocks("text").next().unwrap());
+
+        for (header, title, keys) in SECTIONS {
+            let chapter = REFERENCE.split("# ").find(|chapter| chapter.starts_with(title)).unwrap();
+            for key in keys.all() {
+                let words = [format!("`{key}`"), format!("[{key}]")];
+                let is_row = |line: &str| {
+                    line.starts_with('|') && words.iter().any(|word| line.contains(word))
+                };
+                assert!(chapter.lines().any(is_row), "{key} of {header} is not in the reference");
+                let given = |line: &str| line.starts_with(&format!("{key} = "));
+                let nested = header.starts_with("[site.") || header.is_empty();
+                assert!(nested || chapter.lines().any(given), "{key} of {header} has no example");
+            }
+        }
+        let reserved =
+            REFERENCE.lines().find(|line| line.starts_with("| `name` | [slug]")).unwrap();
+        for name in RESERVED {
+            assert!(reserved.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        for (header, _, keys) in SECTIONS {
+            for key in keys.all() {
+                let error =
+                    parse(&format!("{header}\n{key} = 2026-01-31")).unwrap_err().to_string();
+                let wrong = format!("`{key}` takes ");
+                assert!(error.contains(&wrong) && error.contains("not a date"), "{key}: {error}");
+            }
+        }
+    }
+
+    /// A file with this after a sound first line has one problem, at `line:column`.
+    fn check(rest: &str, place: &str, wrong: &str, advice: &str) {
+        let error = parse_rest(rest).unwrap_err();
+        let [problem] = &error.problems[..] else { panic!("{rest}: {error}") };
+        let Place::Line(line) = &problem.place else { panic!("{error}") };
+        assert_eq!(format!("{}:{}", line.number, line.column), place, "{error}");
+        assert!(problem.wrong.contains(wrong) && problem.advice.contains(advice), "{error}");
+    }
+
+    #[test]
+    fn a_problem_of_shape_is_shown_where_it_stands() {
+        for (rest, place, wrong, advice) in [
+            ("[[category]\n", "2:12", "unclosed array table", ""),
+            ("a = \"", "2:6", "invalid basic string", ""),
+            ("[server]\nlisten = 1\nlisten = 2", "4:1", "duplicate key", ""),
+            ("[servers]", "2:2", "unknown key `servers`", "did you mean `server`?"),
+            ("[colours]", "2:2", "unknown key", "known here: `site`, `server`, `store`"),
+            ("[category]", "2:1", "there can be more than one `category`", "write `[[category]]`"),
+            ("[[server]]", "2:1", "there can be only one `server`", "write `[server]`"),
+            ("server = 1", "2:10", "`server` takes a section, not a number", ""),
+            ("feed = [1]", "2:9", "`feed` takes sections, not a number", ""),
+            (
+                "[[category]]\nslug = 'a'\nlable = 'A'",
+                "4:1",
+                "unknown key `lable`",
+                "did you mean `label`?",
+            ),
+            ("[[category]]\nslug = 'a'", "2:1", "`label` is missing", "add `label = …`"),
+            ("[defaults]\nttl = 5", "3:1", "unknown key `ttl`", "did you mean `ttl_minutes`?"),
+            ("[server]\nlisten = 8080", "3:10", "`listen` takes text in quotes, not a number", ""),
+            ("[server]\ncache_bytes = '1 MB'", "3:15", "not text", "1 MB is `1_000_000`"),
+            ("[defaults]\npictures = 'no'", "3:12", "`pictures` takes `true` or `false`", ""),
+            (
+                "[store]\nimport = 'a'",
+                "3:10",
+                "`import` takes a list, as in `[\"…\", \"…\"]`, not text",
+                "",
+            ),
+            (
+                "[store]\nimport = ['a', 2]",
+                "3:16",
+                "`import` takes text in quotes, not a number",
+                "",
+            ),
+            (
+                "[defaults]\nnewest = 0",
+                "3:10",
+                "`newest` is out of range",
+                "a number from 1 to 2000",
+            ),
+            ("[defaults]\nnewest = 2_001", "3:10", "`newest` is out of range", ""),
+            (
+                "[defaults]\nnewest = 1e1",
+                "3:10",
+                "`newest` takes a whole number without quotes, not a fraction",
+                "",
+            ),
+            ("[defaults]\nhours = -1", "3:9", "`hours` is out of range", ""),
+            ("[defaults]\nttl_minutes = 1441", "3:15", "`ttl_minutes` is out of range", "to 1440"),
+            ("[server]\nmax_connections = 99999999999999999999", "3:19", "out of range", ""),
+        ] {
+            check(rest, place, wrong, advice);
+        }
+    }
+
+    #[test]
+    fn a_problem_of_a_value_is_shown_where_it_stands() {
+        for (rest, place, wrong, advice) in [
+            (
+                "[server]\nlisten = 'localhost:80'",
+                "3:10",
+                "is not an address and a port",
+                "write `127.0.0.1:80`",
+            ),
+            ("[server]\nbase_url = 'feeds'", "3:12", "`feeds` is not an address", "in full"),
+            ("[server]\nbase_url = 'ftp://a.example/'", "3:12", "is not on the web", "`https://`"),
+            (
+                "[server]\nbase_url = 'https://a.example/?a'",
+                "3:12",
+                "are built on this one",
+                "leave out `?`",
+            ),
+            ("[server]\nbase_url = 'https://a:b@c.example'", "3:12", "the password", "before `@`"),
+            (
+                "[server]\nhosts = ['https://a']",
+                "3:10",
+                "is not the name of a host",
+                "`feeds.example.com`",
+            ),
+            (
+                "[server]\naccess_log = 'jsn'",
+                "3:14",
+                "`jsn` is no choice here",
+                "`text`, `json`, `off`",
+            ),
+            ("[store]\nurl = 'postgres://h/d'", "3:7", "in SQLite only", "`sqlite:courant.db`"),
+            (
+                "[store]\nurl = 'courant.db'",
+                "3:7",
+                "`courant.db` is not a place for articles",
+                "`sqlite:",
+            ),
+            (
+                "[[category]]\nslug = 'Tech News'\nlabel = 'a'",
+                "3:8",
+                "addresses",
+                "write `tech-news`",
+            ),
+            ("[[category]]\nslug = '/'\nlabel = 'a'", "3:8", "has no letter or digit", ""),
+            ("[[category]]\nslug = 'a'\nlabel = ' '", "4:9", "nothing is written here", ""),
+            (
+                "[[feed]]\nname = 'healthz'\ntitle = 'a'",
+                "3:8",
+                "keeps `healthz` for itself",
+                "another name",
+            ),
+            (
+                "[[feed]]\nname = 'a'\ntitle = 'a'\nlanguage = 'english'",
+                "5:12",
+                "not a language tag",
+                "`zh-CN`",
+            ),
+            (
+                "[[feed]]\nname = 'a'\ntitle = 'a'\nany_of = ['b']",
+                "5:11",
+                "no category has",
+                "add a `[[category]]`",
+            ),
+        ] {
+            check(rest, place, wrong, advice);
+        }
+    }
+
+    #[test]
+    fn a_site_says_who_it_is() {
+        for (key, value, wrong, advice) in [
+            ("title", "", "nothing is written here", ""),
+            ("url", "example.com", "`example.com` is not an address", "`https://www.example.com/`"),
+            ("tag", "example.com", "a date on which it was yours", "`example.com,2026`"),
+            ("tag", "example,2026", "a date on which", ""),
+            ("tag", "Example.com,2026", "a date on which", ""),
+            ("tag", "example.com,2026-13", "a date on which", ""),
+            ("tag", "example.com,26", "a date on which", ""),
+            ("language", "中文", "`中文` is not a language tag", "`zh-CN`"),
+            ("time_zone", "Asia/Shangai", "is not a time zone", "did you mean `Asia/Shanghai`?"),
+            ("time_zone", "shanghai", "is not a time zone", "did you mean `Asia/Shanghai`?"),
+            ("time_zone", "GMT+8", "is not a time zone", "such as `Asia/Shanghai`"),
+            ("editor.email", "a@b", "`a@b` is not an address of mail", "`editor@example.com`"),
+            ("editor.email", "a b@c.example", "is not an address of mail", ""),
+            ("image.url", "https://a.example/a.SVG", "do not show pictures", "GIF, JPEG or PNG"),
+            ("icon", "data:image/png,", "is not on the web", ""),
+        ] {
+            let mut lines =
+                vec![("title", "t"), ("url", "https://a.example"), ("tag", "a.example,2026-01")];
+            lines.push(("editor.name", "e"));
+            lines.push(("editor.email", "e@e.example"));
+            lines.retain(|(other, _)| *other != key);
+            lines.push((key, value));
+            let lines: Vec<_> =
+                lines.iter().map(|(key, value)| format!("{key} = '{value}'")).collect();
+            let error = parse(&format!("[site]\n{}", lines.join("\n"))).unwrap_err();
+            let [problem] = &error.problems[..] else { panic!("{error}") };
+            assert!(problem.wrong.contains(wrong) && problem.advice.contains(advice), "{error}");
+        }
+        let error = parse("").unwrap_err();
+        assert_eq!(error.problems[0].place, Place::File);
+        assert!(error.to_string().ends_with("site/feeds.toml: `[site]` is missing"));
+    }
+
+    #[test]
+    fn a_clash_shows_both_lines() {
+        for (rest, earlier, later, wrong) in [
+            (
+                "[[category]]\nslug = 'sport'\nlabel = 'a'",
+                3,
+                9,
+                "there is a category `sport` already",
+            ),
+            (
+                "[[category]]\nslug = 'a'\nlabel = '体育'",
+                4,
+                10,
+                "another category is called `体育`",
+            ),
+            (
+                "[[category]]\nslug = 'a'\nlabel = 'Sport'",
+                3,
+                10,
+                "`Sport` is the slug of another category",
+            ),
+            (
+                "[[category]]\nslug = '体育'\nlabel = 'a'",
+                4,
+                9,
+                "`体育` is the label of another category",
+            ),
+            (
+                "[[feed]]\nname = 'a'\ntitle = 'a'\n[[feed]]\ntitle = 'b'\nname = 'a'",
+                9,
+                13,
+                "there is a feed `a` already",
+            ),
+            (
+                "[[feed]]\nname = 'a'\ntitle = 'a'\nnone_of = ['tech']\nany_of = ['tech']",
+                11,
+                12,
+                "both wanted",
+            ),
+        ] {
+            let error = parse_rest(&format!("{CATEGORIES}{rest}")).unwrap_err();
+            let [problem] = &error.problems[..] else { panic!("{error}") };
+            let Place::Line(line) = &problem.place else { panic!("{error}") };
+            assert_eq!(
+                (problem.earlier.as_ref().unwrap().number, line.number),
+                (earlier, later),
+                "{error}"
+            );
+            assert!(problem.wrong.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_category_is_named_by_its_slug() {
+        for (given, advice) in [
+            ("sports", "did you mean `sport`?"),
+            ("体育", "write its slug, `sport`"),
+            ("weather", "known here: `sport`, `tech`"),
+        ] {
+            let rest =
+                format!("{CATEGORIES}[[feed]]\nname = 'a'\ntitle = 'a'\nnone_of = ['{given}']");
+            let error = parse_rest(&rest).unwrap_err();
+            assert_eq!(error.problems[0].advice, advice, "{error}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_found_at_once() {
+        let rest = "x = 1\n[server]\nlisten = 1\n[defaults]\nnewest = 0\n[[feed]]\n[[feed]]\ntitle = ''\ny = 2";
+        let error = parse_rest(rest).unwrap_err();
+        let lines: Vec<_> = error
+            .problems
+            .iter()
+            .map(|problem| match &problem.place {
+                Place::Line(line) => line.number,
+                Place::File | Place::Variable(_) => 0,
+            })
+            .collect();
+        assert_eq!(lines, [2, 4, 6, 7, 7, 8, 9, 10], "{error}");
+    }
+
+    #[test]
+    fn depth_and_length_do_no_harm() {
+        for text in
+            ["a = [", "a = {b=", "a.", "[a.", "[[a]]\n", "[[feed]]\n", "a", "\u{feff}", "\"", "\r"]
+        {
+            let error = parse(&text.repeat(2_000)).unwrap_err();
+            assert!(error.to_string().len() < 20_000, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn any_text_gives_an_answer(text in "(\\PC|[\\[\\]{}=\"'#.\\r\\n\\t\\x00])*") {
+            prop_assert!(!parse(&text).unwrap_err().to_string().is_empty());
+        }
+
+        #[test]
+        fn any_change_to_a_file_gives_an_answer(
+            at in any::<prop::sample::Index>(),
+            length in 0_usize..40,
+            with in "[\\[\\]{}=\"'#.\\n 0-9a-z-头]{0,8}",
+        ) {
+            let begin = SHIPPED.floor_char_boundary(at.index(SHIPPED.len()));
+            let end = SHIPPED.floor_char_boundary((begin + length).min(SHIPPED.len()));
+            if let Err(error) = parse(&format!("{}{with}{}", &SHIPPED[..begin], &SHIPPED[end..])) {
+                prop_assert!(!error.problems.is_empty() && !error.to_string().is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What every store keeps to, whatever is behind it.
+
+use std::{collections::BTreeSet, num::NonZeroU16};
+
+use courant::{
+    article::{ArticleId, Article, ChangeKind, Precision, Revision, Snapshot, Submission, When, Window},
+    category::{Category, Facet, Selection, Slug},
+    store::{Intake, Outcome, SqliteStore, Store, StoreError},
+    text::Text,
+};
+
+use crate::fixtures::{Home, at, open, submission};
+
+fn slug(slug: &str) -> Slug {
+    slug.parse().unwrap()
+}
+
+fn of(category: &str) -> Selection {
+    Selection { any_of: [slug(category)].into(), ..Selection::default() }
+}
+
+async fn snapshot(store: &dyn Store, selection: &Selection) -> Snapshot {
+    store.snapshot(&selection.facets(), selection, Window::default()).await.unwrap()
+}
+
+async fn ids(store: &dyn Store, selection: &Selection) -> Vec<String> {
+    snapshot(store, selection).await.articles.iter().map(|article| article.id.to_string()).collect()
+}
+
+async fn article(home: &Home, id: &str) -> Article {
+    let all = snapshot(&*home.store, &Selection::default()).await;
+    all.articles.iter().find(|article| article.id.as_str() == id).unwrap().as_ref().clone()
+}
+
+async fn kinds(home: &Home) -> Vec<(u64, String, ChangeKind)> {
+    let limit = NonZeroU16::new(1_000).unwrap();
+    let log = home.store.log(Revision(0), limit).await.unwrap();
+    log.into_iter().map(|change| (change.revision.0, change.article.to_string(), change.kind)).collect()
+}
+
+fn outcome(receipt: &courant::store::Receipt) -> &Outcome {
+    &receipt.outcomes[0]
+}
+
+#[tokio::test]
+async fn a_batch_is_one_revision_newest_first() {
+    let home = Home::new();
+    let receipt = home.publish(vec![submission("a", 0), submission("c", 9), submission("b", 9)], 10).await;
+    assert_eq!(receipt.revision, Revision(1));
+    assert_eq!(ids(&*home.store, &of("news")).await, ["b", "c", "a"]);
+    assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(10));
+    assert_eq!(kinds(&home).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_record_that_says_nothing_new_is_no_write() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 1).await;
+    let again = home.publish(vec![submission("a", 0)], 2).await;
+    assert_eq!((again.revision, outcome(&again)), (Revision(1), &Outcome::Unchanged));
+    assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(1));
+}
+
+#[tokio::test]
+async fn identity_and_publication_never_change() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 1).await;
+    let before = article(&home, "a").await;
+    assert_eq!(before.guid.as_str(), "tag:example.com,2026:article/a");
+    let mut edit = submission("a", 500);
+    edit.guid = Some(Text::new("another"));
+    edit.story.title = Text::new("Another title");
+    edit.story.url = Some("https://elsewhere.example.org/".parse().unwrap());
+    home.publish(vec![edit], 2).await;
+    let after = article(&home, "a").await;
+    assert_eq!((&after.guid, after.published), (&before.guid, before.published));
+    assert_eq!(after.story.title.as_str(), "Another title");
+}
+
+#[tokio::test]
+async fn an_imported_guid_is_kept_and_belongs_to_one_article() {
+    let home = Home::new();
+    let with = |id: &str| Submission { guid: Some(Text::new("https://old.example.com/?p=7")), ..submission(id, 0) };
+    home.publish(vec![with("a")], 1).await;
+    assert_eq!(article(&home, "a").await.guid.as_str(), "https://old.example.com/?p=7");
+    let receipt = home.publish(vec![with("b"), submission("c", 0)], 2).await;
+    assert_eq!(receipt.outcomes, [Outcome::GuidTaken { by: ArticleId::new("a").unwrap() }, Outcome::Published]);
+}
+
+#[tokio::test]
+async fn only_a_significant_edit_moves_updated() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 1).await;
+    let edit = |text: &str, modified: Option<i64>, is_significant| {
+        let mut edit = Submission { modified: modified.map(at), is_significant, ..submission("a", 0) };
+        edit.story.title = Text::new(text);
+        edit
+    };
+    // (edit, committed at, what it is, updated)
+    let rows = [
+        (edit("typo", None, None), 10, Outcome::Corrected, 0),
+        (edit("news", Some(20), None), 21, Outcome::Edited, 20),
+        (edit("news", Some(20), None), 22, Outcome::Unchanged, 20),
+        (edit("quiet", Some(30), Some(false)), 31, Outcome::Corrected, 20),
+        (edit("loud", Some(30), Some(true)), 41, Outcome::Edited, 41),
+        (edit("loud", Some(30), Some(true)), 42, Outcome::Unchanged, 41),
+        (edit("ahead", Some(9_999), None), 51, Outcome::Edited, 51),
+    ];
+    for (edit, committed, expected, updated) in rows {
+        let title = edit.story.title.clone();
+        let receipt = home.publish(vec![edit], committed).await;
+        assert_eq!(outcome(&receipt), &expected, "{title}");
+        assert_eq!(article(&home, "a").await.updated, at(updated), "{title}");
+    }
+}
+
+#[tokio::test]
+async fn dates_alone_stay_in_the_order_of_arrival() {
+    let home = Home::new();
+    let day = When { start: at(-43_200), precision: Precision::Day };
+    let dated = |id: &str| Submission { published: Some(day), ..submission(id, 0) };
+    home.publish(vec![dated("first"), dated("second")], 1).await;
+    home.publish(vec![dated("third"), dated("first")], 2).await;
+    assert_eq!(ids(&*home.store, &of("news")).await, ["third", "second", "first"]);
+    let times: BTreeSet<_> = snapshot(&*home.store, &of("news")).await.articles.iter().map(|a| a.published).collect();
+    assert_eq!(times.len(), 3);
+    assert!(times.iter().all(|time| (*time - day.start).num_seconds() < 86_400));
+}
+
+#[tokio::test]
+async fn articles_without_a_date_are_of_now_and_apart() {
+    let home = Home::new();
+    let undated = |id: &str| Submission { published: None, ..submission(id, 0) };
+    home.publish(vec![undated("a"), undated("b")], 100).await;
+    assert_eq!(article(&home, "b").await.published, at(100));
+    assert_eq!(article(&home, "a").await.published, at(99));
+    home.publish(vec![undated("a")], 500).await;
+    assert_eq!(article(&home, "a").await.published, at(99));
+}
+
+#[tokio::test]
+async fn an_embargo_hides_an_article_until_it_is_released() {
+    let home = Home::new();
+    home.publish(vec![submission("seen", 0)], 1).await;
+    let held = Submission { embargo: Some(at(100)), ..submission("held", 0) };
+    let receipt = home.publish(vec![held, submission("ahead", 200)], 2).await;
+    assert_eq!(receipt.outcomes, [Outcome::Held, Outcome::Held]);
+    // M-27: not in the articles, nor in what readers validate with.
+    let before = snapshot(&*home.store, &of("news")).await;
+    assert_eq!((before.articles.len(), before.mark.revision, before.mark.changed), (1, Revision(1), at(1)));
+    assert_eq!(home.store.release(at(99)).await.unwrap(), Some(at(100)));
+    assert_eq!(ids(&*home.store, &of("news")).await, ["seen"]);
+    assert_eq!(home.store.release(at(100)).await.unwrap(), Some(at(200)));
+    assert_eq!(ids(&*home.store, &of("news")).await, ["held", "seen"]);
+    let after = snapshot(&*home.store, &of("news")).await;
+    assert_eq!((after.mark.changed, article(&home, "held").await.published), (at(100), at(100)));
+    assert_eq!(home.store.release(at(300)).await.unwrap(), None);
+    assert_eq!(ids(&*home.store, &of("news")).await, ["ahead", "held", "seen"]);
+}
+
+#[tokio::test]
+async fn an_article_expires_and_the_date_moves_forward() {
+    let home = Home::new();
+    let expiring = Submission { expires: Some(at(50)), ..submission("a", 0) };
+    let over = Submission { expires: Some(at(-1)), ..submission("b", 0) };
+    let receipt = home.publish(vec![expiring, over], 1).await;
+    assert_eq!(receipt.outcomes, [Outcome::Published, Outcome::Expired]);
+    let before = snapshot(&*home.store, &of("news")).await;
+    assert_eq!(home.store.release(at(50)).await.unwrap(), None);
+    let after = snapshot(&*home.store, &of("news")).await;
+    assert!(after.articles.is_empty());
+    assert!(after.mark.revision > before.mark.revision && after.mark.changed > before.mark.changed);
+    assert!(after.mark.floor > before.mark.revision, "no earlier base will do");
+}
+
+#[tokio::test]
+async fn a_withdrawn_article_stays_away_until_it_is_published_again() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0), submission("b", 1)], 1).await;
+    let id = ArticleId::new("a").unwrap();
+    let unknown = ArticleId::new("?").unwrap();
+    let outcomes = home.store.withdraw(vec![id.clone(), unknown], at(10)).await.unwrap();
+    assert_eq!(outcomes, [Some(Outcome::Retired), None]);
+    let after = snapshot(&*home.store, &of("news")).await;
+    assert_eq!((after.articles.len(), after.mark.changed, after.mark.floor), (1, at(10), Revision(2)));
+    assert_eq!(outcome(&home.publish(vec![submission("a", 0)], 11).await), &Outcome::Retired);
+    assert_eq!(home.store.withdraw(vec![id], at(12)).await.unwrap(), [Some(Outcome::Unchanged)]);
+    assert_eq!(ids(&*home.store, &of("news")).await, ["b"]);
+    let again = Intake { republish: true, ..Intake::default() };
+    home.store.upsert(vec![submission("a", 0)], again, at(20)).await.unwrap();
+    let a = article(&home, "a").await;
+    assert_eq!((a.guid.as_str(), a.published, a.updated), ("tag:example.com,2026:article/a", at(0), at(20)));
+}
+
+#[tokio::test]
+async fn commit_times_never_fall() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 1_000).await;
+    home.publish(vec![submission("b", 0)], 10).await;
+    assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(1_000));
+}
+
+#[tokio::test]
+async fn a_write_moves_the_marks_it_touches_and_no_others() {
+    let home = Home::new();
+    let filed = |id: &str, category: &str| {
+        let mut filed = submission(id, 0);
+        filed.story.categories = vec![Category::from_label(category).unwrap()];
+        filed
+    };
+    home.publish(vec![filed("a", "news"), filed("b", "sport")], 1).await;
+    home.publish(vec![filed("c", "sport")], 2).await;
+    assert_eq!(snapshot(&*home.store, &of("news")).await.mark.revision, Revision(1));
+    let moved = home.store.moved(Revision(1)).await.unwrap();
+    assert_eq!(BTreeSet::from_iter(moved.facets), [Facet::all(), Facet::category(&slug("sport"))].into());
+    // Refiled: both the old and the new category move, and neither can be told from an earlier base.
+    home.publish(vec![filed("a", "sport")], 3).await;
+    let news = snapshot(&*home.store, &of("news")).await;
+    assert_eq!((news.articles.len(), news.mark.revision, news.mark.floor), (0, Revision(3), Revision(3)));
+    assert_eq!(snapshot(&*home.store, &of("sport")).await.mark.floor, Revision(3));
+}
+
+#[tokio::test]
+async fn a_selection_reads_what_it_says() {
+    let home = Home::new();
+    let make = |id: &str, seconds, categories: &[&str], author: &str, language: &str| {
+        let mut made = submission(id, seconds);
+        made.story.categories = categories.iter().map(|label| Category::from_label(label).unwrap()).collect();
+        made.story.authors = vec![courant::article::Person { name: Text::new(author), ..Default::default() }];
+        made.story.language = Some(language.parse().unwrap());
+        made
+    };
+    home.publish(
+        vec![
+            make("a", 1, &["x"], "Ann", "zh-CN"),
+            make("b", 2, &["x", "y"], "Bob", "en"),
+            make("c", 3, &["y"], "Ann", "zh-Hant"),
+            make("d", 4, &["z"], "Bob", "en"),
+        ],
+        10,
+    )
+    .await;
+    let set = |slugs: &[&str]| slugs.iter().map(|name| slug(name)).collect::<BTreeSet<_>>();
+    let rows = [
+        (Selection::default(), "d c b a"),
+        (Selection { any_of: set(&["x", "y"]), ..Default::default() }, "c b a"),
+        (Selection { none_of: set(&["y"]), ..Default::default() }, "d a"),
+        (Selection { any_of: set(&["x", "z"]), none_of: set(&["y"]), ..Default::default() }, "d a"),
+        (Selection { authors: [Text::new("Ann")].into(), ..Default::default() }, "c a"),
+        (Selection { authors: [Text::new("Ann")].into(), any_of: set(&["x"]), ..Default::default() }, "a"),
+        (Selection { language: Some("zh".parse().unwrap()), ..Default::default() }, "c a"),
+        (Selection { language: Some("zh-Hant".parse().unwrap()), ..Default::default() }, "c"),
+        (Selection { any_of: set(&["nothing"]), ..Default::default() }, ""),
+    ];
+    for (selection, expected) in rows {
+        assert_eq!(ids(&*home.store, &selection).await.join(" "), expected, "{selection:?}");
+    }
+}
+
+#[tokio::test]
+async fn settings_are_writes() {
+    let home = Home::new();
+    let declare = |fingerprint| vec![(Facet::site(), fingerprint), (Facet::feed("all"), 7)];
+    assert_eq!(home.store.declare(declare(1), at(1)).await.unwrap(), Revision(1));
+    assert_eq!(home.store.declare(declare(1), at(2)).await.unwrap(), Revision(1));
+    assert_eq!(home.store.declare(declare(u64::MAX), at(3)).await.unwrap(), Revision(2));
+    let mark = home.store.mark(&[Facet::feed("all")]).await.unwrap();
+    assert_eq!((mark.revision, mark.changed), (Revision(1), at(1)));
+    assert_eq!(home.store.mark(&[Facet::site()]).await.unwrap().floor, Revision(2));
+}
+
+#[tokio::test]
+async fn a_rehearsal_changes_nothing() {
+    let home = Home::new();
+    let rehearse = Intake { rehearse: true, ..Intake::default() };
+    let receipt = home.store.upsert(vec![submission("a", 0)], rehearse, at(1)).await.unwrap();
+    assert_eq!((outcome(&receipt), receipt.revision), (&Outcome::Published, Revision(0)));
+    assert_eq!(home.store.head().await.unwrap(), Revision(0));
+    assert!(ids(&*home.store, &Selection::default()).await.is_empty());
+}
+
+#[tokio::test]
+async fn news_from_another_process_is_seen() {
+    let home = Home::new();
+    let other = open(&home.folder.path().join("courant.db"));
+    let waiting = tokio::spawn({
+        let store = std::sync::Arc::clone(&home.store);
+        async move { store.changed(Revision(0)).await.unwrap() }
+    });
+    other.upsert(vec![submission("a", 0)], Intake::default(), at(1)).await.unwrap();
+    assert_eq!(waiting.await.unwrap(), Revision(1));
+    assert_eq!(ids(&*home.store, &of("news")).await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_again_is_the_same() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 1).await;
+    let before = snapshot(&*home.store, &of("news")).await;
+    let again = open(&home.folder.path().join("courant.db"));
+    assert_eq!(snapshot(&*again, &of("news")).await, before);
+}
+
+fn refused(path: &std::path::Path) -> StoreError {
+    match SqliteStore::open(path, "example.com,2026", at(0)) {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn files_of_others_and_of_the_future_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.db");
+    std::fs::write(&text, "This is no database, but it is long enough to have had a header.".repeat(40)).unwrap();
+    assert!(matches!(refused(&text), StoreError::Foreign(_)));
+    assert!(std::fs::read_to_string(&text).unwrap().starts_with("This"), "and left as they are");
+
+    let foreign = folder.path().join("foreign.db");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    assert!(matches!(refused(&foreign), StoreError::Foreign(_)));
+
+    let newer = folder.path().join("newer.db");
+    drop(open(&newer));
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = refused(&newer);
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }));
+    assert!(error.to_string().contains("newer program"), "{error}");
+
+    assert!(matches!(refused(&folder.path().join("no/such/folder.db")), StoreError::Open { .. }));
+}
