@@ -90,7 +90,7 @@ impl Format {
             Self::Rss => "rss",
             Self::Atom => "atom",
             Self::Json => "json",
-            Self::Html => "",
+            Self::Html => "html",
         }
     }
 

@@ -292,7 +292,7 @@ mod tests {
         check(b"[{\"id\":\"a\"},\n{\"id\":\"\xff\"}]", &[(1, Ok(a)), (2, Err("line 2"))]);
         check(b"[{\"id\":\"a\"},\n{\"id\":]", &[(1, Ok(a)), (2, Err("not JSON"))]);
         check(b"[{\"id\":\"a\"}\n{}", &[(1, Ok(a)), (2, Err("comma"))]);
-        check(b"[{\"id\":\"a\"},\n", &[(1, Ok(a)), (3, Err("not JSON"))]);
+        check(b"[{\"id\":\"a\"},\n", &[(1, Ok(a)), (2, Err("not JSON"))]);
         check(b"{\"id\":}\n{\"id\":\"a\"}", &[(1, Ok("{\"id\":}")), (2, Ok(a))]);
         check(b"{\"items\":7}", &[(1, Err("not an array"))]);
     }

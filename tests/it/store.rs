@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, num::NonZeroU16};
 
 use courant::{
-    article::{ArticleId, Article, ChangeKind, Precision, Revision, Snapshot, Submission, When, Window},
+    article::{
+        Article, ArticleId, ChangeKind, Precision, Revision, Snapshot, Submission, When, Window,
+    },
     category::{Category, Facet, Selection, Slug},
     store::{Intake, Outcome, SqliteStore, Store, StoreError},
     text::Text,
@@ -35,7 +37,9 @@ async fn article(home: &Home, id: &str) -> Article {
 async fn kinds(home: &Home) -> Vec<(u64, String, ChangeKind)> {
     let limit = NonZeroU16::new(1_000).unwrap();
     let log = home.store.log(Revision(0), limit).await.unwrap();
-    log.into_iter().map(|change| (change.revision.0, change.article.to_string(), change.kind)).collect()
+    log.into_iter()
+        .map(|change| (change.revision.0, change.article.to_string(), change.kind))
+        .collect()
 }
 
 fn outcome(receipt: &courant::store::Receipt) -> &Outcome {
@@ -45,7 +49,8 @@ fn outcome(receipt: &courant::store::Receipt) -> &Outcome {
 #[tokio::test]
 async fn a_batch_is_one_revision_newest_first() {
     let home = Home::new();
-    let receipt = home.publish(vec![submission("a", 0), submission("c", 9), submission("b", 9)], 10).await;
+    let receipt =
+        home.publish(vec![submission("a", 0), submission("c", 9), submission("b", 9)], 10).await;
     assert_eq!(receipt.revision, Revision(1));
     assert_eq!(ids(&*home.store, &of("news")).await, ["b", "c", "a"]);
     assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(10));
@@ -80,11 +85,17 @@ async fn identity_and_publication_never_change() {
 #[tokio::test]
 async fn an_imported_guid_is_kept_and_belongs_to_one_article() {
     let home = Home::new();
-    let with = |id: &str| Submission { guid: Some(Text::new("https://old.example.com/?p=7")), ..submission(id, 0) };
+    let with = |id: &str| Submission {
+        guid: Some(Text::new("https://old.example.com/?p=7")),
+        ..submission(id, 0)
+    };
     home.publish(vec![with("a")], 1).await;
     assert_eq!(article(&home, "a").await.guid.as_str(), "https://old.example.com/?p=7");
     let receipt = home.publish(vec![with("b"), submission("c", 0)], 2).await;
-    assert_eq!(receipt.outcomes, [Outcome::GuidTaken { by: ArticleId::new("a").unwrap() }, Outcome::Published]);
+    assert_eq!(
+        receipt.outcomes,
+        [Outcome::GuidTaken { by: ArticleId::new("a").unwrap() }, Outcome::Published]
+    );
 }
 
 #[tokio::test]
@@ -92,7 +103,8 @@ async fn only_a_significant_edit_moves_updated() {
     let home = Home::new();
     home.publish(vec![submission("a", 0)], 1).await;
     let edit = |text: &str, modified: Option<i64>, is_significant| {
-        let mut edit = Submission { modified: modified.map(at), is_significant, ..submission("a", 0) };
+        let mut edit =
+            Submission { modified: modified.map(at), is_significant, ..submission("a", 0) };
         edit.story.title = Text::new(text);
         edit
     };
@@ -122,7 +134,8 @@ async fn dates_alone_stay_in_the_order_of_arrival() {
     home.publish(vec![dated("first"), dated("second")], 1).await;
     home.publish(vec![dated("third"), dated("first")], 2).await;
     assert_eq!(ids(&*home.store, &of("news")).await, ["third", "second", "first"]);
-    let times: BTreeSet<_> = snapshot(&*home.store, &of("news")).await.articles.iter().map(|a| a.published).collect();
+    let times: BTreeSet<_> =
+        snapshot(&*home.store, &of("news")).await.articles.iter().map(|a| a.published).collect();
     assert_eq!(times.len(), 3);
     assert!(times.iter().all(|time| (*time - day.start).num_seconds() < 86_400));
 }
@@ -147,7 +160,10 @@ async fn an_embargo_hides_an_article_until_it_is_released() {
     assert_eq!(receipt.outcomes, [Outcome::Held, Outcome::Held]);
     // M-27: not in the articles, nor in what readers validate with.
     let before = snapshot(&*home.store, &of("news")).await;
-    assert_eq!((before.articles.len(), before.mark.revision, before.mark.changed), (1, Revision(1), at(1)));
+    assert_eq!(
+        (before.articles.len(), before.mark.revision, before.mark.changed),
+        (1, Revision(1), at(1))
+    );
     assert_eq!(home.store.release(at(99)).await.unwrap(), Some(at(100)));
     assert_eq!(ids(&*home.store, &of("news")).await, ["seen"]);
     assert_eq!(home.store.release(at(100)).await.unwrap(), Some(at(200)));
@@ -182,14 +198,20 @@ async fn a_withdrawn_article_stays_away_until_it_is_published_again() {
     let outcomes = home.store.withdraw(vec![id.clone(), unknown], at(10)).await.unwrap();
     assert_eq!(outcomes, [Some(Outcome::Retired), None]);
     let after = snapshot(&*home.store, &of("news")).await;
-    assert_eq!((after.articles.len(), after.mark.changed, after.mark.floor), (1, at(10), Revision(2)));
+    assert_eq!(
+        (after.articles.len(), after.mark.changed, after.mark.floor),
+        (1, at(10), Revision(2))
+    );
     assert_eq!(outcome(&home.publish(vec![submission("a", 0)], 11).await), &Outcome::Retired);
     assert_eq!(home.store.withdraw(vec![id], at(12)).await.unwrap(), [Some(Outcome::Unchanged)]);
     assert_eq!(ids(&*home.store, &of("news")).await, ["b"]);
     let again = Intake { republish: true, ..Intake::default() };
     home.store.upsert(vec![submission("a", 0)], again, at(20)).await.unwrap();
     let a = article(&home, "a").await;
-    assert_eq!((a.guid.as_str(), a.published, a.updated), ("tag:example.com,2026:article/a", at(0), at(20)));
+    assert_eq!(
+        (a.guid.as_str(), a.published, a.updated),
+        ("tag:example.com,2026:article/a", at(0), at(20))
+    );
 }
 
 #[tokio::test]
@@ -212,11 +234,17 @@ async fn a_write_moves_the_marks_it_touches_and_no_others() {
     home.publish(vec![filed("c", "sport")], 2).await;
     assert_eq!(snapshot(&*home.store, &of("news")).await.mark.revision, Revision(1));
     let moved = home.store.moved(Revision(1)).await.unwrap();
-    assert_eq!(BTreeSet::from_iter(moved.facets), [Facet::all(), Facet::category(&slug("sport"))].into());
+    assert_eq!(
+        BTreeSet::from_iter(moved.facets),
+        [Facet::all(), Facet::category(&slug("sport"))].into()
+    );
     // Refiled: both the old and the new category move, and neither can be told from an earlier base.
     home.publish(vec![filed("a", "sport")], 3).await;
     let news = snapshot(&*home.store, &of("news")).await;
-    assert_eq!((news.articles.len(), news.mark.revision, news.mark.floor), (0, Revision(3), Revision(3)));
+    assert_eq!(
+        (news.articles.len(), news.mark.revision, news.mark.floor),
+        (0, Revision(3), Revision(3))
+    );
     assert_eq!(snapshot(&*home.store, &of("sport")).await.mark.floor, Revision(3));
 }
 
@@ -225,8 +253,10 @@ async fn a_selection_reads_what_it_says() {
     let home = Home::new();
     let make = |id: &str, seconds, categories: &[&str], author: &str, language: &str| {
         let mut made = submission(id, seconds);
-        made.story.categories = categories.iter().map(|label| Category::from_label(label).unwrap()).collect();
-        made.story.authors = vec![courant::article::Person { name: Text::new(author), ..Default::default() }];
+        made.story.categories =
+            categories.iter().map(|label| Category::from_label(label).unwrap()).collect();
+        made.story.authors =
+            vec![courant::article::Person { name: Text::new(author), ..Default::default() }];
         made.story.language = Some(language.parse().unwrap());
         made
     };
@@ -247,7 +277,14 @@ async fn a_selection_reads_what_it_says() {
         (Selection { none_of: set(&["y"]), ..Default::default() }, "d a"),
         (Selection { any_of: set(&["x", "z"]), none_of: set(&["y"]), ..Default::default() }, "d a"),
         (Selection { authors: [Text::new("Ann")].into(), ..Default::default() }, "c a"),
-        (Selection { authors: [Text::new("Ann")].into(), any_of: set(&["x"]), ..Default::default() }, "a"),
+        (
+            Selection {
+                authors: [Text::new("Ann")].into(),
+                any_of: set(&["x"]),
+                ..Default::default()
+            },
+            "a",
+        ),
         (Selection { language: Some("zh".parse().unwrap()), ..Default::default() }, "c a"),
         (Selection { language: Some("zh-Hant".parse().unwrap()), ..Default::default() }, "c"),
         (Selection { any_of: set(&["nothing"]), ..Default::default() }, ""),
@@ -312,7 +349,11 @@ fn refused(path: &std::path::Path) -> StoreError {
 fn files_of_others_and_of_the_future_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.db");
-    std::fs::write(&text, "This is no database, but it is long enough to have had a header.".repeat(40)).unwrap();
+    std::fs::write(
+        &text,
+        "This is no database, but it is long enough to have had a header.".repeat(40),
+    )
+    .unwrap();
     assert!(matches!(refused(&text), StoreError::Foreign(_)));
     assert!(std::fs::read_to_string(&text).unwrap().starts_with("This"), "and left as they are");
 

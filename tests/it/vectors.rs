@@ -15,7 +15,13 @@ use crate::{
 
 /// A row: its number, method, path, fields, status. `a1` stands for the opaque part of the identity's tag; `rss` for
 /// that of the RSS edition on the page of a negotiated address.
-struct Vector(&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], u16);
+struct Vector(
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    u16,
+);
 
 const DATE: &str = "Thu, 05 Mar 2026 12:00:00 GMT";
 const FEED: &str = "/category/news.rss";
@@ -68,7 +74,8 @@ async fn home() -> Home {
 /// What is asked in a row, with the real tag in it.
 fn request(vector: &Vector, tag: &str) -> Request<Empty<Bytes>> {
     let Vector(_, method, path, fields, _) = vector;
-    let mut request = Request::builder().method(*method).uri(*path).header("host", "feeds.example.com");
+    let mut request =
+        Request::builder().method(*method).uri(*path).header("host", "feeds.example.com");
     for (name, value) in *fields {
         request = request.header(*name, value.replace("a1", tag));
     }
@@ -88,10 +95,14 @@ fn check(vector: &Vector, status: u16, fields: &HeaderMap, body: &[u8], tag: &st
     assert_eq!(fields["x-content-type-options"], "nosniff", "{name}: H-123");
     if status == 304 {
         assert!(body.is_empty(), "{name}");
-        let selected = if *name == "V28" { format!("\"{tag};gzip\"") } else { format!("\"{tag}\"") };
+        let selected =
+            if *name == "V28" { format!("\"{tag};gzip\"") } else { format!("\"{tag}\"") };
         assert_eq!(fields["etag"], selected, "{name}: H-61, H-59");
         assert_eq!(fields["vary"], "Accept-Encoding", "{name}: H-60");
-        assert!(fields["cache-control"].to_str().unwrap().starts_with("public, max-age=300"), "{name}: H-60");
+        assert!(
+            fields["cache-control"].to_str().unwrap().starts_with("public, max-age=300"),
+            "{name}: H-60"
+        );
         for absent in ["last-modified", "content-type", "content-encoding", "content-length"] {
             assert!(!fields.contains_key(absent), "{name}: {absent}, H-60");
         }

@@ -1,0 +1,8 @@
+//! Every test that needs more than one file of the crate, as one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod fixtures;
+mod http;
+mod store;
+mod vectors;
