@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    fn given(name: header::HeaderName, lines: &[&str]) -> HeaderMap {
+    fn given(name: &header::HeaderName, lines: &[&str]) -> HeaderMap {
         lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect()
     }
 
@@ -167,7 +167,7 @@ mod tests {
             (&["gzip, deflate, br, zstd"], &[Brotli, Zstd, Gzip, Identity]),
         ];
         for (lines, expected) in rows {
-            assert_eq!(&*codings(&given(header::ACCEPT_ENCODING, lines)), *expected, "{lines:?}");
+            assert_eq!(&*codings(&given(&header::ACCEPT_ENCODING, lines)), *expected, "{lines:?}");
         }
     }
 
@@ -189,7 +189,7 @@ mod tests {
             ("image/*", None),
             ("*/*;q=0", None),
         ] {
-            assert_eq!(format(&given(header::ACCEPT, &[accept]), &offered), expected, "{accept}");
+            assert_eq!(format(&given(&header::ACCEPT, &[accept]), &offered), expected, "{accept}");
         }
     }
 

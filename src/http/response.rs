@@ -125,32 +125,23 @@ impl Problem {
         let freshness =
             if status == StatusCode::NOT_FOUND { "public, max-age=60" } else { "no-store" };
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(freshness));
+        let mut set = |name, value| {
+            fields.insert(name, value);
+        };
         match self {
-            Self::Method => drop(fields.insert(header::ALLOW, ALLOW)),
-            Self::Coding => {
-                drop(fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding")))
-            }
+            Self::Method => set(header::ALLOW, ALLOW),
+            Self::Coding => set(header::VARY, HeaderValue::from_static("Accept-Encoding")),
             Self::Format(addresses) => {
-                fields.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-                let links: Vec<_> = addresses
-                    .iter()
-                    .map(|address| format!("<{address}>; rel=\"alternate\""))
-                    .collect();
-                if let Ok(links) = HeaderValue::from_str(&links.join(", ")) {
-                    fields.insert(header::LINK, links);
-                }
+                set(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+                let link = |address| format!("<{address}>; rel=\"alternate\"");
+                let links = addresses.iter().map(link).collect::<Vec<_>>().join(", ");
+                set(header::LINK, HeaderValue::try_from(links).expect("addresses are percent-encoded"));
             }
-            Self::Unavailable => {
-                drop(fields.insert(header::RETRY_AFTER, HeaderValue::from_static("30")))
-            }
+            Self::Unavailable => set(header::RETRY_AFTER, HeaderValue::from_static("30")),
             Self::Malformed(_) | Self::Target | Self::Fields => {
-                fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+                set(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Unknown
-            | Self::Unimplemented
-            | Self::Precondition
-            | Self::Host
-            | Self::Internal => {}
+            Self::Unknown | Self::Unimplemented | Self::Precondition | Self::Host | Self::Internal => {}
         }
         *response.body_mut() = Full::new(Bytes::from(body));
         response

@@ -319,7 +319,7 @@ impl<'a> Reader<'a> {
             let known = self.reading.catalogue.slug_of(&label).cloned();
             match known.map_or_else(|| Slug::from_label(label.as_str()), Ok) {
                 Ok(slug) if found.iter().all(|category| category.slug != slug) => {
-                    found.push(Category { slug, label })
+                    found.push(Category { slug, label });
                 }
                 Ok(_) => {}
                 Err(error) => self.fault(field, error.to_string()),

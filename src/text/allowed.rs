@@ -110,6 +110,9 @@ pub(super) enum Value {
     Letters(&'static str),
 }
 
+/// How long the value of an attribute may be, apart from a `srcset`.
+const LONGEST_VALUE_BYTES: usize = 8192;
+
 const GLOBAL: &[(&str, Value)] = &[
     ("dir", Value::Word(&["ltr", "rtl", "auto"])),
     ("lang", Value::Language),
@@ -217,6 +220,9 @@ pub(super) fn attribute(
     raw: &str,
     base: Option<&Url>,
 ) -> Option<String> {
+    if raw.len() > LONGEST_VALUE_BYTES {
+        return None;
+    }
     let own = own_attributes(element).iter();
     let (_, value) = own.chain(GLOBAL).find(|(allowed, _)| *allowed == name)?;
     match value {

@@ -1,33 +1,15 @@
 //! Fragments of HTML: T-30 to T-40.
 
-use std::{borrow::Cow, collections::HashMap, fmt, sync::LazyLock};
+use std::{borrow::Cow, fmt};
 
-use ammonia::{Builder, UrlRelative};
 use scraper::Node;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Text, allowed, characters, prose, rewrite, tree, urls};
+use super::{Text, characters, guard, prose, rewrite, tree, urls};
 
 /// How often markup is rewritten until it no longer changes; twice is the rule.
 const ROUNDS: usize = 6;
-
-/// The last word on what leaves (T-31): the lists of `allowed`, and absolute addresses.
-static GUARD: LazyLock<Builder<'static>> = LazyLock::new(|| {
-    let own = |element| {
-        (element, allowed::own_attributes(element).iter().map(|(name, _)| *name).collect())
-    };
-    let mut guard = Builder::empty();
-    guard
-        .tags(allowed::elements().collect())
-        .clean_content_tags(allowed::REMOVED.iter().copied().collect())
-        .generic_attributes(allowed::global_attributes().collect())
-        .tag_attributes(allowed::elements().map(own).collect::<HashMap<_, _>>())
-        .url_schemes(["http", "https", "mailto", "tel"].into())
-        .url_relative(UrlRelative::Deny)
-        .link_rel(None);
-    guard
-});
 
 /// A sanitised HTML fragment, every address in it absolute.
 ///
@@ -45,8 +27,7 @@ impl Html {
             let Some(rewritten) = rewrite::rewrite(&markup, base) else {
                 break;
             };
-            // In UTF-8, the character says what the reference does in a third of the bytes.
-            let next = GUARD.clean(&rewritten).to_string().replace("&nbsp;", "\u{A0}");
+            let next = guard::guarded(&rewritten);
             if next == markup {
                 return Self(next);
             }
@@ -133,6 +114,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::allowed;
 
     const BASE: &str = "https://example.com/news/1.html";
 

@@ -4,6 +4,7 @@
 
 mod allowed;
 mod characters;
+mod guard;
 mod html;
 mod pictures;
 mod plain;

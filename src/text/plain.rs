@@ -52,16 +52,15 @@ impl Text {
     /// marks it, between words where the script has spaces.
     #[must_use]
     pub fn cut(&self, limit: usize) -> Self {
-        let mut starts = self.0.grapheme_indices(true).map(|(start, _)| start);
-        let Some(end) = starts.by_ref().nth(limit) else {
+        let start_of = |grapheme| self.0.grapheme_indices(true).nth(grapheme).map(|(at, _)| at);
+        let Some(end) = start_of(limit) else {
             return self.clone();
         };
-        let mut starts = self.0.grapheme_indices(true).map(|(start, _)| start);
-        let half = starts.nth(limit / 2).unwrap_or_default();
+        let half = start_of(limit / 2).unwrap_or_default();
         if let Some(sentence) = sentence_end(&self.0, half, end) {
             return Self::new(&self.0[..sentence]);
         }
-        let Some((last, _)) = self.0[..end].grapheme_indices(true).next_back() else {
+        let Some(last) = limit.checked_sub(1).and_then(start_of) else {
             return Self::default();
         };
         let words = &self.0[..word_end(&self.0, half, last)];

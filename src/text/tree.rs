@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 
 use html5ever::{
-    Parser, QualName,
+    Parser, QualName, TokenizerResult,
     driver::{ParseOpts, parse_fragment},
     local_name, ns,
     tendril::TendrilSink,
@@ -40,16 +40,23 @@ pub(super) fn parse(markup: &str) -> Option<Html> {
         Vec::new(),
         false,
     );
-    let mut rest = markup;
-    while !rest.is_empty() {
-        let (chunk, tail) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES));
+    for chunk in chunks(markup) {
         parser.process(chunk.into());
         if too_deep(&parser) {
             return None;
         }
-        rest = tail;
     }
     Some(parser.finish())
+}
+
+/// `markup` in pieces; in one long piece, references would also take html5ever quadratic time.
+fn chunks(markup: &str) -> impl Iterator<Item = &str> {
+    let mut rest = markup;
+    std::iter::from_fn(move || {
+        let (chunk, tail) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES));
+        rest = tail;
+        (!chunk.is_empty()).then_some(chunk)
+    })
 }
 
 /// Whether the newest node, which is where the parser stands, lies too deep.
@@ -91,8 +98,10 @@ fn push_words(parent: ElementRef<'_>, words: &mut String) {
 pub(super) fn flat_words(markup: &str) -> String {
     let tokenizer = Tokenizer::new(FlatWords::default(), TokenizerOpts::default());
     let input = BufferQueue::default();
-    input.push_back(markup.into());
-    while !matches!(tokenizer.feed(&input), html5ever::TokenizerResult::Done) {}
+    for chunk in chunks(markup) {
+        input.push_back(chunk.into());
+        while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
+    }
     tokenizer.end();
     tokenizer.sink.words.into_inner()
 }

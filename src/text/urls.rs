@@ -4,6 +4,12 @@ use url::Url;
 
 use super::characters;
 
+/// How long an address may be; RFC 9110 section 4.1 asks for 8,000 octets at least.
+const LONGEST_BYTES: usize = 8192;
+
+/// How long a `srcset` may be.
+const LONGEST_SET_BYTES: usize = 65_536;
+
 /// The http or https address that `raw` means, resolved against `base`: IDN as punycode, the rest
 /// percent-encoded (T-14). `None` when there is none, or when it holds user info.
 pub fn web_url(raw: &str, base: Option<&Url>) -> Option<Url> {
@@ -20,6 +26,9 @@ pub(super) fn link_url(raw: &str, base: Option<&Url>) -> Option<Url> {
 
 /// A `srcset` with every address absolute; candidates that have none are dropped (T-30).
 pub(super) fn srcset(raw: &str, base: Option<&Url>) -> Vec<(Url, String)> {
+    if raw.len() > LONGEST_SET_BYTES {
+        return Vec::new();
+    }
     let address =
         |(address, descriptor): (&str, String)| Some((web_url(address, base)?, descriptor));
     candidates(raw).into_iter().filter_map(address).collect()
@@ -27,7 +36,7 @@ pub(super) fn srcset(raw: &str, base: Option<&Url>) -> Vec<(Url, String)> {
 
 fn absolute(raw: &str, base: Option<&Url>) -> Option<Url> {
     let raw = raw.trim_matches(|c: char| characters::blank(c) || c.is_control());
-    if raw.is_empty() {
+    if raw.is_empty() || raw.len() > LONGEST_BYTES {
         return None;
     }
     let url = match base {

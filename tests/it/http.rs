@@ -453,7 +453,7 @@ async fn misses_at_the_same_time_make_one_edition() {
 async fn a_server_keeps_its_limits() {
     let (_home, publisher) = home().await;
     let server = Server::start_with(publisher, |settings| {
-        settings.header_timeout = Duration::from_millis(300)
+        settings.header_timeout = Duration::from_millis(300);
     })
     .await;
     let address = server.address;
