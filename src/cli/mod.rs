@@ -61,7 +61,7 @@ struct Settings {
     /// Address to listen at, instead of the file's [default: 127.0.0.1:8080]
     #[arg(long, global = true, env = "COURANT_LISTEN", value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Public address of the service, instead of the file's [default: `http://127.0.0.1:8080`]
+    /// Public address of the service, instead of the file's
     #[arg(long, global = true, env = "COURANT_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     /// Where articles are kept, instead of the file's [default: sqlite:courant.db]
