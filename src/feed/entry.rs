@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use crate::{
@@ -43,17 +44,16 @@ impl<'a> Entry<'a> {
     /// none; then a `tag:` address holding it, the same for ever.
     pub fn iri(&self) -> String {
         let guid = self.article.guid.as_str();
-        match Url::parse(guid) {
-            Ok(_)
-                if guid.is_ascii()
-                    && !guid.contains(|c: char| {
-                        c.is_ascii_whitespace() || "<>\"{}|\\^`".contains(c)
-                    }) =>
-            {
-                guid.to_owned()
-            }
-            _ => format!("tag:{}:guid/{}", self.authority, encode(guid)),
+        if is_iri(guid) {
+            return guid.to_owned();
         }
+        format!("tag:{}:guid/{}", self.authority, utf8_percent_encode(guid, UNRESERVED))
+    }
+
+    /// An identity for an origin whose feed nobody knows.
+    pub fn origin_iri(&self, name: &Text) -> String {
+        let name = utf8_percent_encode(name.as_str(), UNRESERVED);
+        format!("tag:{}:source/{name}", self.authority)
     }
 
     /// First publication.
@@ -208,7 +208,18 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// What a `tag:` address can hold of any text (RFC 4151 section 2.1).
-fn encode(raw: &str) -> String {
-    percent_encoding::utf8_percent_encode(raw, percent_encoding::NON_ALPHANUMERIC).to_string()
+/// What stays as it is in an address that holds any text (RFC 3986 section 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Whether a text can stand as an Atom `id` (A-12, A-14).
+fn is_iri(text: &str) -> bool {
+    let is_odd = |c: char| c.is_ascii_whitespace() || "<>\"{}|\\^`".contains(c);
+    let is_uuid = |uuid: &str| {
+        let groups: Vec<_> = uuid.split('-').map(str::len).collect();
+        groups == [8, 4, 4, 4, 12] && uuid.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+    };
+    text.is_ascii()
+        && !text.contains(is_odd)
+        && Url::parse(text).is_ok()
+        && text.strip_prefix("urn:uuid:").is_none_or(is_uuid)
 }

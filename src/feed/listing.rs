@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     article::Revision,
     feed::{FeedPath, FeedSpec, Site},
+    text::Text,
 };
 
 /// Which feeds there are, at one revision.
@@ -35,15 +36,20 @@ impl Listing {
 }
 
 impl FeedSpec {
-    /// What people call it where the publication has been named: its category, or its title without the publication's.
+    /// What people call it among other feeds: its category, or else its short title.
     pub fn label(&self) -> &str {
         let known = match &self.path {
             FeedPath::Category(slug) => self.site.labels.get(slug),
             FeedPath::Named(_) => None,
         };
-        let title = known.unwrap_or(&self.title).as_str();
+        known.map_or_else(|| self.short_title(), Text::as_str)
+    }
+
+    /// The title, for places that name the publication already: `Example News - Politics` is `Politics` there.
+    pub fn short_title(&self) -> &str {
+        let title = self.title.as_str();
         let short =
-            title.strip_prefix(self.site.title.as_str()).and_then(|t| t.strip_prefix(" - "));
+            title.strip_prefix(self.site.title.as_str()).and_then(|rest| rest.strip_prefix(" - "));
         short.filter(|short| !short.is_empty()).unwrap_or(title)
     }
 

@@ -17,7 +17,7 @@ use crate::{
         Flaw, Format, check,
         media::{self, Element},
         uri::uri,
-        xml::{self, References},
+        xml::{self, Dialect},
     },
     text::Text,
 };
@@ -29,7 +29,7 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
     let written = atom_feed(feed)
         .write_with_config(Vec::new(), config)
         .expect("memory takes what is written to it");
-    let document = xml::rewrite(&written, References::Named)?;
+    let document = xml::rewrite(&written, Dialect::Atom)?;
     check::atom(&document)?;
     Ok(document)
 }
@@ -96,7 +96,7 @@ fn atom_entry(spec: &FeedSpec, entry: &Entry<'_>) -> AtomEntry {
         links: links(entry),
         published: Some(fixed(entry.published())),
         rights: entry.rights().map(|rights| plain(rights, None)),
-        source: story.source.as_ref().and_then(|origin| source(entry, origin)),
+        source: story.source.as_ref().map(|origin| source(entry, origin)),
         summary: summary.map(|summary| plain(&summary, language)),
         content,
         extensions: extensions(entry),
@@ -104,7 +104,7 @@ fn atom_entry(spec: &FeedSpec, entry: &Entry<'_>) -> AtomEntry {
     }
 }
 
-/// `type="text"` is what an absent type means.
+/// Never markup.
 fn plain(text: &Text, language: Option<&Language>) -> AtomText {
     AtomText { lang: language.map(ToString::to_string), ..AtomText::plain(text.as_str()) }
 }
@@ -153,16 +153,22 @@ fn page(rel: &str, url: &Url) -> Link {
     }
 }
 
+/// What pages for small screens were first written in.
+const SMALL_PAGE: &str = "application/vnd.wap.xhtml+xml";
+
 /// The page, what it is about, where it comes from (M-20), and its files.
 ///
-/// The page for small screens is `related`. As a second `alternate`, which needs a type or language of its own, it
-/// would become the article's link in half of the readers: Miniflux and `FreshRSS` take the first alternate, Newsboat
-/// the last, feedparser the last that is HTML or has no type.
+/// The page for small screens is a second `alternate`, which needs a type of its own. It comes after the first and
+/// is not called HTML, because Miniflux and `FreshRSS` take the first alternate for the article's link, and feedparser
+/// the last that is HTML or has no type.
 fn links(entry: &Entry<'_>) -> Vec<Link> {
     let story = entry.story();
     let mobile = story.mobile_url.iter().filter(|mobile| *mobile != entry.page());
-    let mobile =
-        mobile.map(|url| Link { title: Some("mobile".to_owned()), ..page("related", url) });
+    let mobile = mobile.map(|url| Link {
+        mime_type: Some(SMALL_PAGE.to_owned()),
+        title: Some("mobile".to_owned()),
+        ..page("alternate", url)
+    });
     let subject = story.external_url.iter().map(|url| page("related", url));
     let origin = story.source.iter().filter_map(|source| {
         Some(Link { title: Some(source.name.to_string()), ..page("via", source.url.as_ref()?) })
@@ -179,22 +185,23 @@ fn links(entry: &Entry<'_>) -> Vec<Link> {
     [alternate].into_iter().chain(mobile).chain(subject).chain(origin).chain(files).collect()
 }
 
-/// only where the feed it came in is known, which its identity asks for; else `dc:source` names the origin.
-fn source(entry: &Entry<'_>, source: &Source) -> Option<AtomSource> {
-    let feed = uri(source.feed_url.as_ref()?);
-    let link = Link { href: feed.clone(), rel: "self".to_owned(), ..Link::default() };
+/// The feed it came in. Where nobody knows that, its identity is made of the name.
+fn source(entry: &Entry<'_>, source: &Source) -> AtomSource {
+    let feed = source.feed_url.as_ref().map(uri);
+    let link =
+        |href: &String| Link { href: href.clone(), rel: "self".to_owned(), ..Link::default() };
     let author = source.author.iter();
-    Some(AtomSource {
+    AtomSource {
         title: plain(&source.name, None),
-        id: feed,
+        links: feed.iter().map(link).collect(),
+        id: feed.unwrap_or_else(|| entry.origin_iri(&source.name)),
         // Nobody noted how old that feed was; it is no newer than what was taken from it.
         updated: fixed(entry.published()),
         authors: author
             .map(|name| AtomPerson { name: name.to_string(), ..AtomPerson::default() })
             .collect(),
-        links: vec![link],
         ..AtomSource::default()
-    })
+    }
 }
 
 fn extensions(entry: &Entry<'_>) -> ExtensionMap {
@@ -202,15 +209,6 @@ fn extensions(entry: &Entry<'_>) -> ExtensionMap {
     let pictures: Vec<_> = entry.pictures().iter().map(media::picture).map(extension).collect();
     if !pictures.is_empty() {
         extensions.insert("media".to_owned(), [("content".to_owned(), pictures)].into());
-    }
-    let origin = entry.story().source.as_ref().filter(|source| source.feed_url.is_none());
-    if let Some(source) = origin {
-        let named = Extension {
-            name: "dc:source".to_owned(),
-            value: Some(source.name.to_string()),
-            ..Extension::default()
-        };
-        extensions.insert("dc".to_owned(), [("source".to_owned(), vec![named])].into());
     }
     extensions
 }

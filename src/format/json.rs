@@ -181,7 +181,6 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> Item<'a> {
-    #[expect(clippy::needless_pass_by_value, reason = "an entry is two pointers to an article")]
     fn new(entry: Entry<'a>) -> Self {
         let story = entry.story();
         let body = entry.body();

@@ -2,7 +2,10 @@
 //!
 //! Both crates have a type of their own for extensions; this one stands for either.
 
-use crate::article::{Attachment, Picture};
+use crate::{
+    article::{Attachment, Picture},
+    format::uri::uri,
+};
 
 /// M-1, with the slash.
 pub(super) const NAMESPACE: &str = "http://search.yahoo.com/mrss/";
@@ -20,7 +23,7 @@ pub(super) struct Element {
 /// A picture with its caption and who made it; what it shows is in the body (M-7).
 pub(super) fn picture(picture: &Picture) -> Element {
     let Picture { url, caption, credit, alt: _, width, height, mime_type, bytes } = picture;
-    let mut attributes = vec![("url", super::uri::uri(url)), ("medium", "image".to_owned())];
+    let mut attributes = vec![("url", uri(url)), ("medium", "image".to_owned())];
     attributes.extend(mime_type.iter().map(|mime_type| ("type", mime_type.to_string())));
     let sizes =
         [("width", width.map(u64::from)), ("height", height.map(u64::from)), ("fileSize", *bytes)];
@@ -40,15 +43,11 @@ pub(super) fn picture(picture: &Picture) -> Element {
 /// A file beside the enclosure, of which an RSS item has only one.
 pub(super) fn attachment(attachment: &Attachment) -> Element {
     let Attachment { url, mime_type, title, bytes, seconds } = attachment;
-    let medium = match mime_type.as_str().split('/').next() {
-        Some(medium @ ("image" | "audio" | "video")) => medium,
-        _ => "document",
-    };
-    let mut attributes = vec![
-        ("url", super::uri::uri(url)),
-        ("medium", medium.to_owned()),
-        ("type", mime_type.to_string()),
-    ];
+    let kinds = ["image/", "audio/", "video/"];
+    let kind = kinds.into_iter().find(|kind| mime_type.as_str().starts_with(kind));
+    let medium = kind.map_or("document", |kind| kind.trim_end_matches('/'));
+    let mut attributes =
+        vec![("url", uri(url)), ("medium", medium.to_owned()), ("type", mime_type.to_string())];
     attributes
         .extend([("fileSize", *bytes), ("duration", *seconds)].into_iter().filter_map(measured));
     let mut children = Vec::new();

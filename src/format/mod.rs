@@ -11,6 +11,8 @@ mod media;
 mod opml;
 mod page;
 mod rss;
+#[cfg(test)]
+mod sample;
 mod uri;
 mod words;
 mod xml;
@@ -84,7 +86,7 @@ impl Format {
         }
     }
 
-    /// As addresses end; the page has the address of the feed itself.
+    /// As addresses end.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Rss => "rss",

@@ -7,13 +7,14 @@ use quick_xml::{
     events::{BytesDecl, BytesText, Event},
 };
 
-use super::{page::FORMATS, words::Words};
+use super::{page::ADVISED, words::Words};
 use crate::feed::{FeedSpec, Listing};
 
 /// As in RFC 822, with a year of four digits (O-5).
 const TIME: &str = "%a, %d %b %Y %H:%M:%S GMT";
 
 /// The subscription list: equal listings, equal bytes.
+#[expect(clippy::missing_panics_doc, reason = "a vector takes every byte")]
 pub fn render(listing: &Listing) -> Vec<u8> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     write(&mut xml, listing).expect("a vector takes every byte");
@@ -79,7 +80,7 @@ fn body(xml: &mut Writer<Vec<u8>>, listing: &Listing) -> io::Result<()> {
 
 /// In one format: who imports the list wants each feed once. RSS is the one that `version` has a word for (O-3).
 fn feed(xml: &mut Writer<Vec<u8>>, spec: &FeedSpec) -> io::Result<()> {
-    let (_, extension, _) = FORMATS[0];
+    let extension = ADVISED.extension();
     let address = spec.address(extension);
     let title = spec.title.as_str();
     let language = spec.language.as_ref().map(|language| ("language", language.as_str()));
@@ -96,4 +97,96 @@ fn feed(xml: &mut Writer<Vec<u8>>, spec: &FeedSpec) -> io::Result<()> {
         .with_attributes(language)
         .write_empty()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use roxmltree::{Document, Node};
+
+    use super::*;
+    use crate::{
+        feed::{FeedPath, Site},
+        format::sample::{self, HOSTILE, category, named, site},
+        text::Text,
+    };
+
+    fn document(site: &Site, paths: Vec<FeedPath>) -> String {
+        String::from_utf8(render(&sample::listing(site, paths))).unwrap()
+    }
+
+    fn children<'a>(node: Node<'a, 'a>, name: &'a str) -> Vec<Node<'a, 'a>> {
+        node.children().filter(|child| child.has_tag_name(name)).collect()
+    }
+
+    #[test]
+    fn the_list_reads_back() {
+        let document =
+            document(&site("en-GB"), vec![named("news"), category("头条"), category("tech")]);
+        let document = Document::parse(&document).unwrap();
+        let opml = document.root_element();
+        assert_eq!((opml.tag_name().name(), opml.attribute("version")), ("opml", Some("2.0")));
+        let parts: Vec<_> = opml.children().filter(Node::is_element).collect();
+        assert_eq!(
+            parts.iter().map(|part| part.tag_name().name()).collect::<Vec<_>>(),
+            ["head", "body"]
+        );
+        let modified = children(parts[0], "dateModified")[0];
+        assert_eq!(modified.text(), Some("Thu, 05 Mar 2026 08:30:00 GMT"));
+
+        let outlines = children(parts[1], "outline");
+        let (first, folder) = (outlines[0], outlines[1]);
+        for (name, value) in [
+            ("type", "rss"),
+            ("version", "RSS"),
+            ("text", "Example News - news"),
+            ("title", "Example News - news"),
+            ("description", "All of news"),
+            ("xmlUrl", "https://feeds.example.com/news.rss"),
+            ("htmlUrl", "https://www.example.com/"),
+            ("language", "en-GB"),
+        ] {
+            assert_eq!(first.attribute(name), Some(value), "{name}");
+        }
+        assert_eq!(folder.attribute("text"), Some("Example News - Categories"));
+        assert_eq!(folder.attribute("xmlUrl"), None);
+        let addresses =
+            children(folder, "outline").into_iter().map(|feed| feed.attribute("xmlUrl"));
+        let expected = ["%E5%A4%B4%E6%9D%A1", "tech"]
+            .map(|slug| format!("https://feeds.example.com/category/{slug}.rss"));
+        assert!(addresses.eq(expected.iter().map(|address| Some(address.as_str()))));
+    }
+
+    #[test]
+    fn hostile_texts_come_back_as_they_were() {
+        let mut site = site("en");
+        site.title = Text::new(HOSTILE);
+        site.editor = Some(sample::contact(HOSTILE, HOSTILE));
+        let mut listing = sample::listing(&site, vec![named("news")]);
+        let mut spec = FeedSpec::clone(&listing.feeds[0]);
+        spec.description = Text::new(HOSTILE);
+        listing.feeds[0] = spec.into();
+        let document = String::from_utf8(render(&listing)).unwrap();
+        let document = Document::parse(&document).unwrap();
+        let text =
+            |name| document.descendants().find(|node| node.has_tag_name(name)).unwrap().text();
+        for name in ["title", "ownerName", "ownerEmail"] {
+            assert_eq!(text(name), Some(HOSTILE), "{name}");
+        }
+        let outline = document.descendants().find(|node| node.has_tag_name("outline")).unwrap();
+        assert_eq!(outline.attribute("description"), Some(HOSTILE));
+    }
+
+    #[test]
+    fn a_feed_of_unknown_language_names_none() {
+        assert!(!document(&site(""), vec![named("news")]).contains("language"));
+    }
+
+    #[test]
+    fn a_body_is_never_empty() {
+        let document = document(&site("en"), Vec::new());
+        let document = Document::parse(&document).unwrap();
+        let outline = document.descendants().find(|node| node.has_tag_name("outline")).unwrap();
+        assert_eq!(outline.attribute("type"), Some("link"));
+        assert_eq!(outline.attribute("url"), Some("https://www.example.com/"));
+    }
 }

@@ -4,7 +4,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::words::Words;
+use super::{Format, words::Words};
 use crate::{
     category::Language,
     feed::{FeedSpec, Site},
@@ -14,12 +14,8 @@ use crate::{
 /// How pages look; served at `/style.css`.
 pub const STYLE: &str = include_str!("style.css");
 
-/// Name, extension and media type of the formats for programs; the first is the one that pages advise.
-pub(super) const FORMATS: [(&str, &str, &str); 3] = [
-    ("RSS", "rss", "application/rss+xml"),
-    ("Atom", "atom", "application/atom+xml"),
-    ("JSON Feed", "json", "application/feed+json"),
-];
+/// The format that pages advise.
+pub(super) const ADVISED: Format = Format::Rss;
 
 /// A page, apart from what it shows.
 ///
@@ -38,7 +34,7 @@ impl<'a> Page<'a> {
 
     /// The `lang` of an element that holds the page's own words.
     pub(super) fn chrome(&self) -> Option<&'static str> {
-        let is_other = self.language.is_some_and(|own| own.primary() != self.words.primary());
+        let is_other = self.language.is_none_or(|own| own.primary() != self.words.primary());
         is_other.then_some(self.words.tag)
     }
 
@@ -70,7 +66,7 @@ impl<'a> Page<'a> {
         announced: impl IntoIterator<Item = &'f FeedSpec>,
         body: &Markup,
     ) -> Vec<u8> {
-        let (_, extension, media_type) = FORMATS[0];
+        let (extension, media_type) = (ADVISED.extension(), ADVISED.media_type());
         let own = self.language.map_or(self.words.tag, Language::as_str);
         html! {
             (DOCTYPE)
@@ -87,15 +83,19 @@ impl<'a> Page<'a> {
                     // Each link another feed, and none in two formats (O-10, O-11): readers ask people to choose among
                     // links, and the choice should be about what to read.
                     @for spec in announced {
+                        "\n"
                         link rel="alternate" type=(media_type) title=(spec.title) href=(spec.address(extension));
                     }
+                    "\n"
                     link rel="outline" type="text/x-opml" href=(self.opml());
                     @if let Some(icon) = &self.site.icon { link rel="icon" href=(icon); }
                     // By path: the policy asks for our own origin, under whatever name somebody came here.
                     link rel="stylesheet" href={ (self.site.base.path()) "style.css" };
                 }
+                "\n"
                 body {
                     (body)
+                    "\n"
                     (self.foot())
                 }
             }
@@ -109,7 +109,9 @@ impl<'a> Page<'a> {
             footer {
                 nav {
                     a href=(self.site.url) lang=[self.content()] { (self.site.title) }
+                    " "
                     a href=(self.index()) lang=[self.chrome()] { (self.words.all_feeds) }
+                    " "
                     a href=(self.opml()) type="text/x-opml" lang=[self.chrome()] { (self.words.opml) }
                 }
                 @if let Some(rights) = &self.site.rights {

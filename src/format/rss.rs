@@ -19,7 +19,7 @@ use crate::{
         Flaw, Format, check,
         media::{self, Element},
         uri::uri,
-        xml::{self, References},
+        xml::{self, Dialect},
     },
 };
 
@@ -27,7 +27,7 @@ const DCTERMS: &str = "http://purl.org/dc/terms/";
 
 pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
     let written = channel(feed).write_to(Vec::new()).expect("memory takes what is written to it");
-    let document = xml::rewrite(&written, References::Hexadecimal)?;
+    let document = xml::rewrite(&written, Dialect::Rss)?;
     check::rss(&document)?;
     Ok(document)
 }

@@ -65,7 +65,7 @@ static ENGLISH: Words = Words {
     time: "%-d %B %Y, %H:%M UTC",
     invitation: "This is a feed: copy one of its addresses into a feed reader (an app that collects the news of the \
                  sites you choose), and new articles will come to you by themselves.",
-    advice: "All three bring the same articles. When in doubt, take RSS.",
+    advice: "A click or a long press selects an address. All three bring the same articles; when in doubt, take RSS.",
     directions: "Each of these is a feed: copy its address into a feed reader (an app that collects the news of the \
                  sites you choose), and new articles will come to you by themselves.",
     subscribe: "Subscribe",
@@ -87,7 +87,7 @@ static SIMPLIFIED: Words = Words {
     tag: "zh-Hans",
     time: "%Y年%-m月%-d日 %H:%M UTC",
     invitation: "这是一个订阅源：把下面任意一个地址复制到阅读器（替您收集各家新闻的应用）里，新文章就会自动送到您面前。",
-    advice: "三个地址内容相同，拿不准就用 RSS。",
+    advice: "点击（手机上长按）即可选中整个地址。三个地址内容相同，拿不准就用 RSS。",
     directions: "下面每一项都是一个订阅源：把它的地址复制到阅读器（替您收集各家新闻的应用）里，新文章就会自动送到您面前。",
     subscribe: "订阅",
     newest: "最新文章",
@@ -108,7 +108,7 @@ static TRADITIONAL: Words = Words {
     tag: "zh-Hant",
     time: "%Y年%-m月%-d日 %H:%M UTC",
     invitation: "這是一個訂閱源：把下面任何一個網址複製到閱讀器（替您收集各家新聞的應用程式）裡，新文章就會自動送到您面前。",
-    advice: "三個網址內容相同，拿不定主意就用 RSS。",
+    advice: "點擊（手機上長按）即可選取整個網址。三個網址內容相同，拿不定主意就用 RSS。",
     directions: "下面每一項都是一個訂閱源：把它的網址複製到閱讀器（替您收集各家新聞的應用程式）裡，新文章就會自動送到您面前。",
     subscribe: "訂閱",
     newest: "最新文章",

@@ -10,33 +10,41 @@ use crate::format::Flaw;
 /// R-1, T-5.
 pub(super) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
-/// How `&`, `<` and `>` are written in plain text.
+/// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum References {
-    /// `&amp;`: Atom.
-    Named,
-    /// `&#x26;`: the form that reads right in the most readers of RSS (R-30).
-    Hexadecimal,
+pub(super) enum Dialect {
+    /// Plain text with `&#x26;`: the form that reads right in the most readers (R-30).
+    Rss,
+    /// Plain text with `&amp;`, and called `text`: Newsboat shows references in a summary that does not say so.
+    Atom,
 }
 
-impl References {
-    fn of(self, entity: &[u8]) -> Option<&'static [u8]> {
+impl Dialect {
+    fn reference(self, entity: &[u8]) -> Option<&'static [u8]> {
         match (entity, self) {
-            (b"amp", Self::Named) => Some(b"&amp;"),
-            (b"amp", Self::Hexadecimal) => Some(b"&#x26;"),
-            (b"lt", Self::Named) => Some(b"&lt;"),
-            (b"lt", Self::Hexadecimal) => Some(b"&#x3C;"),
-            (b"gt", Self::Named) => Some(b"&gt;"),
-            (b"gt", Self::Hexadecimal) => Some(b"&#x3E;"),
+            (b"amp", Self::Rss) => Some(b"&#x26;"),
+            (b"amp", Self::Atom) => Some(b"&amp;"),
+            (b"lt", Self::Rss) => Some(b"&#x3C;"),
+            (b"lt", Self::Atom) => Some(b"&lt;"),
+            (b"gt", Self::Rss) => Some(b"&#x3E;"),
+            (b"gt", Self::Atom) => Some(b"&gt;"),
             (b"quot", _) => Some(b"\""),
             (b"apos", _) => Some(b"'"),
             _ => None,
         }
     }
+
+    /// What the crate leaves out of a start tag: `text` is the default of RFC 4287.
+    fn missing(self, name: &[u8]) -> &'static [u8] {
+        match (self, name) {
+            (Self::Atom, b"title" | b"subtitle" | b"summary" | b"rights") => b" type=\"text\"",
+            _ => b"",
+        }
+    }
 }
 
 /// The document: declaration, an element on each line, HTML escaped once (R-32).
-pub(super) fn rewrite(written: &[u8], references: References) -> Result<Vec<u8>, Flaw> {
+pub(super) fn rewrite(written: &[u8], dialect: Dialect) -> Result<Vec<u8>, Flaw> {
     let mut reader = Reader::from_reader(written);
     let mut document = Vec::with_capacity(written.len() + written.len() / 4);
     document.extend_from_slice(DECLARATION.as_bytes());
@@ -44,7 +52,8 @@ pub(super) fn rewrite(written: &[u8], references: References) -> Result<Vec<u8>,
     loop {
         match reader.read_event().map_err(|error| Flaw::new(error.to_string(), None))? {
             Event::Start(tag) => {
-                push_tag(&mut document, b"<", &tag, b">");
+                push_tag(&mut document, b"<", &tag, dialect.missing(tag.name().as_ref()));
+                document.push(b'>');
                 holds_elements = false;
             }
             Event::Empty(tag) => {
@@ -63,14 +72,12 @@ pub(super) fn rewrite(written: &[u8], references: References) -> Result<Vec<u8>,
             }
             Event::Text(text) => push(&mut document, &text, in_text),
             Event::CData(html) => push(&mut document, &html, in_html),
-            Event::GeneralRef(entity) => match references.of(&entity) {
-                Some(reference) => document.extend_from_slice(reference),
-                None => {
-                    document.push(b'&');
-                    document.extend_from_slice(&entity);
-                    document.push(b';');
-                }
-            },
+            Event::GeneralRef(entity) => {
+                let reference = dialect.reference(&entity).ok_or_else(|| {
+                    Flaw::new("it holds a reference no crate writes".to_owned(), None)
+                })?;
+                document.extend_from_slice(reference);
+            }
             Event::Eof => break,
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {}
         }
@@ -89,7 +96,7 @@ fn push_tag(document: &mut Vec<u8>, open: &[u8], tag: &[u8], close: &[u8]) {
     document.extend_from_slice(close);
 }
 
-fn push(document: &mut Vec<u8>, raw: &[u8], escape: fn(u8) -> Option<&'static [u8]>) {
+fn push(document: &mut Vec<u8>, raw: &[u8], escape: impl Fn(u8) -> Option<&'static [u8]>) {
     let mut done = 0;
     for (at, byte) in raw.iter().enumerate() {
         if let Some(reference) = escape(*byte) {
@@ -133,22 +140,23 @@ mod tests {
 
     #[test]
     fn what_the_crates_write_is_written_our_way() {
-        let named = References::Named;
-        let hexadecimal = References::Hexadecimal;
-        for (written, references, expected) in [
-            ("<a>&lt;b&gt; &amp; &quot;c&apos;</a>", named, "<a>&lt;b&gt; &amp; \"c'</a>"),
-            ("<a>&lt;b&gt; &amp;</a>", hexadecimal, "<a>&#x3C;b&#x3E; &#x26;</a>"),
+        let (rss, atom) = (Dialect::Rss, Dialect::Atom);
+        for (written, dialect, expected) in [
+            ("<a>&lt;b&gt; &amp; &quot;c&apos;</a>", atom, "<a>&lt;b&gt; &amp; \"c'</a>"),
+            ("<a>&lt;b&gt; &amp;</a>", rss, "<a>&#x3C;b&#x3E; &#x26;</a>"),
+            ("<a><![CDATA[<b>&amp;]]]]><![CDATA[>]]></a>", rss, "<a>&lt;b&gt;&amp;amp;]]&gt;</a>"),
+            ("<a>1\r\n2</a>", atom, "<a>1&#xD;\n2</a>"),
+            ("<a b=\"1\t2\n3\"/>", atom, "<a b=\"1&#x9;2&#xA;3\"/>"),
+            ("<?xml version=\"1.0\"?><a/>", atom, "<a/>"),
+            ("<title>a</title>", rss, "<title>a</title>"),
             (
-                "<a><![CDATA[<b>&amp;]]]]><![CDATA[>]]></a>",
-                hexadecimal,
-                "<a>&lt;b&gt;&amp;amp;]]&gt;</a>",
+                "<title xml:lang=\"en\">a</title>",
+                atom,
+                "<title xml:lang=\"en\" type=\"text\">a</title>",
             ),
-            ("<a>1\r\n2</a>", named, "<a>1&#xD;\n2</a>"),
-            ("<a b=\"1\t2\n3\"/>", named, "<a b=\"1&#x9;2&#xA;3\"/>"),
-            ("<?xml version=\"1.0\"?>\n<a/>", named, "<a/>"),
-            ("<a><b>c</b><d></d><e/></a>", named, "<a>\n<b>c</b>\n<d></d>\n<e/>\n</a>"),
+            ("<a><b>c</b><d></d><e/></a>", atom, "<a>\n<b>c</b>\n<d></d>\n<e/>\n</a>"),
         ] {
-            let document = rewrite(written.as_bytes(), references).unwrap();
+            let document = rewrite(written.as_bytes(), dialect).unwrap();
             assert_eq!(String::from_utf8(document).unwrap(), format!("{DECLARATION}{expected}\n"));
         }
     }

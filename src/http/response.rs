@@ -135,13 +135,20 @@ impl Problem {
                 set(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
                 let link = |address| format!("<{address}>; rel=\"alternate\"");
                 let links = addresses.iter().map(link).collect::<Vec<_>>().join(", ");
-                set(header::LINK, HeaderValue::try_from(links).expect("addresses are percent-encoded"));
+                set(
+                    header::LINK,
+                    HeaderValue::try_from(links).expect("addresses are percent-encoded"),
+                );
             }
             Self::Unavailable => set(header::RETRY_AFTER, HeaderValue::from_static("30")),
             Self::Malformed(_) | Self::Target | Self::Fields => {
                 set(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Unknown | Self::Unimplemented | Self::Precondition | Self::Host | Self::Internal => {}
+            Self::Unknown
+            | Self::Unimplemented
+            | Self::Precondition
+            | Self::Host
+            | Self::Internal => {}
         }
         *response.body_mut() = Full::new(Bytes::from(body));
         response

@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.count(&raw);
-        Some(Text::new(&raw))
+        Some(plain(&raw))
     }
 
     fn count(&mut self, raw: &str) {
@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
             if email.as_ref().is_some_and(|email| !is_mail(email.as_str())) {
                 self.fault(
                     format!("{field}.email"),
-                    "not an address of mail; write `name@example.com`",
+                    "not an address of mail in ASCII; write `name@example.com`",
                 );
             }
             let url = self.url(&format!("{field}.url"), url, base);
@@ -451,13 +451,32 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A line that is meant as plain text. One with an end tag was written by a program that means HTML (T-21); without one,
+/// it may well talk about HTML: `Why <br> & &amp; matter`.
+fn plain(raw: &str) -> Text {
+    const INLINE: [&str; 14] = [
+        "a", "abbr", "b", "code", "div", "em", "font", "i", "p", "s", "span", "strong", "sub",
+        "sup",
+    ];
+    let lower = raw.to_ascii_lowercase();
+    let ends = |name: &&str| lower.contains(&format!("</{name}>"));
+    if INLINE.iter().any(ends) || ends(&"script") || ends(&"style") {
+        return Text::from_markup(raw);
+    }
+    Text::new(raw)
+}
+
 /// Whether a text is an address of mail, as far as one can tell without sending one.
 fn is_mail(text: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
     text.split_once('@').is_some_and(|(name, host)| {
         !name.is_empty()
+            && name.chars().all(is_name)
             && host.contains('.')
-            && !host.contains('@')
-            && !text.contains(char::is_whitespace)
+            && host.split('.').all(is_label)
     })
 }
 

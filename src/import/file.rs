@@ -173,6 +173,10 @@ fn document(bytes: &[u8], first_line: usize) -> Vec<Item> {
 /// What a JSON error says, without the place, which is said in another way.
 pub(super) fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
+    if text.contains("surrogate") || text.contains("hex escape") {
+        return "half of a surrogate pair (`\\ud83d` alone); write the pair, or the character"
+            .to_owned();
+    }
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 

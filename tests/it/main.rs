@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fixtures;
+mod formats;
 mod http;
+mod pages;
+mod samples;
 mod store;
 mod vectors;
