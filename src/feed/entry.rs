@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use unicode_normalization::UnicodeNormalization as _;
 use url::Url;
 
 use crate::{
@@ -50,10 +51,10 @@ impl<'a> Entry<'a> {
         format!("tag:{}:guid/{}", self.authority, utf8_percent_encode(guid, UNRESERVED))
     }
 
-    /// An identity for an origin whose feed nobody knows.
+    /// An identity for an origin whose feed nobody knows, whatever the normal form of its name.
     pub fn origin_iri(&self, name: &Text) -> String {
-        let name = utf8_percent_encode(name.as_str(), UNRESERVED);
-        format!("tag:{}:source/{name}", self.authority)
+        let name = name.as_str().nfc().collect::<String>();
+        format!("tag:{}:source/{}", self.authority, utf8_percent_encode(&name, UNRESERVED))
     }
 
     /// First publication.

@@ -11,9 +11,9 @@ use crate::{
     category::{Category, Language, Slug},
     feed::Catalogue,
     import::{
-        date,
-        file::reason,
+        date, parse,
         record::{AttachmentRecord, ImageRecord, Key, PersonRecord, Record, SourceRecord},
+        value::{self, is_mail, plain, shorten},
     },
     text::{Html, Text, dropped, web_url},
 };
@@ -71,22 +71,7 @@ impl<'a> Reader<'a> {
     }
 
     fn parse(&mut self, json: &str) -> Result<Record, Fault> {
-        let mut parser = serde_json::Deserializer::from_str(json);
-        let mut track = serde_path_to_error::Track::new();
-        let tracked = serde_path_to_error::Deserializer::new(&mut parser, &mut track);
-        let mut unknown = Vec::new();
-        let record =
-            serde_ignored::deserialize(tracked, |path| unknown.push(general(&path.to_string())))
-                .and_then(|record| parser.end().map(|()| record));
-        let record: Record = record.map_err(|error| {
-            let field = general_path(&track.path().to_string());
-            let problem = if error.is_data() {
-                reason(&error)
-            } else {
-                format!("not JSON: {}", reason(&error))
-            };
-            Fault { field: if error.is_data() { field } else { String::new() }, problem }
-        })?;
+        let (record, unknown) = parse::record(json)?;
         for field in unknown {
             // A hostile file has as many names as it likes.
             if self.unknown.len() < 1_000 || self.unknown.contains_key(&field) {
@@ -433,69 +418,13 @@ impl<'a> Reader<'a> {
     }
 
     fn media_type(&mut self, field: &str, raw: &str) -> Option<Text> {
-        let essence = raw.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let is_token = |part: &str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
-        };
-        if essence.split_once('/').is_some_and(|(kind, rest)| is_token(kind) && is_token(rest)) {
-            return Some(Text::new(&essence));
+        let essence = value::media_type(raw);
+        if essence.is_none() {
+            self.fault(
+                field,
+                format!("`{}` is not a media type; write for example `image/jpeg`", shorten(raw)),
+            );
         }
-        self.fault(
-            field,
-            format!("`{}` is not a media type; write for example `image/jpeg`", shorten(raw)),
-        );
-        None
+        essence
     }
-}
-
-/// A line that is meant as plain text. One with an end tag was written by a program that means HTML (T-21); without one,
-/// it may well talk about HTML: `Why <br> & &amp; matter`.
-fn plain(raw: &str) -> Text {
-    const INLINE: [&str; 14] = [
-        "a", "abbr", "b", "code", "div", "em", "font", "i", "p", "s", "span", "strong", "sub",
-        "sup",
-    ];
-    let lower = raw.to_ascii_lowercase();
-    let ends = |name: &&str| lower.contains(&format!("</{name}>"));
-    if INLINE.iter().any(ends) || ends(&"script") || ends(&"style") {
-        return Text::from_markup(raw);
-    }
-    Text::new(raw)
-}
-
-/// Whether a text is an address of mail, as far as one can tell without sending one.
-fn is_mail(text: &str) -> bool {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    text.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty()
-            && name.chars().all(is_name)
-            && host.contains('.')
-            && host.split('.').all(is_label)
-    })
-}
-
-fn shorten(raw: &str) -> Text {
-    Text::new(raw).cut(60)
-}
-
-/// `images.0.foo`, `images.?.foo` as `images[].foo`: one name for all places of a list.
-fn general(path: &str) -> String {
-    let parts = path.split('.').filter(|part| *part != "?");
-    parts.fold(String::new(), |name, part| match part.parse::<usize>() {
-        Ok(_) => name + "[]",
-        Err(_) if name.is_empty() => part.to_owned(),
-        Err(_) => format!("{name}.{part}"),
-    })
-}
-
-/// What `serde_path_to_error` calls a place, without what it says of none.
-fn general_path(path: &str) -> String {
-    let path = path.trim_end_matches(".?").trim_end_matches('?');
-    if path == "." { String::new() } else { path.to_owned() }
 }

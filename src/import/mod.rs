@@ -3,7 +3,9 @@
 mod convert;
 mod date;
 mod file;
+mod parse;
 mod record;
+mod value;
 
 pub use convert::{Fault, Reader, Reading};
 pub use file::{Item, Items};
