@@ -13,7 +13,7 @@ use clap::Args;
 use courant::{
     clock,
     config::Config,
-    import::{Importer, Reading, Refusal, Report},
+    import::{Importer, Refusal, Report},
     store::{Intake, Store},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -77,8 +77,7 @@ async fn take(
     files: &[PathBuf],
     intake: Intake,
 ) -> Result<Report> {
-    let reading = Reading { catalogue: &config.catalogue, zone: config.time_zone };
-    let mut importer = Importer::new(store, &reading, intake);
+    let mut importer = Importer::new(store, &config.catalogue, intake);
     let progress = progress(files);
     for file in files {
         let name = file.display().to_string();

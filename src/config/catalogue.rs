@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono_tz::Tz;
 use toml::Spanned;
 use url::Url;
 
@@ -121,6 +122,7 @@ fn common(section: &Section<'_>, base: Url, labels: BTreeMap<Slug, Text>) -> Sit
         url: section.parse("url", value::url).unwrap_or_else(|| base.clone()),
         description: section.parse("description", value::text).unwrap_or_default(),
         language: section.parse("language", value::language),
+        time_zone: section.parse("time_zone", value::time_zone).unwrap_or(Tz::UTC),
         rights: section.parse("rights", value::text),
         editor: contact(&section.section("editor", &CONTACT)),
         webmaster: contact(&section.section("webmaster", &CONTACT)),

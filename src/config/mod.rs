@@ -18,7 +18,6 @@ use std::{
     sync::Arc,
 };
 
-use chrono_tz::Tz;
 use toml::de::DeTable;
 use url::Url;
 
@@ -35,8 +34,6 @@ use crate::{
 pub struct Config {
     /// Which feeds there are.
     pub catalogue: Arc<Catalogue>,
-    /// For dates that do not name theirs.
-    pub time_zone: Tz,
     /// Who mints identities: `example.com,2026` (RFC 4151).
     pub authority: String,
     /// How the service is run.
@@ -98,7 +95,6 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
     let url = store.parse("url", |given| value::store(given, folder));
     Config {
         catalogue: Arc::new(catalogue::catalogue(root, &site, base)),
-        time_zone: site.parse("time_zone", value::time_zone).unwrap_or(Tz::UTC),
         authority: site.parse("tag", value::authority).unwrap_or_default(),
         server,
         store: overrides
@@ -126,6 +122,7 @@ impl Overrides {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
     use proptest::prelude::*;
 
     use super::*;
@@ -174,7 +171,7 @@ mod tests {
     #[test]
     fn the_shipped_file_reads() {
         let config = parse(SHIPPED).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(config.time_zone, Tz::Asia__Shanghai);
+        assert_eq!(config.catalogue.site.time_zone, Tz::Asia__Shanghai);
         assert_eq!(config.authority, "example.com,2026");
         assert_eq!(config.server, Server::default());
         assert_eq!(config.store, StoreUrl::Sqlite("site/courant.db".into()));
@@ -198,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_left_out_has_its_default() {
         let config = parse_rest("").unwrap();
-        assert_eq!((config.time_zone, config.server), (Tz::UTC, Server::default()));
+        assert_eq!((config.catalogue.site.time_zone, config.server), (Tz::UTC, Server::default()));
         assert!(config.import.is_empty() && config.catalogue.feeds.is_empty());
         let category = Category::from_label("Tech").unwrap();
         let spec = config.catalogue.category(&category);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, num::NonZeroU16, sync::Arc};
 
+use chrono_tz::Tz;
 use serde::Serialize;
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
@@ -49,6 +50,8 @@ pub struct Site {
     pub description: Text,
     /// What articles are written in, unless they say otherwise.
     pub language: Option<Language>,
+    /// For dates of articles that name none, and for times on pages.
+    pub time_zone: Tz,
     /// Plain text.
     pub rights: Option<Text>,
     /// Answers for what is written.

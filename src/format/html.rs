@@ -1,12 +1,10 @@
 //! A feed as a page for people (T-51): what it is, how to subscribe, what is new.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 
 use super::{
     Format,
     page::{Head, Page},
-    words::Words,
 };
 use crate::{
     article::Picture,
@@ -41,7 +39,7 @@ pub(super) fn render(feed: &Feed) -> Vec<u8> {
                 h1 dir="auto" lang=[content] { (spec.short_title()) }
                 p.about dir="auto" lang=[content] { (spec.description) }
                 p.facts lang=[chrome] {
-                    span { (words.changed) " " (time(words, feed.changed)) }
+                    span { (words.changed) " " (page.time(feed.changed)) }
                     " "
                     a href=(spec.home) { (words.home) }
                 }
@@ -89,7 +87,7 @@ fn article(page: &Page<'_>, entry: &Entry<'_>) -> Markup {
                 @if !summary.is_empty() && summary != title { p dir="auto" { (summary) } }
             }
             @if let Some(picture) = entry.pictures().first() { (thumbnail(picture)) }
-            p.facts lang=[page.chrome()] { (time(page.words, entry.published())) }
+            p.facts lang=[page.chrome()] { (page.time(entry.published())) }
         }
     }
 }
@@ -100,11 +98,6 @@ fn thumbnail(picture: &Picture) -> Markup {
         // Many hosts of pictures refuse those who come from another site, and say so.
         img src=(picture.url) alt=(picture.alt) loading="lazy" decoding="async" referrerpolicy="no-referrer";
     }
-}
-
-fn time(words: &Words, time: DateTime<Utc>) -> Markup {
-    let exact = time.to_rfc3339_opts(SecondsFormat::Secs, true);
-    html! { time datetime=(exact) { (words.time(time)) } }
 }
 
 #[cfg(test)]

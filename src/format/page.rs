@@ -2,6 +2,7 @@
 //!
 //! No script, and nothing from elsewhere but pictures (T-54).
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{DOCTYPE, Markup, html};
 
 use super::{Format, words::Words};
@@ -47,6 +48,12 @@ impl<'a> Page<'a> {
     /// The `lang` of an element within the publisher's text that is written in `language`.
     pub(super) fn part(&self, language: Option<&'a Language>) -> Option<&'a str> {
         (language != self.language).then(|| language.map_or("", Language::as_str))
+    }
+
+    /// A time in the publication's zone.
+    pub(super) fn time(&self, time: DateTime<Utc>) -> Markup {
+        let exact = time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        html! { time datetime=(exact) { (self.words.time(time, self.site.time_zone)) } }
     }
 
     /// The address of the list of all feeds for programs.

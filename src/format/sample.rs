@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::{
     article::{Article, ArticleId, Mark, Revision, Snapshot, Story, Window},
@@ -29,6 +30,7 @@ pub(super) fn site(language: &str) -> Site {
         webmaster: None,
         image: None,
         icon: None,
+        time_zone: Tz::UTC,
         base: "https://feeds.example.com/".parse().unwrap(),
         labels: BTreeMap::new(),
     }

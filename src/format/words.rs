@@ -1,6 +1,7 @@
 //! What pages say by themselves: in Chinese for Chinese feeds, in English for all others.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use crate::category::Language;
 
@@ -9,7 +10,7 @@ use crate::category::Language;
 pub(super) struct Words {
     /// What they are written in.
     pub(super) tag: &'static str,
-    /// A day and a time, as chrono's `format` has them; always UTC, for a page knows nothing of who reads it.
+    /// A day and a time, as chrono's `format` has them.
     time: &'static str,
     /// What a feed is, and what to do with it.
     pub(super) invitation: &'static str,
@@ -49,8 +50,10 @@ impl Words {
     }
 
     /// For people.
-    pub(super) fn time(&self, time: DateTime<Utc>) -> String {
-        time.format(self.time).to_string()
+    pub(super) fn time(&self, time: DateTime<Utc>, zone: Tz) -> String {
+        let local = time.with_timezone(&zone);
+        let zone = if zone == Tz::UTC { "UTC".to_owned() } else { local.format("%:z").to_string() };
+        format!("{} {zone}", local.format(self.time))
     }
 }
 
@@ -62,7 +65,7 @@ fn is_traditional(chinese: &Language) -> bool {
 
 static ENGLISH: Words = Words {
     tag: "en",
-    time: "%-d %B %Y, %H:%M UTC",
+    time: "%-d %B %Y, %H:%M",
     invitation: "This is a feed: copy one of its addresses into a feed reader (an app that collects the news of the \
                  sites you choose), and new articles will come to you by themselves.",
     advice: "A click or a long press selects an address. All three bring the same articles; when in doubt, take RSS.",
@@ -85,7 +88,7 @@ static ENGLISH: Words = Words {
 
 static SIMPLIFIED: Words = Words {
     tag: "zh-Hans",
-    time: "%Y年%-m月%-d日 %H:%M UTC",
+    time: "%Y年%-m月%-d日 %H:%M",
     invitation: "这是一个订阅源：把下面任意一个地址复制到阅读器（替您收集各家新闻的应用）里，新文章就会自动送到您面前。",
     advice: "点击（手机上长按）即可选中整个地址。三个地址内容相同，拿不准就用 RSS。",
     directions: "下面每一项都是一个订阅源：把它的地址复制到阅读器（替您收集各家新闻的应用）里，新文章就会自动送到您面前。",
@@ -106,7 +109,7 @@ static SIMPLIFIED: Words = Words {
 
 static TRADITIONAL: Words = Words {
     tag: "zh-Hant",
-    time: "%Y年%-m月%-d日 %H:%M UTC",
+    time: "%Y年%-m月%-d日 %H:%M",
     invitation: "這是一個訂閱源：把下面任何一個網址複製到閱讀器（替您收集各家新聞的應用程式）裡，新文章就會自動送到您面前。",
     advice: "點擊（手機上長按）即可選取整個網址。三個網址內容相同，拿不定主意就用 RSS。",
     directions: "下面每一項都是一個訂閱源：把它的網址複製到閱讀器（替您收集各家新聞的應用程式）裡，新文章就會自動送到您面前。",
@@ -151,12 +154,13 @@ mod tests {
     #[test]
     fn a_time_is_written_one_way() {
         let time = DateTime::from_timestamp(1_772_699_400, 0).unwrap();
-        for (words, written) in [
-            (&ENGLISH, "5 March 2026, 08:30 UTC"),
-            (&SIMPLIFIED, "2026年3月5日 08:30 UTC"),
-            (&TRADITIONAL, "2026年3月5日 08:30 UTC"),
+        for (words, zone, written) in [
+            (&ENGLISH, Tz::UTC, "5 March 2026, 08:30 UTC"),
+            (&ENGLISH, Tz::Europe__London, "5 March 2026, 08:30 +00:00"),
+            (&SIMPLIFIED, Tz::Asia__Shanghai, "2026年3月5日 16:30 +08:00"),
+            (&TRADITIONAL, Tz::America__New_York, "2026年3月5日 03:30 -05:00"),
         ] {
-            assert_eq!(words.time(time), written);
+            assert_eq!(words.time(time, zone), written);
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use url::Url;
 
 use crate::{
@@ -36,19 +35,11 @@ pub struct Fault {
     pub problem: String,
 }
 
-/// What records are read with.
-#[derive(Clone, Debug)]
-pub struct Reading<'a> {
-    /// Labels of categories, and the site that addresses without a host belong to.
-    pub catalogue: &'a Catalogue,
-    /// For dates without an offset.
-    pub zone: Tz,
-}
-
 /// A record that was read.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    reading: &'a Reading<'a>,
+    /// Labels of categories; the site that addresses without a host, and dates without an offset, belong to.
+    catalogue: &'a Catalogue,
     /// Fields that are not part of a record, and how often each came.
     pub unknown: BTreeMap<String, u64>,
     /// Characters left out because no format can carry them.
@@ -58,8 +49,8 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Nothing read yet.
-    pub fn new(reading: &'a Reading<'a>) -> Self {
-        Self { reading, unknown: BTreeMap::new(), dropped: 0, faults: Vec::new() }
+    pub fn new(catalogue: &'a Catalogue) -> Self {
+        Self { catalogue, unknown: BTreeMap::new(), dropped: 0, faults: Vec::new() }
     }
 
     /// The submission a record's JSON stands for, or everything that is wrong with it.
@@ -87,7 +78,7 @@ impl<'a> Reader<'a> {
 
     fn submission(&mut self, record: Record) -> Option<Submission> {
         let id = self.id(record.id);
-        let site = self.reading.catalogue.site.url.clone();
+        let site = self.catalogue.site.url.clone();
         let url = self.url("url", record.url, &site);
         let base = url.clone().unwrap_or(site);
         let content = self.content(record.content_html, record.content_text, &base);
@@ -120,7 +111,7 @@ impl<'a> Reader<'a> {
         let embargo = self.when("embargo", record.embargo.as_deref()).map(|when| when.start);
         let expires = self
             .when("expires", record.expires.as_deref())
-            .map(|when| date::end(when, self.reading.zone));
+            .map(|when| date::end(when, self.catalogue.site.time_zone));
         if let (Some(embargo), Some(expires)) = (embargo, expires)
             && expires <= embargo
         {
@@ -218,7 +209,7 @@ impl<'a> Reader<'a> {
 
     fn when(&mut self, field: &str, raw: Option<&str>) -> Option<When> {
         let raw = raw.filter(|raw| !raw.trim().is_empty())?;
-        let when = date::read(raw, self.reading.zone);
+        let when = date::read(raw, self.catalogue.site.time_zone);
         if when.is_none() {
             let forms = "`2026-03-05T08:30:00+08:00`, `2026-03-05 08:30` or `2026-03-05`";
             self.fault(field, format!("`{}` is not a date; write {forms}", shorten(raw)));
@@ -301,7 +292,7 @@ impl<'a> Reader<'a> {
             else {
                 continue;
             };
-            let known = self.reading.catalogue.slug_of(&label).cloned();
+            let known = self.catalogue.slug_of(&label).cloned();
             match known.map_or_else(|| Slug::from_label(label.as_str()), Ok) {
                 Ok(slug) if found.iter().all(|category| category.slug != slug) => {
                     found.push(Category { slug, label });

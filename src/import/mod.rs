@@ -7,7 +7,7 @@ mod parse;
 mod record;
 mod value;
 
-pub use convert::{Fault, Reader, Reading};
+pub use convert::{Fault, Reader};
 pub use file::{Item, Items};
 pub use record::{Record, schema};
 
@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::{
     article::{ArticleId, Revision, Submission},
+    feed::Catalogue,
     store::{Intake, Outcome, Store, StoreError},
 };
 
@@ -127,8 +128,8 @@ pub struct Importer<'a> {
 
 impl<'a> Importer<'a> {
     /// Nothing taken yet.
-    pub fn new(store: &'a dyn Store, reading: &'a Reading<'a>, intake: Intake) -> Self {
-        let reader = Reader::new(reading);
+    pub fn new(store: &'a dyn Store, catalogue: &'a Catalogue, intake: Intake) -> Self {
+        let reader = Reader::new(catalogue);
         Self {
             store,
             reader,

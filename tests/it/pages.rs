@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, env, fs, path::Path, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use courant::{
     article::{Article, ArticleId, Mark, Picture, Revision, Snapshot, Story},
     category::Category,
@@ -31,6 +32,7 @@ fn daily() -> Site {
         url: "https://www.jiangpan.example/".parse().unwrap(),
         description: text("一座城市的清晨：新闻、评论与生活，每日更新。"),
         language: "zh-CN".parse().ok(),
+        time_zone: Tz::Asia__Shanghai,
         rights: Some(text("© 2026 江畔日报社。转载请注明出处。")),
         editor: Some(contact("陈晓岚", "editor@jiangpan.example")),
         webmaster: Some(contact("技术部", "web@jiangpan.example")),
@@ -49,6 +51,7 @@ fn courier() -> Site {
         url: "https://www.harbour.example/".parse().unwrap(),
         description: text("Independent reporting from the coast, every morning."),
         language: "en-GB".parse().ok(),
+        time_zone: Tz::UTC,
         rights: Some(text("© 2026 The Harbour Courier Ltd")),
         editor: None,
         webmaster: None,

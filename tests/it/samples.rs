@@ -3,6 +3,7 @@
 use std::{num::NonZeroU16, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use courant::{
     article::{
         Article, ArticleId, Attachment, Mark, Person, Picture, Revision, Snapshot, Source, Story,
@@ -42,6 +43,7 @@ pub(crate) fn site() -> Site {
             height: Some(36),
         }),
         icon: Some(url("https://www.example.com/icon-512.png")),
+        time_zone: Tz::Asia__Shanghai,
         base: url("https://feeds.example.com/"),
         labels: [("world".parse().unwrap(), text("国际"))].into(),
     }
