@@ -1,6 +1,6 @@
 //! Courant publishes stored articles as RSS, Atom and JSON feeds.
 //!
-//! `ARCHITECTURE.md` is the map: a snapshot of the [`store`] becomes a [`feed`], in a [`format`] a document, with its
+//! `ARCHITECTURE.md` is the map: a snapshot of the [`store`] becomes a [`feed`], in a [`format`](mod@format) a document, with its
 //! codings and tags an [`edition`], which [`publish`] keeps and [`http`] answers with.
 
 pub mod article;
