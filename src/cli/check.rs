@@ -16,6 +16,12 @@ use crate::cli::{self, feeds};
 
 /// Read configuration and store, write every feed, and report what would trouble a reader
 #[derive(Args)]
+#[command(after_help = "\
+Serves nothing. The code in brackets names the rule, to filter by. Ends with 1 if there is an error.
+
+Examples:
+  courant check
+  courant check --json | jq '.[] | select(.severity == \"error\")'")]
 pub(super) struct Check {
     /// Report as JSON
     #[arg(long)]

@@ -21,6 +21,10 @@ use crate::cli;
 
 /// List the feeds
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  courant feeds
+  courant feeds --json | jq -r '.[].atom'      the address of every Atom feed")]
 pub(super) struct Feeds {
     /// List as JSON
     #[arg(long)]
@@ -56,6 +60,10 @@ fn describe(spec: &FeedSpec) -> serde_json::Value {
 
 /// Write one feed to standard output
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  courant render all > all.rss
+  courant render category/headlines --format atom")]
 pub(super) struct Render {
     /// Its path: `all`, `category/headlines`
     feed: String,

@@ -27,7 +27,12 @@ A file holds one record a line (NDJSON), an array of records, or a JSON Feed; `-
 docs/records.md describes a record; `courant schema` prints its JSON Schema.
 
 A record that is already known changes its article, or nothing. Good records are taken whatever is
-wrong with others. A withdrawn article stays withdrawn unless --republish is given.")]
+wrong with others. A withdrawn article stays withdrawn unless --republish is given.
+
+Examples:
+  courant import articles.ndjson
+  courant import --dry-run export.json         see what that would do
+  export-articles | courant import --json -    from a program, for a program")]
 pub(super) struct Import {
     /// What to read
     #[arg(required = true, value_name = "FILE")]

@@ -72,18 +72,23 @@ struct Settings {
 #[derive(Subcommand)]
 enum Command {
     /// Serve feeds; this is what happens without a command
+    #[command(after_help = "\
+Takes in what feeds.toml names under `import` if the store is empty. SIGTERM and Ctrl-C finish what is under way.
+
+Examples:
+  courant serve --listen 0.0.0.0:8080          reached from outside
+  courant serve --base-url https://feeds.example.com
+  RUST_LOG=warn courant serve                  log nothing but trouble")]
     Serve,
-    /// Take articles in
     Import(import::Import),
-    /// Take articles back, until they are imported with --republish
     Withdraw(withdraw::Withdraw),
-    /// Read configuration and store, write every feed, and report what would trouble a reader
     Check(check::Check),
-    /// List the feeds
     Feeds(feeds::Feeds),
-    /// Write one feed to standard output
     Render(feeds::Render),
     /// Print the JSON Schema of an article record
+    #[command(after_help = "\
+Examples:
+  courant schema > article.schema.json")]
     Schema,
 }
 

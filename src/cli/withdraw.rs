@@ -13,6 +13,13 @@ use crate::cli;
 
 /// Take articles back, until they are imported with --republish
 #[derive(Args)]
+#[command(after_help = "\
+A withdrawn article leaves every feed within a second, and both validators move. Imports leave it
+withdrawn; --republish brings it back under its old identity.
+
+Examples:
+  courant withdraw 2026-0412
+  courant withdraw --json 2026-0412 2026-0413")]
 pub(super) struct Withdraw {
     /// The publisher's keys of the articles
     #[arg(required = true, value_name = "ID")]

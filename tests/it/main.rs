@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cli;
+mod crash;
 mod fixtures;
 mod formats;
 mod http;
 mod pages;
 mod samples;
 mod store;
+#[path = "../support/mod.rs"]
+mod support;
 mod vectors;

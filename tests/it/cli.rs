@@ -1,0 +1,218 @@
+//! The commands, as somebody at a terminal or a script meets them.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Output,
+    time::Instant,
+};
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::support::{PATIENCE, SETTINGS, Site, get, tag, until};
+
+const LIBRARY: &str = r#"{"id": "1", "title": "Library opens", "content_text": "On Saturday.", "date_published": "2026-03-05", "categories": ["city"]}"#;
+const BRIDGE: &str = r#"{"id": "2", "title": "Bridge closed", "content_text": "Until Monday.", "date_published": "2026-03-06", "categories": ["city"]}"#;
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn every_command_teaches_by_example() {
+    let site = Site::new(SETTINGS);
+    for command in ["", "serve", "import", "withdraw", "check", "feeds", "render", "schema"] {
+        let arguments: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
+        let (code, out, _) = said(&site.run(&arguments));
+        assert_eq!(code, Some(0), "{command}");
+        assert!(out.contains("Examples:\n  courant") || command == "import", "{command}: {out}");
+        assert!(out.contains("Examples:") && out.contains("COURANT_CONFIG"), "{command}: {out}");
+    }
+}
+
+#[test]
+fn refused_records_are_named_by_file_line_and_field_and_the_good_are_kept() {
+    let site = Site::new(SETTINGS);
+    let broken = [
+        LIBRARY.as_bytes(),
+        b"\n{\"id\": \"3\", \"title\": \"x\", \"date_published\": \"soon\", \"hits\": 3}\n",
+        b"{\"id\": \"4\", \"title\": \"\xff\"}\n",
+        BRIDGE.as_bytes(),
+    ]
+    .concat();
+    site.write("new.ndjson", broken);
+    let (code, out, error) = said(&site.run(&["import", "new.ndjson"]));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("new.ndjson:2: date_published: `soon` is not a date"), "{error}");
+    assert!(error.contains("new.ndjson:3: ") && error.contains("UTF-8"), "{error}");
+    assert!(out.contains("4 records: 2 published, 2 refused"), "{out}");
+
+    let report = site.run(&["import", "--json", "new.ndjson"]);
+    assert_eq!(report.status.code(), Some(1));
+    let report = json(&report);
+    assert_eq!(report["unchanged"], 2);
+    assert_eq!(report["refusals"][0]["line"], 2);
+    assert_eq!(report["refusals"][0]["field"], "date_published");
+    assert_eq!(report["unknown"]["hits"], 1);
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", LIBRARY);
+    for _ in 0..2 {
+        let (code, out, _) = said(&site.run(&["import", "--dry-run", "new.ndjson"]));
+        assert_eq!(code, Some(0));
+        assert!(out.contains("1 published"), "{out}");
+    }
+    let render = site.run(&["render", "all", "--format", "json"]);
+    assert_eq!(json(&render)["items"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn standard_input_is_a_file_like_any_other() {
+    let site = Site::new(SETTINGS);
+    let mut command = site.command(&["import", "-"]);
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(LIBRARY.as_bytes()).unwrap();
+    let (code, out, _) = said(&child.wait_with_output().unwrap());
+    assert_eq!(code, Some(0));
+    assert!(out.contains("1 published"), "{out}");
+}
+
+#[test]
+fn mistakes_in_the_settings_are_shown_where_they_are() {
+    let site = Site::new(&SETTINGS.replace("language = \"en\"", "langauge = \"en\""));
+    for command in [&["check"][..], &["feeds"], &["serve"], &["import", "new.ndjson"]] {
+        let (code, _, error) = said(&site.run(command));
+        assert_eq!(code, Some(2), "{command:?}");
+        assert!(error.contains("feeds.toml:6:1: unknown key `langauge`"), "{error}");
+        assert!(error.contains("did you mean `language`?"), "{error}");
+    }
+    let (code, _, error) = said(&site.run(&["feeds", "--config", "elsewhere.toml"]));
+    assert_eq!(code, Some(2));
+    assert!(error.contains("cannot read `elsewhere.toml`; name the file with --config"), "{error}");
+    assert_eq!(site.run(&["improt"]).status.code(), Some(2));
+}
+
+#[test]
+fn lists_are_json_for_scripts() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", LIBRARY);
+    assert!(site.run(&["import", "new.ndjson"]).status.success());
+    let feeds = json(&site.run(&["feeds", "--json"]));
+    let paths: Vec<_> = feeds.as_array().unwrap().iter().map(|feed| &feed["path"]).collect();
+    assert_eq!(paths, ["all", "category/city"]);
+    assert!(json(&site.run(&["check", "--json"])).is_array());
+    let withdrawal = site.run(&["withdraw", "--json", "1", "9"]);
+    assert_eq!(withdrawal.status.code(), Some(1));
+    let outcomes = json(&withdrawal);
+    assert_eq!(
+        (&outcomes[0]["outcome"], &outcomes[1]["outcome"]),
+        (&"withdrawn".into(), &"unknown".into())
+    );
+    assert_eq!(
+        json(&site.run(&["schema"]))["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+}
+
+#[test]
+fn a_withdrawn_article_stays_away_until_it_is_published_again() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", LIBRARY);
+    let items = || {
+        let feed = json(&site.run(&["render", "category/city", "--format", "json"]));
+        feed["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect::<Vec<_>>()
+    };
+    assert!(site.run(&["import", "new.ndjson"]).status.success());
+    let before = items();
+    assert_eq!(before.len(), 1);
+    assert!(site.run(&["withdraw", "1"]).status.success());
+    assert!(items().is_empty());
+    let (_, out, _) = said(&site.run(&["import", "new.ndjson"]));
+    assert!(items().is_empty(), "{out}");
+    assert!(site.run(&["import", "--republish", "new.ndjson"]).status.success());
+    assert_eq!(items(), before);
+}
+
+#[test]
+fn a_second_start_takes_nothing_in_and_gives_the_same_tags() {
+    let site = Site::shipped();
+    let paths = ["/all.rss", "/news.atom", "/category/podcast.json", "/", "/feeds.opml"];
+    let first = site.serve();
+    assert!(first.said[0].contains("the store is empty; taking in examples/articles.ndjson"));
+    let tags = paths.map(|path| tag(first.address, path));
+    let (status, rest) = first.stop();
+    assert_eq!((status.code(), rest.last().map(String::as_str)), (Some(0), Some("stopped")));
+    let second = site.serve();
+    assert!(!second.said.iter().any(|line| line.contains("taking in")), "{:?}", second.said);
+    assert_eq!(paths.map(|path| tag(second.address, path)), tags);
+}
+
+#[test]
+fn sigterm_and_sigint_finish_what_is_under_way() {
+    for signal in ["TERM", "INT"] {
+        let site = Site::shipped();
+        let server = site.serve();
+        let mut slow = TcpStream::connect(server.address).unwrap();
+        slow.set_read_timeout(Some(PATIENCE)).unwrap();
+        slow.write_all(b"GET /all.rss HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+        // Another answer says that the first half of this request has been read.
+        tag(server.address, "/all.rss");
+        server.signal(signal);
+        slow.write_all(b"\r\n").unwrap();
+        let mut answer = Vec::new();
+        slow.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+        assert!(answer.ends_with(b"</rss>\n"));
+        assert_eq!(server.stop().0.code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn what_another_process_imports_is_served_soon() {
+    let site = Site::new(SETTINGS);
+    site.write("one.ndjson", LIBRARY);
+    assert!(site.run(&["import", "one.ndjson"]).status.success());
+    let server = site.serve();
+    let before = tag(server.address, "/category/city.rss");
+    assert_eq!(get(server.address, "/category/city.rss", &[("If-None-Match", &before)]).0, 304);
+    site.write("two.ndjson", BRIDGE);
+    assert!(site.run(&["import", "two.ndjson"]).status.success());
+    let begun = Instant::now();
+    until("the new article is served", || {
+        let answer = get(server.address, "/category/city.rss", &[("If-None-Match", &before)]);
+        (answer.0 == 200).then_some(answer)
+    });
+    eprintln!("served {:?} after the import ended", begun.elapsed());
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", LIBRARY);
+    assert!(site.run(&["import", "new.ndjson"]).status.success());
+    let version = |write: bool| -> i64 {
+        let file = Connection::open(site.path("courant.db")).unwrap();
+        if write {
+            file.pragma_update(None, "user_version", 1_000).unwrap();
+        }
+        file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    };
+    version(true);
+    let (code, _, error) = said(&site.run(&["import", "new.ndjson"]));
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("newer"), "{error}");
+    assert_eq!(version(false), 1_000);
+}
