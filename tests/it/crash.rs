@@ -65,7 +65,7 @@ async fn a_killed_import_loses_nothing_acknowledged() {
             .unwrap();
         let is_first = round == 0;
         if !is_first {
-            thread::sleep(usual.mul_f64((random(&mut seed) % 1_000) as f64 / 900.0));
+            thread::sleep(usual * u32::try_from(random(&mut seed) % 1_000).unwrap() / 900);
             import.kill().unwrap();
         }
         let is_acknowledged = wait(&mut import).success();

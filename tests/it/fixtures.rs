@@ -91,6 +91,14 @@ impl Home {
         Self { folder, store }
     }
 
+    /// The same store, closed and opened again.
+    pub(crate) fn reopened(self) -> Self {
+        let Self { folder, store } = self;
+        drop(store);
+        let store = open(&folder.path().join("courant.db"));
+        Self { folder, store }
+    }
+
     /// A publisher of everything in the store.
     pub(crate) async fn publisher(&self, now: DateTime<Utc>) -> Arc<Publisher> {
         let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;

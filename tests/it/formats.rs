@@ -86,7 +86,7 @@ fn absent_members_are_left_out() {
 }
 
 /// Texts that have broken feeds before.
-fn hostile() -> impl Strategy<Value = String> {
+pub(crate) fn hostile() -> impl Strategy<Value = String> {
     let known = proptest::sample::select(vec![
         "]]>",
         "<![CDATA[",

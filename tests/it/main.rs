@@ -1,13 +1,17 @@
 //! Every test that needs more than one file of the crate, as one binary.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "what a test that failed was doing")]
 
 mod cli;
 mod crash;
 mod fixtures;
 mod formats;
 mod http;
+mod layers;
+mod outage;
 mod pages;
+mod property;
 mod samples;
 mod store;
 #[path = "../support/mod.rs"]

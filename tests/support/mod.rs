@@ -114,10 +114,6 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(mut self) -> (ExitStatus, Vec<String>) {
         self.signal("TERM");
@@ -169,10 +165,11 @@ pub(crate) fn get(
 ) -> (u16, String, Vec<u8>) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let fields: String =
-        fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{fields}\r\n");
+    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in fields {
+        request.push_str(&[name, ": ", value, "\r\n"].concat());
+    }
+    request.push_str("\r\n");
     socket.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).unwrap();

@@ -1,0 +1,145 @@
+//! A store that fails: what is in memory goes on being served.
+
+use std::{
+    num::NonZeroU16,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use courant::{
+    article::{ArticleId, Change, Mark, Revision, Snapshot, Submission, Window},
+    category::{Category, Facet, Selection},
+    http::respond,
+    publish::Publisher,
+    store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
+};
+use http::Request;
+use http_body_util::Empty;
+
+use crate::{
+    fixtures::{Home, at, catalogue, submission},
+    http::LIMITS,
+};
+
+/// A store that can be cut off.
+struct Frail {
+    store: Arc<dyn Store>,
+    is_away: AtomicBool,
+}
+
+impl Frail {
+    fn store(&self) -> Result<&dyn Store> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(StoreError::Closing);
+        }
+        Ok(&*self.store)
+    }
+}
+
+#[async_trait]
+impl Store for Frail {
+    async fn head(&self) -> Result<Revision> {
+        self.store()?.head().await
+    }
+
+    async fn changed(&self, seen: Revision) -> Result<Revision> {
+        self.store()?.changed(seen).await
+    }
+
+    async fn moved(&self, seen: Revision) -> Result<Moved> {
+        self.store()?.moved(seen).await
+    }
+
+    async fn mark(&self, facets: &[Facet]) -> Result<Mark> {
+        self.store()?.mark(facets).await
+    }
+
+    async fn snapshot(
+        &self,
+        facets: &[Facet],
+        selection: &Selection,
+        window: Window,
+    ) -> Result<Snapshot> {
+        self.store()?.snapshot(facets, selection, window).await
+    }
+
+    async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {
+        self.store()?.log(since, limit).await
+    }
+
+    async fn categories(&self) -> Result<Vec<Category>> {
+        self.store()?.categories().await
+    }
+
+    async fn census(&self) -> Result<Census> {
+        self.store()?.census().await
+    }
+
+    async fn upsert(
+        &self,
+        batch: Vec<Submission>,
+        intake: Intake,
+        now: DateTime<Utc>,
+    ) -> Result<Receipt> {
+        self.store()?.upsert(batch, intake, now).await
+    }
+
+    async fn withdraw(
+        &self,
+        ids: Vec<ArticleId>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Option<Outcome>>> {
+        self.store()?.withdraw(ids, now).await
+    }
+
+    async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        self.store()?.release(now).await
+    }
+
+    async fn declare(
+        &self,
+        fingerprints: Vec<(Facet, u64)>,
+        now: DateTime<Utc>,
+    ) -> Result<Revision> {
+        self.store()?.declare(fingerprints, now).await
+    }
+}
+
+/// Status, tag, and when to come back.
+async fn ask(publisher: &Publisher, path: &str) -> (u16, String, String) {
+    let request = Request::builder().uri(path).header("host", "feeds.example.com");
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    let answer = respond(publisher, &LIMITS, &request, at(600)).await;
+    let field =
+        |name| answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+    (answer.status().as_u16(), field("etag"), field("retry-after"))
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_what_is_in_memory_is_served() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 0).await;
+    let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
+    let frail = Arc::new(Frail { store, is_away: AtomicBool::new(false) });
+    let shared: Arc<dyn Store> = Arc::clone(&frail) as Arc<dyn Store>;
+    let publisher = Publisher::open(shared, catalogue(), 64_000_000, at(0)).await.unwrap();
+    let warm = ask(&publisher, "/all.rss").await;
+    assert_eq!(warm.0, 200);
+
+    frail.is_away.store(true, Ordering::SeqCst);
+    assert_eq!(ask(&publisher, "/all.rss").await, warm);
+    assert_eq!(ask(&publisher, "/all.atom").await, (503, String::new(), "30".to_owned()));
+    assert_eq!(ask(&publisher, "/readyz").await.0, 503);
+    assert_eq!(ask(&publisher, "/healthz").await.0, 200);
+    assert_eq!(ask(&publisher, "/nothing.rss").await.0, 404);
+
+    frail.is_away.store(false, Ordering::SeqCst);
+    assert_eq!(ask(&publisher, "/all.atom").await.0, 200);
+    assert_eq!(ask(&publisher, "/readyz").await.0, 200);
+    assert_eq!(ask(&publisher, "/all.rss").await, warm);
+}
