@@ -1,5 +1,7 @@
 //! The program itself, run as a publisher runs it: in a folder of its own, on a port that the system picks.
 
+#![allow(dead_code, reason = "each test program needs a part of it")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
