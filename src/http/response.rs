@@ -59,11 +59,14 @@ impl Problem {
         match error {
             PublishError::UnknownFeed(_) => Self::Unknown,
             PublishError::Store(
-                StoreError::Newer { .. } | StoreError::Foreign(_) | StoreError::Article { .. },
+                StoreError::Newer { .. }
+                | StoreError::Foreign(_)
+                | StoreError::Article { .. }
+                | StoreError::ReadOnly,
             )
             | PublishError::Render { .. } => Self::Internal,
             PublishError::Store(
-                StoreError::Open { .. } | StoreError::Database(_) | StoreError::Closing,
+                StoreError::Open { .. } | StoreError::Failed(_) | StoreError::Closing,
             )
             | PublishError::Slow(_) => Self::Unavailable,
         }

@@ -44,11 +44,14 @@ pub enum StoreError {
         /// Which store.
         path: String,
         /// Why.
-        source: rusqlite::Error,
+        source: Cause,
     },
-    /// The database failed.
+    /// The database behind it failed.
     #[error("the store failed")]
-    Database(#[from] rusqlite::Error),
+    Failed(#[source] Cause),
+    /// It takes no articles.
+    #[error("the store can only be read")]
+    ReadOnly,
     /// A row does not read back.
     #[error("the store holds an article that cannot be read, `{id}`")]
     Article {
@@ -61,6 +64,9 @@ pub enum StoreError {
     #[error("the store is closing")]
     Closing,
 }
+
+/// What a database says of its failure.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a store gives.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

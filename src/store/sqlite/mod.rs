@@ -48,8 +48,10 @@ impl SqliteStore {
     /// ever; an old one keeps its own.
     pub fn open(path: &Path, authority: &str, now: DateTime<Utc>) -> Result<Self> {
         let open = |flags| {
-            Connection::open_with_flags(path, flags)
-                .map_err(|source| StoreError::Open { path: path.display().to_string(), source })
+            Connection::open_with_flags(path, flags).map_err(|source| StoreError::Open {
+                path: path.display().to_string(),
+                source: source.into(),
+            })
         };
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer =
@@ -110,6 +112,12 @@ impl SqliteStore {
             is_news
         });
         answer
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error.into())
     }
 }
 

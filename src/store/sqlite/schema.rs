@@ -20,7 +20,10 @@ pub(super) fn prepare(
     authority: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let opened = |source| StoreError::Open { path: path.display().to_string(), source };
+    let opened = |source: rusqlite::Error| StoreError::Open {
+        path: path.display().to_string(),
+        source: source.into(),
+    };
     writer.busy_timeout(super::BUSY).map_err(opened)?;
     let foreign = || StoreError::Foreign(path.display().to_string());
     let known = i64::try_from(MIGRATIONS.len()).expect("a handful");

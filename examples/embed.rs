@@ -1,0 +1,180 @@
+//! Serves articles that live somewhere else: an own `Store`, here one that keeps two articles in memory.
+//!
+//! `cargo run --example embed`, then `curl -i http://127.0.0.1:8080/all.atom`
+
+#![allow(clippy::print_stderr, reason = "an example talks to who runs it")]
+
+use std::{error::Error, num::NonZeroU16, path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use courant::{
+    article::{Article, ArticleId, Change, Mark, Revision, Snapshot, Story, Submission, Window},
+    category::{Category, Facet, Selection},
+    clock,
+    config::{self, Overrides},
+    http::{
+        Limits,
+        server::{Settings, serve},
+    },
+    publish::Publisher,
+    store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
+    text::{Html, Text},
+};
+use tokio::net::TcpListener;
+
+const FEEDS: &str = r#"
+[site]
+title = "Embedded"
+url = "https://www.example.com/"
+tag = "example.com,2026"
+
+[[feed]]
+name = "all"
+title = "Everything"
+"#;
+
+/// Articles that never change, newest first; a real one would ask a database.
+struct Shelf {
+    articles: Vec<Arc<Article>>,
+    /// When they were put there: never the time of a request, or every poll would look like news.
+    since: DateTime<Utc>,
+}
+
+impl Shelf {
+    /// The one revision there is. A store that changes gives each write the next number.
+    const REVISION: Revision = Revision(1);
+}
+
+#[async_trait]
+impl Store for Shelf {
+    async fn head(&self) -> Result<Revision> {
+        Ok(Self::REVISION)
+    }
+
+    async fn changed(&self, _seen: Revision) -> Result<Revision> {
+        // A store that changes wakes its followers here.
+        std::future::pending().await
+    }
+
+    async fn moved(&self, _seen: Revision) -> Result<Moved> {
+        Ok(Moved { head: Self::REVISION, facets: Vec::new() })
+    }
+
+    async fn mark(&self, _facets: &[Facet]) -> Result<Mark> {
+        Ok(Mark { revision: Self::REVISION, changed: self.since, floor: Self::REVISION })
+    }
+
+    async fn snapshot(
+        &self,
+        facets: &[Facet],
+        selection: &Selection,
+        window: Window,
+    ) -> Result<Snapshot> {
+        let mut fill = window.fill();
+        let selected = self.articles.iter().filter(|article| article.story.is_selected(selection));
+        Ok(Snapshot {
+            head: Self::REVISION,
+            mark: self.mark(facets).await?,
+            authority: "example.com,2026".to_owned(),
+            articles: selected
+                .take_while(|article| fill.take(article.published, article.bytes))
+                .cloned()
+                .collect(),
+        })
+    }
+
+    async fn log(&self, _since: Revision, _limit: NonZeroU16) -> Result<Vec<Change>> {
+        Ok(Vec::new())
+    }
+
+    async fn categories(&self) -> Result<Vec<Category>> {
+        Ok(self.articles.iter().flat_map(|article| article.story.categories.clone()).collect())
+    }
+
+    async fn census(&self) -> Result<Census> {
+        let published = i64::try_from(self.articles.len()).unwrap_or(i64::MAX);
+        Ok(Census { published, ..Census::default() })
+    }
+
+    async fn upsert(
+        &self,
+        _batch: Vec<Submission>,
+        _intake: Intake,
+        _now: DateTime<Utc>,
+    ) -> Result<Receipt> {
+        Err(StoreError::ReadOnly)
+    }
+
+    async fn withdraw(
+        &self,
+        _ids: Vec<ArticleId>,
+        _now: DateTime<Utc>,
+    ) -> Result<Vec<Option<Outcome>>> {
+        Err(StoreError::ReadOnly)
+    }
+
+    async fn release(&self, _now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        Ok(None) // nothing waits for its time
+    }
+
+    async fn declare(
+        &self,
+        _fingerprints: Vec<(Facet, u64)>,
+        _now: DateTime<Utc>,
+    ) -> Result<Revision> {
+        Ok(Self::REVISION) // settings never change here either
+    }
+}
+
+/// An article of the category `notes`.
+fn note(id: &str, title: &str, text: &str, published: &str) -> Result<Article, Box<dyn Error>> {
+    let published = published.parse()?;
+    Ok(Article {
+        id: ArticleId::new(id).ok_or("an id has 1 to 512 bytes")?,
+        // Mint it once, store it, and never change it.
+        guid: Text::new(&format!("tag:example.com,2026:article/{id}")),
+        published,
+        updated: published,
+        revision: Shelf::REVISION,
+        bytes: u32::try_from(text.len())?,
+        story: Story {
+            title: Text::new(title),
+            summary: Text::new(text),
+            content: Html::from_text(text),
+            categories: vec![Category::from_label("notes")?],
+            ..Story::default()
+        },
+    })
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let config = config::read(FEEDS, Path::new("feeds.toml"), &Overrides::default())?;
+    let since = "2026-03-06T09:00:00Z".parse()?;
+    let articles = vec![
+        Arc::new(note("2", "Second", "This came later.", "2026-03-06T09:00:00Z")?),
+        Arc::new(note("1", "First", "This came first.", "2026-03-05T09:00:00Z")?),
+    ];
+    let store = Arc::new(Shelf { articles, since });
+    let publisher =
+        Arc::new(Publisher::open(store, config.catalogue, 16_000_000, clock::now()).await?);
+
+    // Makes editions anew when the store changes, and publishes what falls due.
+    let follower = Arc::clone(&publisher);
+    tokio::spawn(async move { follower.follow(clock::now).await });
+
+    let settings = Settings {
+        limits: Limits { target_bytes: 8_192, header_bytes: 32_768, hosts: Vec::new() },
+        max_connections: 100,
+        header_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(30),
+        shutdown_grace: Duration::from_secs(10),
+        logs_access: false,
+    };
+    let listener = TcpListener::bind(config.server.listen).await?;
+    eprintln!("http://{}/all.atom; Ctrl-C to stop", listener.local_addr()?);
+    let stop = async { drop(tokio::signal::ctrl_c().await) };
+    serve(listener, publisher, Arc::new(settings), stop).await;
+    Ok(())
+}
