@@ -1,6 +1,6 @@
 //! Content codings, RFC 9110 section 8.4.1: the same bytes in, the same bytes out.
 
-use std::io;
+use std::{io, ops::Deref};
 
 use brotli::enc::BrotliEncoderParams;
 use libdeflater::{CompressionLvl, Compressor};
@@ -16,6 +16,34 @@ pub enum Coding {
     Gzip,
     /// No coding.
     Identity,
+}
+
+/// Some codings, the best first, each at most once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codings {
+    list: [Coding; Coding::ALL.len()],
+    length: usize,
+}
+
+impl FromIterator<Coding> for Codings {
+    /// Takes as many as there are codings at all.
+    fn from_iter<T: IntoIterator<Item = Coding>>(codings: T) -> Self {
+        let mut list = Coding::ALL;
+        let mut length = 0;
+        for (slot, coding) in list.iter_mut().zip(codings) {
+            *slot = coding;
+            length += 1;
+        }
+        Self { list, length }
+    }
+}
+
+impl Deref for Codings {
+    type Target = [Coding];
+
+    fn deref(&self) -> &[Coding] {
+        &self.list[..self.length]
+    }
 }
 
 /// Beyond this, gzip takes twice the time for two per cent less.

@@ -5,7 +5,7 @@
 mod coding;
 mod validators;
 
-pub use coding::Coding;
+pub use coding::{Coding, Codings};
 pub use validators::{EntityTag, Validators};
 
 use bytes::Bytes;
@@ -50,7 +50,9 @@ pub struct Edition {
 /// One coding of an edition.
 #[derive(Debug)]
 struct Coded {
-    tag: EntityTag,
+    coding: Coding,
+    /// Between its quotes.
+    tag: String,
     body: Bytes,
     /// Fields of a 200.
     whole: HeaderMap,
@@ -79,10 +81,10 @@ impl Edition {
                     (coded.len() < document.len()).then(|| Bytes::from(coded))?
                 }
             };
-            let tag = EntityTag { revision, digest, coding };
-            let unchanged = unchanged_fields(tag, presentation);
+            let tag = EntityTag { revision, digest, coding }.to_string();
+            let unchanged = unchanged_fields(&tag, presentation);
             let whole = whole_fields(unchanged.clone(), coding, body.len(), presentation, changed);
-            Some(Coded { tag, body, whole, unchanged })
+            Some(Coded { coding, tag, body, whole, unchanged })
         };
         Self {
             revision,
@@ -118,18 +120,20 @@ impl Edition {
             + FIXED
     }
 
-    /// The tags of those of `accepted` that there are, in that order. Where only codings are accepted that a document
-    /// is too small for, it is served as it is (H-83 allows it).
-    pub fn tags(&self, accepted: &[Coding]) -> Vec<EntityTag> {
-        let tags: Vec<_> = accepted
-            .iter()
-            .filter_map(|coding| self.coded(*coding))
-            .map(|coded| coded.tag)
-            .collect();
-        if !tags.is_empty() || accepted.is_empty() {
-            return tags;
+    /// Those of `accepted` that there are, in that order. Where only codings are accepted that a document is too small
+    /// for, it is served as it is (H-83 allows it).
+    pub fn available(&self, accepted: &Codings) -> Codings {
+        let is_there = |coding: &Coding| self.coded(*coding).is_some();
+        let available: Codings = accepted.iter().copied().filter(is_there).collect();
+        if available.is_empty() && !accepted.is_empty() {
+            return Codings::from_iter([Coding::Identity]);
         }
-        self.coded(Coding::Identity).map(|coded| coded.tag).into_iter().collect()
+        available
+    }
+
+    /// The tag of the document in a coding, without its quotes; empty where there is no such coding.
+    pub fn tag(&self, coding: Coding) -> &str {
+        self.coded(coding).map_or("", |coded| &coded.tag)
     }
 
     /// The document in a coding, with the fields of a 200.
@@ -143,14 +147,14 @@ impl Edition {
     }
 
     fn coded(&self, coding: Coding) -> Option<&Coded> {
-        self.codings.iter().find(|coded| coded.tag.coding == coding)
+        self.codings.iter().find(|coded| coded.coding == coding)
     }
 }
 
 /// The fields that every answer with an edition has (H-60, H-62).
-fn unchanged_fields(tag: EntityTag, presentation: &Presentation) -> HeaderMap {
+fn unchanged_fields(tag: &str, presentation: &Presentation) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(16);
-    fields.insert(header::ETAG, value(&tag.to_string()));
+    fields.insert(header::ETAG, value(&format!("\"{tag}\"")));
     let age = presentation.max_age_seconds;
     let freshness =
         format!("public, max-age={age}, stale-while-revalidate=60, stale-if-error=86400");

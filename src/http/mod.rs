@@ -10,7 +10,7 @@ mod route;
 pub mod server;
 
 pub use conditional::{Outcome, evaluate};
-pub use negotiate::{Codings, codings};
+pub use negotiate::codings;
 pub use response::Answer;
 pub use route::{Route, route};
 
@@ -213,18 +213,21 @@ fn answer<B>(
     request: &Request<B>,
     now: DateTime<Utc>,
 ) -> Result<Answer, Problem> {
-    let accepted = codings(request.headers());
-    let tags = edition.tags(&accepted);
-    let Some(preferred) = tags.first().copied() else { return Err(Problem::Coding) };
+    let codings = edition.available(&codings(request.headers()));
+    let Some(preferred) = codings.first() else { return Err(Problem::Coding) };
     // A date stands for one state only when its second is over (H-39), and never lies ahead of `Date` (H-37).
     let last_modified = edition.changed().filter(|changed| changed.timestamp() < now.timestamp());
-    let current = Validators { tags: &tags, last_modified };
+    let mut tags = [""; Coding::ALL.len()];
+    for (tag, coding) in tags.iter_mut().zip(&*codings) {
+        *tag = edition.tag(*coding);
+    }
+    let current = Validators { tags: &tags[..codings.len()], last_modified };
     match evaluate(request.method(), request.headers(), &current) {
-        Outcome::NotModified(tag) => {
-            Ok(with(StatusCode::NOT_MODIFIED, edition.unchanged(tag.coding), Bytes::new()))
+        Outcome::NotModified(nth) => {
+            Ok(with(StatusCode::NOT_MODIFIED, edition.unchanged(codings[nth]), Bytes::new()))
         }
         Outcome::PreconditionFailed => Err(Problem::Precondition),
-        Outcome::Proceed => Ok(whole(edition, preferred.coding, last_modified.is_some())),
+        Outcome::Proceed => Ok(whole(edition, *preferred, last_modified.is_some())),
     }
 }
 

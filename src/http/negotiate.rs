@@ -1,30 +1,16 @@
 //! Content negotiation, RFC 9110 section 12.
 
-use std::ops::Deref;
-
 use http::{HeaderMap, header};
 
-use crate::{edition::Coding, format::Format};
+use crate::{
+    edition::{Coding, Codings},
+    format::Format,
+};
 
 /// A weight in thousandths: 0 is refused.
 type Weight = u16;
 
-/// The codings a request accepts, the best first. None: it refuses all there are (H-83).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Codings {
-    list: [Coding; Coding::ALL.len()],
-    length: usize,
-}
-
-impl Deref for Codings {
-    type Target = [Coding];
-
-    fn deref(&self) -> &[Coding] {
-        &self.list[..self.length]
-    }
-}
-
-/// The codings that `Accept-Encoding` accepts (H-81, H-82).
+/// The codings that `Accept-Encoding` accepts (H-81, H-82). None: it refuses all there are (H-83).
 pub fn codings(fields: &HeaderMap) -> Codings {
     let mut weights: [Option<Weight>; Coding::ALL.len()] = [None; Coding::ALL.len()];
     let mut others = None;
@@ -40,7 +26,7 @@ pub fn codings(fields: &HeaderMap) -> Codings {
     }
     if !is_given {
         // Anything is allowed; but old clients that say nothing understand nothing.
-        return Codings { list: [Coding::Identity; Coding::ALL.len()], length: 1 };
+        return Codings::from_iter([Coding::Identity]);
     }
     // Identity is refused only by name or by `*`; unnamed, it is better than nothing.
     let weigh = |coding: Coding| match (weights[coding as usize].or(others), coding) {
@@ -50,8 +36,7 @@ pub fn codings(fields: &HeaderMap) -> Codings {
     };
     let mut list = Coding::ALL;
     list.sort_by_key(|coding| std::cmp::Reverse(weigh(*coding)));
-    let length = list.iter().take_while(|coding| weigh(**coding) > 0).count();
-    Codings { list, length }
+    list.into_iter().filter(|coding| weigh(*coding) > 0).collect()
 }
 
 /// The format that `Accept` likes best of those offered, the first at equal liking; `None` when it takes none (H-93).
