@@ -58,18 +58,17 @@ pub enum PublishError {
 }
 
 /// An edition in the cache, and what it depends on.
-#[derive(Clone)]
 struct Kept {
     document: Document,
-    marks: Arc<[Facet]>,
+    marks: Vec<Facet>,
     edition: Arc<Edition>,
 }
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<String, Kept> for Bytes {
-    fn weight(&self, path: &String, kept: &Kept) -> u64 {
+impl Weighter<String, Arc<Kept>> for Bytes {
+    fn weight(&self, path: &String, kept: &Arc<Kept>) -> u64 {
         kept.edition.weight() + u64::try_from(path.len()).unwrap_or_default()
     }
 }
@@ -78,7 +77,7 @@ impl Weighter<String, Kept> for Bytes {
 pub struct Publisher {
     store: Arc<dyn Store>,
     catalogue: Arc<Catalogue>,
-    cache: Cache<String, Kept, Bytes>,
+    cache: Cache<String, Arc<Kept>, Bytes>,
     /// Categories that articles have, listed or not.
     categories: RwLock<BTreeMap<Slug, Category>>,
     /// The newest write that has been acted on.
@@ -122,7 +121,7 @@ impl Publisher {
 
     /// The edition at a canonical path, if it is in memory.
     pub fn cached(&self, path: &str) -> Option<Arc<Edition>> {
-        self.cache.get(path).map(|kept| kept.edition)
+        self.cache.get(path).map(|kept| Arc::clone(&kept.edition))
     }
 
     /// The edition of a document; made if it is not in memory, once however many ask.
@@ -130,11 +129,11 @@ impl Publisher {
         let path = document.path();
         let made = async {
             match self.cache.get_value_or_guard_async(&path).await {
-                Ok(kept) => Ok(kept.edition),
+                Ok(kept) => Ok(Arc::clone(&kept.edition)),
                 Err(guard) => {
                     let (kept, head) = self.make(document).await?;
                     // Refused by a cache that has been emptied meanwhile: the edition is good all the same.
-                    let _ = guard.insert(kept.clone());
+                    let _ = guard.insert(Arc::clone(&kept));
                     self.catch_up(kept, head).await
                 }
             }
@@ -179,7 +178,7 @@ impl Publisher {
     }
 
     /// Makes an edition, and says at which head of the store.
-    async fn make(&self, document: &Document) -> Result<(Kept, Revision), PublishError> {
+    async fn make(&self, document: &Document) -> Result<(Arc<Kept>, Revision), PublishError> {
         let (edition, marks, head) = match document {
             Document::Feed(path, format) => self.make_feed(path, *format).await?,
             Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
@@ -191,10 +190,8 @@ impl Publisher {
                 (of_program("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
             }
         };
-        Ok((
-            Kept { document: document.clone(), marks: marks.into(), edition: Arc::new(edition) },
-            head,
-        ))
+        let edition = Arc::new(edition);
+        Ok((Arc::new(Kept { document: document.clone(), marks, edition }), head))
     }
 
     async fn make_feed(
@@ -243,7 +240,7 @@ impl Publisher {
     /// follows it may have passed by before the edition was there to be seen.
     async fn catch_up(
         &self,
-        mut kept: Kept,
+        mut kept: Arc<Kept>,
         mut head: Revision,
     ) -> Result<Arc<Edition>, PublishError> {
         while Revision(self.seen.load(Ordering::SeqCst)) > head {
@@ -252,13 +249,13 @@ impl Publisher {
                 break;
             }
             (kept, head) = self.make(&kept.document).await?;
-            self.keep(kept.clone());
+            self.keep(Arc::clone(&kept));
         }
-        Ok(kept.edition)
+        Ok(Arc::clone(&kept.edition))
     }
 
     /// Puts a newer edition in the place of an older one; one that has been dropped from memory stays dropped.
-    fn keep(&self, kept: Kept) {
+    fn keep(&self, kept: Arc<Kept>) {
         let _ = self.cache.replace(kept.document.path(), kept, false);
     }
 
@@ -298,7 +295,7 @@ impl Publisher {
             .cache
             .iter()
             .filter(|(_, kept)| is_touched(kept))
-            .map(|(_, kept)| kept.document)
+            .map(|(_, kept)| kept.document.clone())
             .collect();
         for document in stale {
             match self.make(&document).await {
