@@ -3,9 +3,11 @@
 //! Everything that can be worked out before a request is worked out here, once.
 
 mod coding;
+mod delta;
 mod validators;
 
 pub use coding::{Coding, Codings};
+pub use delta::Entries;
 pub use validators::{EntityTag, Validators};
 
 use bytes::Bytes;
@@ -20,7 +22,7 @@ const LEAST_CODED: usize = 1_024;
 
 /// Fields that clients may read across origins (H-126).
 const EXPOSED: HeaderValue =
-    HeaderValue::from_static("ETag, Link, Retry-After, Date, Age, Cache-Status");
+    HeaderValue::from_static("ETag, Link, Retry-After, Date, Age, Cache-Status, IM, Delta-Base");
 
 /// How a document is presented, whatever its bytes.
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ pub struct Edition {
     revision: Revision,
     changed: Option<DateTime<Utc>>,
     digest: u64,
+    entries: Entries,
     /// By preference; identity is always there, and last.
     codings: Vec<Coded>,
 }
@@ -90,8 +93,40 @@ impl Edition {
             revision,
             changed,
             digest,
+            entries: Entries::default(),
             codings: Coding::ALL.into_iter().filter_map(code).collect(),
         }
+    }
+
+    /// The same edition, of which deltas can be cut (H-140).
+    #[must_use]
+    pub fn with_entries(self, entries: Entries) -> Self {
+        Self { entries, ..self }
+    }
+
+    /// How many entries are newer than `base`, if a delta from there is true and worth its while (H-146).
+    pub fn newer(&self, base: Revision) -> Option<usize> {
+        self.entries.newer(base, self.revision)
+    }
+
+    /// The document with only those entries, in a coding; for a base of which [`Edition::newer`] tells a number.
+    pub fn since(&self, base: Revision, coding: Coding) -> Bytes {
+        let whole = self.coded(Coding::Identity).map_or(&[][..], |coded| &coded.body);
+        let delta = self.entries.cut(whole, base);
+        if coding == Coding::Identity { delta.into() } else { coding.encode(&delta).into() }
+    }
+
+    /// The fields of a 226 whose body is that delta: those of the whole document (H-141), but for what is about the body
+    /// and how long it lasts (H-142 to H-145).
+    pub fn delta_fields(&self, coding: Coding, length: usize, base: EntityTag) -> HeaderMap {
+        let mut fields = self.coded(coding).map(|coded| coded.whole.clone()).unwrap_or_default();
+        fields.insert(header::CONTENT_LENGTH, length.into());
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, im"));
+        fields
+            .insert(header::VARY, HeaderValue::from_static("A-IM, If-None-Match, Accept-Encoding"));
+        fields.insert("im", HeaderValue::from_static("feed"));
+        fields.insert("delta-base", value(&format!("\"{base}\"")));
+        fields
     }
 
     /// The write it shows.

@@ -10,6 +10,7 @@ mod json;
 mod media;
 mod opml;
 mod page;
+mod parts;
 mod rss;
 #[cfg(test)]
 mod sample;
@@ -22,7 +23,7 @@ pub use index::render as index;
 pub use opml::render as opml;
 pub use page::STYLE;
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use crate::{article::ArticleId, feed::Feed};
 
@@ -105,6 +106,18 @@ impl Format {
             Self::Html => Ok(html::render(feed)),
         };
         document.map_err(|flaw| self.refused(feed, flaw))
+    }
+
+    /// Where the entries stand in a document of this format, in bytes and in their order; none in a page.
+    ///
+    /// What stands between any two is the same, so that a document of fewer entries can be cut from it.
+    pub fn entries(self, document: &[u8]) -> Vec<Range<usize>> {
+        match self {
+            Self::Rss => parts::elements(document, b"\n<item>", b"</item>"),
+            Self::Atom => parts::elements(document, b"\n<entry", b"</entry>"),
+            Self::Json => parts::items(document),
+            Self::Html => Vec::new(),
+        }
     }
 
     fn refused(self, feed: &Feed, source: Flaw) -> RenderError {

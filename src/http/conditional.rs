@@ -93,36 +93,22 @@ fn compare(
     let (mut is_there, mut has_star, mut members) = (false, false, 0_usize);
     for line in fields.get_all(name) {
         is_there = true;
-        let mut rest = line.as_bytes();
-        loop {
-            rest = rest.trim_ascii_start();
-            // Empty members are skipped (RFC 9110 section 5.6.1.2).
-            if let Some(next) = rest.strip_prefix(b",") {
-                rest = next;
-                continue;
-            }
-            if rest.is_empty() {
-                break;
-            }
+        for member in List(line.as_bytes()) {
             members += 1;
-            if let Some(next) = rest.strip_prefix(b"*") {
-                has_star = true;
-                rest = next;
-            } else {
-                let Some((is_weak, opaque, next)) = tag(rest) else { return Listed::Others };
-                rest = next;
-                let find = |opaque| current.iter().position(|known| known.as_bytes() == opaque);
-                let found = match comparison {
-                    Comparison::Strong if is_weak => None,
-                    Comparison::Strong => find(opaque),
-                    Comparison::Weak => find(opaque).or_else(|| find(mended(opaque))),
-                };
-                best = best.into_iter().chain(found).min();
-            }
-            rest = rest.trim_ascii_start();
-            if !rest.is_empty() && !rest.starts_with(b",") {
-                return Listed::Others;
-            }
+            let find = |opaque| current.iter().position(|known| known.as_bytes() == opaque);
+            let found = match (member, comparison) {
+                (Ok(Member::Everything), _) => {
+                    has_star = true;
+                    None
+                }
+                (Ok(Member::Tag { is_weak: true, .. }), Comparison::Strong) => None,
+                (Ok(Member::Tag { opaque, .. }), Comparison::Strong) => find(opaque),
+                (Ok(Member::Tag { opaque, .. }), Comparison::Weak) => {
+                    find(opaque).or_else(|| find(mended(opaque)))
+                }
+                (Err(Malformed), _) => return Listed::Others,
+            };
+            best = best.into_iter().chain(found).min();
         }
     }
     match best {
@@ -136,6 +122,56 @@ fn compare(
         }
         Some(best) => Listed::Current(best),
         None => Listed::Others,
+    }
+}
+
+/// The tags that `If-None-Match` lists, each without its quotes.
+pub(super) fn listed(fields: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = fields.get_all(header::IF_NONE_MATCH).into_iter();
+    lines.flat_map(|line| List(line.as_bytes())).filter_map(|member| match member {
+        Ok(Member::Tag { opaque, .. }) => Some(mended(opaque)),
+        Ok(Member::Everything) | Err(Malformed) => None,
+    })
+}
+
+/// What a list of tags has yet to give (H-51).
+struct List<'a>(&'a [u8]);
+
+enum Member<'a> {
+    /// `*`.
+    Everything,
+    Tag {
+        is_weak: bool,
+        /// Between the quotes.
+        opaque: &'a [u8],
+    },
+}
+
+/// Not a list of tags, from here on.
+struct Malformed;
+
+impl<'a> Iterator for List<'a> {
+    type Item = Result<Member<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut rest = self.0.trim_ascii_start();
+        // Empty members are skipped (RFC 9110 section 5.6.1.2).
+        while let Some(next) = rest.strip_prefix(b",") {
+            rest = next.trim_ascii_start();
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let (member, next) = match rest.strip_prefix(b"*") {
+            Some(next) => (Some(Member::Everything), next),
+            None => tag(rest).map_or((None, rest), |(is_weak, opaque, next)| {
+                (Some(Member::Tag { is_weak, opaque }), next)
+            }),
+        };
+        let next = next.trim_ascii_start();
+        let is_whole = next.is_empty() || next.starts_with(b",");
+        self.0 = if is_whole { next } else { b"" };
+        Some(member.filter(|_| is_whole).ok_or(Malformed))
     }
 }
 

@@ -4,6 +4,7 @@
 //! given time, so that it can be called without a socket; [`server`] has the sockets and the clock.
 
 mod conditional;
+mod delta;
 mod negotiate;
 mod response;
 mod route;
@@ -22,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header}
 use http_body_util::Full;
 
 use crate::{
-    edition::{Coding, Edition, Validators},
+    edition::{Coding, Edition, EntityTag, Validators},
     feed::FeedPath,
     format::Format,
     publish::{Document, Publisher},
@@ -71,7 +72,7 @@ async fn read<B>(
         return options(publisher, request);
     }
     if let Some(edition) = publisher.cached(path) {
-        return answer(&edition, request, now);
+        return answer(publisher, &edition, request, now).await;
     }
     let route = route(path);
     let exists = match &route {
@@ -93,7 +94,7 @@ async fn read<B>(
     match route {
         Route::Document(document) => {
             let edition = edition(publisher, &document).await?;
-            answer(&edition, request, now)
+            answer(publisher, &edition, request, now).await
         }
         Route::Feed(feed) => negotiate_format(publisher, feed, request, now).await,
         Route::Health => Ok(response::plain("ok\n")),
@@ -198,18 +199,21 @@ async fn negotiate_format<B>(
         Some(edition) => edition,
         None => edition(publisher, &document).await?,
     };
-    let mut answer = answer(&edition, request, now)?;
+    let mut answer = answer(publisher, &edition, request, now).await?;
     let fields = answer.headers_mut();
-    fields.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    let vary = fields.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or_default();
+    let vary = HeaderValue::try_from(format!("Accept, {vary}")).expect("names of fields");
+    fields.insert(header::VARY, vary);
     if let Ok(path) = HeaderValue::from_str(&path) {
         fields.insert(header::CONTENT_LOCATION, path);
     }
     Ok(answer)
 }
 
-/// The whole edition, or word that the client has it.
-fn answer<B>(
-    edition: &Edition,
+/// The whole edition, word that the client has it, or what is new since the one that it has.
+async fn answer<B>(
+    publisher: &Publisher,
+    edition: &Arc<Edition>,
     request: &Request<B>,
     now: DateTime<Utc>,
 ) -> Result<Answer, Problem> {
@@ -224,25 +228,44 @@ fn answer<B>(
     let current = Validators { tags: &tags[..codings.len()], last_modified };
     match evaluate(request.method(), request.headers(), &current) {
         Outcome::NotModified(nth) => {
-            Ok(with(StatusCode::NOT_MODIFIED, edition.unchanged(codings[nth]), Bytes::new()))
+            let fields = edition.unchanged(codings[nth]).cloned().unwrap_or_default();
+            Ok(with(StatusCode::NOT_MODIFIED, fields, Bytes::new()))
         }
         Outcome::PreconditionFailed => Err(Problem::Precondition),
-        Outcome::Proceed => Ok(whole(edition, *preferred, last_modified.is_some())),
+        Outcome::Proceed => {
+            let answer = match delta::base(request.headers(), edition) {
+                Some(base) => only_news(publisher, edition, *preferred, base).await,
+                None => None,
+            };
+            let mut answer = answer.unwrap_or_else(|| whole(edition, *preferred));
+            if last_modified.is_none() {
+                answer.headers_mut().remove(header::LAST_MODIFIED);
+            }
+            Ok(answer)
+        }
     }
 }
 
-fn whole(edition: &Edition, coding: Coding, is_dated: bool) -> Answer {
+/// RFC 3229 section 10.4.1 (H-141); `None` where the whole is no larger (H-146).
+async fn only_news(
+    publisher: &Publisher,
+    edition: &Arc<Edition>,
+    coding: Coding,
+    base: EntityTag,
+) -> Option<Answer> {
+    let body = publisher.delta(edition, coding, base.revision).await?;
+    let fields = edition.delta_fields(coding, body.len(), base);
+    Some(with(StatusCode::IM_USED, fields, body))
+}
+
+fn whole(edition: &Edition, coding: Coding) -> Answer {
     let (fields, body) = edition.whole(coding).unzip();
-    let mut answer = with(StatusCode::OK, fields, body.cloned().unwrap_or_default());
-    if !is_dated {
-        answer.headers_mut().remove(header::LAST_MODIFIED);
-    }
-    answer
+    with(StatusCode::OK, fields.cloned().unwrap_or_default(), body.cloned().unwrap_or_default())
 }
 
-fn with(status: StatusCode, fields: Option<&HeaderMap>, body: Bytes) -> Answer {
+fn with(status: StatusCode, fields: HeaderMap, body: Bytes) -> Answer {
     let mut answer = Answer::new(Full::new(body));
     *answer.status_mut() = status;
-    *answer.headers_mut() = fields.cloned().unwrap_or_default();
+    *answer.headers_mut() = fields;
     answer
 }

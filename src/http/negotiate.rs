@@ -85,7 +85,7 @@ fn format_weight(ranges: &[(&str, Weight)], format: Format) -> Weight {
 }
 
 /// The members of a list with weights; a member whose weight is malformed has none (H-82).
-fn members(
+pub(super) fn members(
     fields: &HeaderMap,
     name: header::HeaderName,
 ) -> impl Iterator<Item = (&str, Option<Weight>)> {

@@ -9,6 +9,7 @@ pub use document::Document;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    convert::Infallible,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -16,13 +17,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     article::Revision,
     category::{Category, Facet, Slug},
-    edition::Edition,
+    edition::{Coding, Edition, Entries},
     feed::{Catalogue, Feed, FeedPath, FeedSpec, Listing},
     format::{self, Format, RenderError},
     store::{Store, StoreError},
@@ -32,6 +34,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to leave a failing store alone.
 const RESPITE: Duration = Duration::from_secs(1);
+/// Deltas have one part in so many of the memory; they are small, and cut again soon enough.
+const DELTAS: u64 = 16;
 /// Least time between two rounds of making editions anew, so that a burst of writes makes few.
 const ROUND: Duration = Duration::from_millis(250);
 
@@ -64,10 +68,25 @@ struct Kept {
     edition: Arc<Edition>,
 }
 
-#[derive(Clone)]
-struct Bytes;
+/// A delta: of which edition, in which coding, with how many entries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct DeltaKey {
+    tag: (Revision, u64, Coding),
+    newer: usize,
+}
 
-impl Weighter<String, Arc<Kept>> for Bytes {
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<DeltaKey, Bytes> for Weight {
+    fn weight(&self, _: &DeltaKey, delta: &Bytes) -> u64 {
+        /// The place in the cache.
+        const FIXED: u64 = 128;
+        u64::try_from(delta.len()).unwrap_or(u64::MAX) + FIXED
+    }
+}
+
+impl Weighter<String, Arc<Kept>> for Weight {
     fn weight(&self, path: &String, kept: &Arc<Kept>) -> u64 {
         kept.edition.weight() + u64::try_from(path.len()).unwrap_or_default()
     }
@@ -77,7 +96,8 @@ impl Weighter<String, Arc<Kept>> for Bytes {
 pub struct Publisher {
     store: Arc<dyn Store>,
     catalogue: Arc<Catalogue>,
-    cache: Cache<String, Arc<Kept>, Bytes>,
+    cache: Cache<String, Arc<Kept>, Weight>,
+    deltas: Cache<DeltaKey, Bytes, Weight>,
     /// Categories that articles have, listed or not.
     categories: RwLock<BTreeMap<Slug, Category>>,
     /// The newest write that has been acted on.
@@ -99,7 +119,8 @@ impl Publisher {
         let items =
             usize::try_from(memory_bytes / TYPICAL).unwrap_or(usize::MAX).clamp(16, 100_000);
         let publisher = Self {
-            cache: Cache::with_weighter(items, memory_bytes, Bytes),
+            cache: Cache::with_weighter(items, memory_bytes - memory_bytes / DELTAS, Weight),
+            deltas: Cache::with_weighter(items, memory_bytes / DELTAS, Weight),
             categories: RwLock::default(),
             seen: AtomicU64::new(store.head().await?.0),
             store,
@@ -141,6 +162,26 @@ impl Publisher {
         tokio::time::timeout(PATIENCE, made)
             .await
             .unwrap_or_else(|_| Err(PublishError::Slow(path.clone())))
+    }
+
+    /// The delta of an edition from a base of which it tells a number; `None` where it would not be smaller than the
+    /// whole. Cut and coded once, however many ask.
+    pub async fn delta(
+        &self,
+        edition: &Arc<Edition>,
+        coding: Coding,
+        base: Revision,
+    ) -> Option<Bytes> {
+        // Bases between which nothing was published have one delta.
+        let newer = edition.newer(base)?;
+        let key = DeltaKey { tag: (edition.revision(), edition.digest(), coding), newer };
+        let cut = async {
+            let edition = Arc::clone(edition);
+            Ok::<_, Infallible>(blocking(move || edition.since(base, coding)).await)
+        };
+        let Ok(delta) = self.deltas.get_or_insert_async(&key, cut).await;
+        let whole = edition.whole(coding).map_or(0, |(_, body)| body.len());
+        Some(delta).filter(|delta| delta.len() < whole)
     }
 
     /// The feed at a path, listed or of a category that articles have.
@@ -206,8 +247,12 @@ impl Publisher {
         let edition = blocking(move || {
             let feed = Feed::assemble(spec, snapshot);
             let document = format.render(&feed)?;
+            let places = format.entries(&document);
+            let revisions = feed.entries().map(|entry| entry.article().revision);
+            let entries = Entries { floor: feed.floor, places: revisions.zip(places).collect() };
             let presentation = document::of_feed(&feed.spec, format);
-            Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
+            let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
+            Ok(edition.with_entries(entries))
         });
         let edition = edition
             .await
@@ -274,15 +319,20 @@ impl Publisher {
 
     async fn round(&self, clock: &impl Fn() -> DateTime<Utc>) -> Result<(), StoreError> {
         let now = clock();
-        let due = self.store.release(now).await?;
-        let seen = Revision(self.seen.load(Ordering::SeqCst));
+        let due = self.refresh(now).await?;
+        tokio::time::sleep(ROUND).await;
         // Capped: a clock that is set, or a machine that slept, moves the time that is left.
         let left = due.map_or(RESPITE, |due| (due - now).to_std().unwrap_or_default().min(RESPITE));
-        let Ok(changed) = tokio::time::timeout(left.max(ROUND), self.store.changed(seen)).await
-        else {
-            return Ok(());
-        };
-        changed?;
+        let seen = Revision(self.seen.load(Ordering::SeqCst));
+        let changed = tokio::time::timeout(left.saturating_sub(ROUND), self.store.changed(seen));
+        changed.await.map_or(Ok(()), |changed| changed.map(drop))
+    }
+
+    /// One round: publishes what is due, then makes those editions in memory anew that writes have touched since the
+    /// last round. Says when the next article falls due, if one does.
+    pub async fn refresh(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let due = self.store.release(now).await?;
+        let seen = Revision(self.seen.load(Ordering::SeqCst));
         let moved = self.store.moved(seen).await?;
         let touched: HashSet<&Facet> = moved.facets.iter().collect();
         if touched.contains(&Facet::catalogue()) {
@@ -291,12 +341,8 @@ impl Publisher {
         // From here on, an edition that is kept without this write knows that it has to catch up.
         self.seen.store(moved.head.0, Ordering::SeqCst);
         let is_touched = |kept: &Kept| kept.marks.iter().any(|mark| touched.contains(mark));
-        let stale: Vec<Document> = self
-            .cache
-            .iter()
-            .filter(|(_, kept)| is_touched(kept))
-            .map(|(_, kept)| kept.document.clone())
-            .collect();
+        let kept = self.cache.iter().filter(|(_, kept)| is_touched(kept));
+        let stale: Vec<Document> = kept.map(|(_, kept)| kept.document.clone()).collect();
         for document in stale {
             match self.make(&document).await {
                 Ok((kept, _)) => self.keep(kept),
@@ -312,8 +358,7 @@ impl Publisher {
                 ),
             }
         }
-        tokio::time::sleep(ROUND).await;
-        Ok(())
+        Ok(due)
     }
 }
 

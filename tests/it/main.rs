@@ -5,6 +5,7 @@
 
 mod cli;
 mod crash;
+mod delta;
 mod fixtures;
 mod formats;
 mod http;
