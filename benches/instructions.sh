@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# User instructions per request over a keep-alive connection, counted by callgrind: the same number each time, whatever
-# else the machine is doing. Two runs that differ in their number of requests, so that starting and stopping cancel out.
+# User instructions per request over 20 connections kept alive, counted by callgrind: nearly the same number each time,
+# whatever else the machine is doing. Two runs that differ in their number of requests, so that starting and stopping cancel out.
 #
 #   benches/instructions.sh [LIMIT]
 #
 # Ends with 1 if a 304 takes more than LIMIT instructions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-limit=${1:-} few=500 many=2500
+limit=${1:-} few=1000 many=5000
 
 for program in valgrind python3; do
   command -v "$program" >/dev/null || { echo "SKIPPED: $program is missing" >&2; exit 3; }
@@ -31,12 +31,14 @@ for line in server.stdout:
     if "serves" in line:
         port = int(re.search(r":(\d+)/", line).group(1))
         break
-client = socket.create_connection(("127.0.0.1", port), timeout=60)
-reader = client.makefile("rb")
+clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(20)]
+readers = [client.makefile("rb") for client in clients]
 
-def ask(fields):
+def ask(client, fields):
     client.sendall(b"GET /all.atom HTTP/1.1\r\nHost: localhost\r\nUser-Agent: reader/1.0\r\n"
                    b"Accept: */*\r\nAccept-Encoding: gzip\r\n" + fields + b"\r\n")
+
+def answer(reader):
     status, tag, length = int(reader.readline().split()[1]), b"", 0
     while (line := reader.readline().strip()):
         name, value = line.split(b": ", 1)
@@ -47,11 +49,16 @@ def ask(fields):
     reader.read(length)
     return status, tag
 
-status, tag = ask(b"")
+ask(clients[0], b"")
+status, tag = answer(readers[0])
 fields, expected = (b"If-None-Match: " + tag + b"\r\n", 304) if kind == "304" else (b"", 200)
-for _ in range(requests):
-    assert ask(fields)[0] == expected
-client.close()
+for _ in range(requests // len(clients)):
+    for client in clients:
+        ask(client, fields)
+    for reader in readers:
+        assert answer(reader)[0] == expected
+for client in clients:
+    client.close()
 server.send_signal(signal.SIGTERM)
 print(re.search(r"Collected : (\d+)", server.communicate()[1]).group(1))
 PYTHON

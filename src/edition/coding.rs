@@ -68,8 +68,8 @@ impl Coding {
     }
 
     /// The coding of a name in a field, in any case; `x-gzip` is gzip (H-81).
-    pub fn from_token(token: &str) -> Option<Self> {
-        let is = |name: &str| token.eq_ignore_ascii_case(name);
+    pub fn from_token(token: &[u8]) -> Option<Self> {
+        let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
         if is("x-gzip") {
             return Some(Self::Gzip);
         }
@@ -146,7 +146,7 @@ mod tests {
             ("Br", Some(Coding::Brotli)),
             ("deflate", None),
         ] {
-            assert_eq!(Coding::from_token(token), coding, "{token}");
+            assert_eq!(Coding::from_token(token.as_bytes()), coding, "{token}");
         }
     }
 }

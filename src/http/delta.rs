@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn base(fields: &HeaderMap, edition: &Edition) -> Option<EntityTag> {
     const A_IM: HeaderName = HeaderName::from_static("a-im");
     let takes_deltas = negotiate::members(fields, A_IM)
-        .any(|(token, weight)| token.eq_ignore_ascii_case("feed") && weight > Some(0));
+        .any(|(token, weight)| token.eq_ignore_ascii_case(b"feed") && weight > Some(0));
     if !takes_deltas {
         return None;
     }

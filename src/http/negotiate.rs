@@ -20,7 +20,7 @@ pub fn codings(fields: &HeaderMap) -> Codings {
         let Some(weight) = weight else { continue };
         match Coding::from_token(token) {
             Some(coding) => weights[coding as usize] = Some(weight),
-            None if token == "*" => others = Some(weight),
+            None if token == b"*" => others = Some(weight),
             None => {}
         }
     }
@@ -43,7 +43,7 @@ pub fn codings(fields: &HeaderMap) -> Codings {
 ///
 /// A page has to be liked better than every feed, so that browsers get it and readers do not (H-94).
 pub(super) fn format(fields: &HeaderMap, offered: &[Format]) -> Option<Format> {
-    let ranges: Vec<(&str, Weight)> = members(fields, header::ACCEPT)
+    let ranges: Vec<(&[u8], Weight)> = members(fields, header::ACCEPT)
         .filter_map(|(range, weight)| Some((range, weight?)))
         .collect();
     if ranges.is_empty() {
@@ -71,9 +71,10 @@ fn names(format: Format) -> &'static [&'static str] {
 }
 
 /// The weight of the most specific range: the format's own name, another of its names, `type/*`, `*/*`.
-fn format_weight(ranges: &[(&str, Weight)], format: Format) -> Weight {
+fn format_weight(ranges: &[(&[u8], Weight)], format: Format) -> Weight {
     let find = |wanted: &str| {
-        ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(wanted)).map(|(_, w)| *w)
+        let is_wanted = |range: &[u8]| range.eq_ignore_ascii_case(wanted.as_bytes());
+        ranges.iter().find(|(range, _)| is_wanted(range)).map(|(_, weight)| *weight)
     };
     let names = names(format);
     let (kind, _) = names[0].split_once('/').unwrap_or_default();
@@ -88,14 +89,16 @@ fn format_weight(ranges: &[(&str, Weight)], format: Format) -> Weight {
 pub(super) fn members(
     fields: &HeaderMap,
     name: header::HeaderName,
-) -> impl Iterator<Item = (&str, Option<Weight>)> {
-    let lines = fields.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    let members = lines.flat_map(|line| line.split(',')).map(|member| {
-        let mut parts = member.split(';').map(str::trim);
+) -> impl Iterator<Item = (&[u8], Option<Weight>)> {
+    let lines = fields.get_all(name).into_iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let members = members.map(|member| {
+        let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let token = parts.next().unwrap_or_default();
         let weight = parts.find_map(|part| {
-            let (name, value) = part.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("q").then(|| weight(value.trim()))
+            let at = part.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = (part[..at].trim_ascii(), part[at + 1..].trim_ascii());
+            name.eq_ignore_ascii_case(b"q").then(|| weight(value))
         });
         (token, weight.unwrap_or(Some(1_000)))
     });
@@ -103,13 +106,19 @@ pub(super) fn members(
 }
 
 /// `0` to `1` with at most three decimals, in thousandths (RFC 9110 section 12.4.2).
-fn weight(text: &str) -> Option<Weight> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let is_legal = decimals.len() <= 3 && decimals.bytes().all(|byte| byte.is_ascii_digit());
-    let thousandths: Weight = format!("{decimals:0<3}").parse().ok().filter(|_| is_legal)?;
-    match whole {
-        "0" => Some(thousandths),
-        "1" if thousandths == 0 => Some(1_000),
+fn weight(text: &[u8]) -> Option<Weight> {
+    let (whole, decimals) = match text {
+        [whole] => (whole, &[][..]),
+        [whole, b'.', decimals @ ..] => (whole, decimals),
+        _ => return None,
+    };
+    if decimals.len() > 3 || !decimals.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digit = |nth: usize| Weight::from(decimals.get(nth).map_or(0, |digit| digit - b'0'));
+    match (whole, digit(0) * 100 + digit(1) * 10 + digit(2)) {
+        (b'0', thousandths) => Some(thousandths),
+        (b'1', 0) => Some(1_000),
         _ => None,
     }
 }
