@@ -8,6 +8,7 @@ mod crash;
 mod delta;
 mod fixtures;
 mod formats;
+mod histories;
 mod http;
 mod layers;
 mod outage;

@@ -42,7 +42,7 @@ impl<'c> Writing<'c> {
             transaction,
             authority,
             revision: Revision(revision(head).0 + 1),
-            commit: time(now.timestamp().max(changed)),
+            commit: time(commit(now.timestamp(), changed)),
             changes: false,
             touched: HashMap::new(),
             labels: HashMap::new(),
@@ -149,6 +149,12 @@ impl<'c> Writing<'c> {
         self.transaction.commit()?;
         Ok(self.revision)
     }
+}
+
+/// The time of a write that comes after one at `last`, in seconds. A clock that is behind may have shown the second of
+/// `last` to be over before, and readers may hold its date: then that second is not used again.
+fn commit(now: i64, last: i64) -> i64 {
+    if now < last { last + 1 } else { now }
 }
 
 pub(super) fn upsert(
