@@ -1,7 +1,5 @@
 //! From a record to a submission: every field checked, every mistake of a record found at once.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use url::Url;
 
@@ -35,43 +33,42 @@ pub struct Fault {
     pub problem: String,
 }
 
-/// A record that was read.
+/// What a record says.
 #[derive(Debug)]
-pub struct Reader<'a> {
-    /// Labels of categories; the site that addresses without a host, and dates without an offset, belong to.
-    catalogue: &'a Catalogue,
-    /// Fields that are not part of a record, and how often each came.
-    pub unknown: BTreeMap<String, u64>,
+pub struct Reading {
+    /// What it stands for, or everything that is wrong with it.
+    pub submission: Result<Submission, Vec<Fault>>,
+    /// Fields that are not part of a record.
+    pub unknown: Vec<String>,
     /// Characters left out because no format can carry them.
     pub dropped: u64,
+}
+
+/// Reads a record's JSON. The catalogue knows the labels of categories; its site is where addresses without a host and
+/// dates without an offset belong.
+pub fn read(catalogue: &Catalogue, json: &str) -> Reading {
+    let (record, unknown) = match parse::record(json) {
+        Ok(read) => read,
+        Err(fault) => {
+            return Reading { submission: Err(vec![fault]), unknown: Vec::new(), dropped: 0 };
+        }
+    };
+    let mut reader = Reader { catalogue, dropped: 0, faults: Vec::new() };
+    let submission = reader.submission(record);
+    let Reader { dropped, faults, .. } = reader;
+    let submission = submission.filter(|_| faults.is_empty()).ok_or(faults);
+    Reading { submission, unknown, dropped }
+}
+
+/// A record that is being read.
+#[derive(Debug)]
+struct Reader<'a> {
+    catalogue: &'a Catalogue,
+    dropped: u64,
     faults: Vec<Fault>,
 }
 
-impl<'a> Reader<'a> {
-    /// Nothing read yet.
-    pub fn new(catalogue: &'a Catalogue) -> Self {
-        Self { catalogue, unknown: BTreeMap::new(), dropped: 0, faults: Vec::new() }
-    }
-
-    /// The submission a record's JSON stands for, or everything that is wrong with it.
-    pub fn read(&mut self, json: &str) -> Result<Submission, Vec<Fault>> {
-        let record = self.parse(json).map_err(|fault| vec![fault])?;
-        let submission = self.submission(record);
-        let faults = std::mem::take(&mut self.faults);
-        submission.filter(|_| faults.is_empty()).ok_or(faults)
-    }
-
-    fn parse(&mut self, json: &str) -> Result<Record, Fault> {
-        let (record, unknown) = parse::record(json)?;
-        for field in unknown {
-            // A hostile file has as many names as it likes.
-            if self.unknown.len() < 1_000 || self.unknown.contains_key(&field) {
-                *self.unknown.entry(field).or_default() += 1;
-            }
-        }
-        Ok(record)
-    }
-
+impl Reader<'_> {
     fn fault(&mut self, field: impl Into<String>, problem: impl Into<String>) {
         self.faults.push(Fault { field: field.into(), problem: problem.into() });
     }

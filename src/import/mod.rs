@@ -7,7 +7,7 @@ mod parse;
 mod record;
 mod value;
 
-pub use convert::{Fault, Reader};
+pub use convert::{Fault, Reading, read};
 pub use file::{Item, Items};
 pub use record::{Record, schema};
 
@@ -17,10 +17,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
-    article::{ArticleId, Revision, Submission},
+    article::{ArticleId, Revision},
     feed::Catalogue,
     store::{Intake, Outcome, Store, StoreError},
 };
@@ -31,6 +32,9 @@ const BATCH_RECORDS: usize = 1_000;
 const BATCH_BYTES: usize = 8 << 20;
 /// Most refusals that a report keeps; the rest is counted.
 const MAX_REFUSALS: usize = 1_000;
+
+/// Most names of fields that are not part of a record.
+const MAX_UNKNOWN: usize = 1_000;
 
 /// Why an import stopped. What was acknowledged before is kept.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +92,16 @@ pub struct Report {
 }
 
 impl Report {
+    fn note(&mut self, unknown: Vec<String>, dropped: u64) {
+        self.dropped += dropped;
+        for field in unknown {
+            // A hostile file has as many names as it likes.
+            if self.unknown.len() < MAX_UNKNOWN || self.unknown.contains_key(&field) {
+                *self.unknown.entry(field).or_default() += 1;
+            }
+        }
+    }
+
     fn refuse(&mut self, file: &str, line: usize, faults: Vec<Fault>) {
         self.refused += 1;
         for Fault { field, problem } in faults {
@@ -119,25 +133,15 @@ impl Report {
 /// Takes the records of one input after another into a store.
 pub struct Importer<'a> {
     store: &'a dyn Store,
-    reader: Reader<'a>,
+    catalogue: &'a Catalogue,
     intake: Intake,
-    batch: Vec<Submission>,
-    lines: Vec<usize>,
     report: Report,
 }
 
 impl<'a> Importer<'a> {
     /// Nothing taken yet.
     pub fn new(store: &'a dyn Store, catalogue: &'a Catalogue, intake: Intake) -> Self {
-        let reader = Reader::new(catalogue);
-        Self {
-            store,
-            reader,
-            intake,
-            batch: Vec::new(),
-            lines: Vec::new(),
-            report: Report::default(),
-        }
+        Self { store, catalogue, intake, report: Report::default() }
     }
 
     /// Takes in the records of an input. `clock` tells the time of each batch; `progress` is told the bytes read.
@@ -149,39 +153,55 @@ impl<'a> Importer<'a> {
         mut progress: impl FnMut(u64),
     ) -> Result<(), ImportError> {
         let failed = |error| ImportError::Read(file.to_owned(), error);
-        let mut bytes = 0;
-        for item in Items::open(input).map_err(failed)? {
-            let Item { line, text } = item.map_err(failed)?;
-            self.report.records += 1;
-            let text = text.map_err(|problem| vec![Fault { field: String::new(), problem }]);
-            let length = text.as_ref().map_or(0, String::len);
-            match text.and_then(|text| self.reader.read(&text)) {
+        let mut items = Items::open(input).map_err(failed)?;
+        loop {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+                let Some(item) = items.next().transpose().map_err(failed)? else { break };
+                bytes += item.text.as_ref().map_or(0, String::len);
+                batch.push(item);
+            }
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.take_batch(file, batch, clock()).await?;
+            progress(u64::try_from(bytes).unwrap_or_default());
+        }
+    }
+
+    async fn take_batch(
+        &mut self,
+        file: &str,
+        batch: Vec<Item>,
+        now: DateTime<Utc>,
+    ) -> Result<(), ImportError> {
+        self.report.records += u64::try_from(batch.len()).unwrap_or_default();
+        // Cleaning HTML is most of the work, and records know nothing of each other.
+        let read = |Item { line, text }: Item| (line, text.map(|text| read(self.catalogue, &text)));
+        let readings: Vec<_> = batch.into_par_iter().map(read).collect();
+        let (mut submissions, mut places) = (Vec::new(), Vec::new());
+        for (line, reading) in readings {
+            let submission = match reading {
+                Ok(Reading { submission, unknown, dropped }) => {
+                    self.report.note(unknown, dropped);
+                    submission
+                }
+                Err(problem) => Err(vec![Fault { field: String::new(), problem }]),
+            };
+            match submission {
                 Ok(submission) => {
-                    self.batch.push(submission);
-                    self.lines.push(line);
+                    places.push((line, submission.id.clone()));
+                    submissions.push(submission);
                 }
                 Err(faults) => self.report.refuse(file, line, faults),
             }
-            bytes += length;
-            progress(u64::try_from(length).unwrap_or_default());
-            if self.batch.len() >= BATCH_RECORDS || bytes >= BATCH_BYTES {
-                bytes = 0;
-                self.flush(file, clock()).await?;
-            }
         }
-        self.flush(file, clock()).await
-    }
-
-    async fn flush(&mut self, file: &str, now: DateTime<Utc>) -> Result<(), ImportError> {
-        if self.batch.is_empty() {
+        if submissions.is_empty() {
             return Ok(());
         }
-        let batch = std::mem::take(&mut self.batch);
-        let ids: Vec<_> = batch.iter().map(|submission| submission.id.clone()).collect();
-        let receipt = self.store.upsert(batch, self.intake, now).await?;
+        let receipt = self.store.upsert(submissions, self.intake, now).await?;
         self.report.revision = receipt.revision;
-        let lines = std::mem::take(&mut self.lines);
-        for ((line, id), outcome) in lines.into_iter().zip(ids).zip(receipt.outcomes) {
+        for ((line, id), outcome) in places.into_iter().zip(receipt.outcomes) {
             self.report.count(file, line, id, outcome);
         }
         Ok(())
@@ -189,6 +209,6 @@ impl<'a> Importer<'a> {
 
     /// What it came to.
     pub fn finish(self) -> Report {
-        Report { unknown: self.reader.unknown, dropped: self.reader.dropped, ..self.report }
+        self.report
     }
 }

@@ -9,8 +9,8 @@ use crate::{
     category::{Category, Facet, Selection},
     store::{
         Census, Moved, Result,
-        decide::Row,
-        sqlite::row::{COLUMNS, decode, number, revision, time},
+        decide::{Row, State},
+        sqlite::row::{COLUMNS, decode, number, revision, state, time},
     },
     text::Text,
 };
@@ -166,12 +166,17 @@ pub(super) fn categories(reader: &Connection) -> Result<Vec<Category>> {
 }
 
 pub(super) fn census(reader: &Connection) -> Result<Census> {
-    let mut select = reader.prepare_cached(
-        "SELECT count(*), count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 2),
-                count(*) FILTER (WHERE state = 3) FROM article",
-    )?;
-    Ok(select.query_row([], |row| {
-        let [all, held, expired, withdrawn] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
-        Ok(Census { published: all - held - expired - withdrawn, held, expired, withdrawn })
-    })?)
+    let mut select = reader.prepare_cached("SELECT state, count(*) FROM article GROUP BY state")?;
+    let mut rows = select.query([])?;
+    let mut census = Census::default();
+    while let Some(row) = rows.next()? {
+        let count = match state(row.get(0)?) {
+            State::Held => &mut census.held,
+            State::Live => &mut census.published,
+            State::Expired => &mut census.expired,
+            State::Withdrawn => &mut census.withdrawn,
+        };
+        *count = row.get(1)?;
+    }
+    Ok(census)
 }

@@ -35,8 +35,18 @@ pub(super) fn story(id: &str, text: &str) -> Result<Story> {
     serde_json::from_str(text).map_err(|source| StoreError::Article { id: id.to_owned(), source })
 }
 
-/// How `State` is stored.
-pub(super) fn state(state: State) -> i64 {
+/// A stored state.
+pub(super) fn state(number: i64) -> State {
+    match number {
+        0 => State::Held,
+        1 => State::Live,
+        2 => State::Expired,
+        _ => State::Withdrawn,
+    }
+}
+
+/// A state as it is stored.
+fn state_number(state: State) -> i64 {
     match state {
         State::Held => 0,
         State::Live => 1,
@@ -59,18 +69,12 @@ pub(super) fn decode(row: &SqlRow<'_>) -> Result<(i64, Row)> {
     let text = row.get_ref("story")?.as_str().map_err(rusqlite::Error::from)?;
     // A withdrawn article keeps its identity, and nothing of what it said.
     let story = if text.is_empty() { Story::default() } else { story(&id, text)? };
-    let state = match row.get("state")? {
-        0 => State::Held,
-        1 => State::Live,
-        2 => State::Expired,
-        _ => State::Withdrawn,
-    };
     let instant = |column| row.get(column).map(time);
     let instants = |column| row.get::<_, Option<i64>>(column).map(|seconds| seconds.map(time));
     let decoded = Row {
         id: ArticleId::new(&id).ok_or(rusqlite::Error::InvalidQuery)?,
         guid: Text::new(&row.get::<_, String>("guid")?),
-        state,
+        state: state(row.get("state")?),
         placed: instant("placed")?,
         published: instant("published")?,
         updated: instant("updated")?,
@@ -111,7 +115,7 @@ pub(super) fn save(transaction: &Transaction<'_>, row: &Row) -> Result<i64> {
         named_params! {
             ":id": row.id.as_str(),
             ":guid": row.guid.as_str(),
-            ":state": state(row.state),
+            ":state": state_number(row.state),
             ":placed": row.placed.timestamp(),
             ":published": row.published.timestamp(),
             ":updated": row.updated.timestamp(),
