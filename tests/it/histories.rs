@@ -165,8 +165,11 @@ impl World {
         // Now and then a clock is set back, to before the write before.
         let is_set_back = self.dice.roll(4) == 0 && self.written > self.second - 40;
         let clock = at(self.second - if is_set_back { 40 } else { 0 });
-        self.store.upsert(vec![submission.clone()], intake, clock).await.unwrap();
-        self.written = self.second;
+        let before = self.store.head().await.unwrap();
+        let receipt = self.store.upsert(vec![submission.clone()], intake, clock).await.unwrap();
+        if receipt.revision > before {
+            self.written = self.second;
+        }
         let id = submission.id.to_string();
         let before = self.articles.get(&id);
         if before.is_some_and(|known| known.is_withdrawn) && !republish {
