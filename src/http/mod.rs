@@ -204,9 +204,10 @@ async fn negotiate_format<B>(
     let vary = fields.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or_default();
     let vary = HeaderValue::try_from(format!("Accept, {vary}")).expect("names of fields");
     fields.insert(header::VARY, vary);
-    if let Ok(path) = HeaderValue::from_str(&path) {
-        fields.insert(header::CONTENT_LOCATION, path);
-    }
+    // As clients see it: a proxy in front may serve this below a path of its own.
+    let above = publisher.catalogue().site.base.path().trim_end_matches('/');
+    let location = HeaderValue::try_from(format!("{above}{path}"));
+    fields.insert(header::CONTENT_LOCATION, location.expect("addresses are percent-encoded"));
     Ok(answer)
 }
 

@@ -1,10 +1,11 @@
 //! The service: `respond` called directly, and what only a socket shows.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use courant::{
     article::ArticleId,
+    config::{self, Overrides},
     http::{
         Answer, Limits, respond,
         server::{Settings, serve},
@@ -24,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::fixtures::{Home, at, submission};
+use crate::fixtures::{FEEDS, Home, at, submission};
 
 /// Long enough for any step of a test on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -240,6 +241,26 @@ async fn the_address_without_an_extension_suits_the_client() {
     let odd =
         respond(&publisher, &LIMITS, &get("/all.atom", &[("accept", "image/png")]), at(10)).await;
     assert_eq!(odd.status(), 200, "H-91");
+}
+
+#[tokio::test]
+async fn a_service_below_a_path_of_its_proxy_says_so() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 0).await;
+    let settings = FEEDS.replace("https://feeds.example.com", "https://www.example.com/feeds/");
+    let file = Path::new("feeds.toml");
+    let config = config::read(&settings, file, &Overrides::default()).unwrap();
+    let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
+    let publisher = Publisher::open(store, config.catalogue, 1_000_000, at(0)).await.unwrap();
+    let ask = async |path| respond(&publisher, &LIMITS, &get(path, &[]), at(10)).await;
+    assert_eq!(field(&ask("/all").await, "content-location"), "/feeds/all.rss");
+    assert_eq!(field(&ask("/all.xml").await, "location"), "https://www.example.com/feeds/all.rss");
+    let document = body(ask("/all.rss").await).await;
+    assert!(
+        document.contains("<atom:link href=\"https://www.example.com/feeds/all.rss\" rel=\"self\"")
+    );
+    let page = body(ask("/all.html").await).await;
+    assert!(page.contains("href=\"/feeds/style.css\""), "{page}");
 }
 
 #[tokio::test]
