@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RESPITE: Duration = Duration::from_secs(1);
 /// Deltas have one part in so many of the memory; they are small, and cut again soon enough.
 const DELTAS: u64 = 16;
+/// An edition that has been made anew so often without being asked for is dropped instead.
+const MAX_IDLE: u32 = 30;
 /// Least time between two rounds of making editions anew, so that a burst of writes makes few.
 const ROUND: Duration = Duration::from_millis(250);
 
@@ -66,6 +68,10 @@ struct Kept {
     document: Document,
     marks: Vec<Facet>,
     edition: Arc<Edition>,
+    /// How often it has been asked for.
+    uses: AtomicU64,
+    /// How often in a row it has been made anew without being asked for in between.
+    idle: u32,
 }
 
 /// A delta: of which edition, in which coding, with how many entries.
@@ -142,7 +148,10 @@ impl Publisher {
 
     /// The edition at a canonical path, if it is in memory.
     pub fn cached(&self, path: &str) -> Option<Arc<Edition>> {
-        self.cache.get(path).map(|kept| Arc::clone(&kept.edition))
+        self.cache.get(path).map(|kept| {
+            kept.uses.fetch_add(1, Ordering::Relaxed);
+            Arc::clone(&kept.edition)
+        })
     }
 
     /// The edition of a document; made if it is not in memory, once however many ask.
@@ -153,6 +162,7 @@ impl Publisher {
                 Ok(kept) => Ok(Arc::clone(&kept.edition)),
                 Err(guard) => {
                     let (kept, head) = self.make(document).await?;
+                    let kept = Arc::new(kept);
                     // Refused by a cache that has been emptied meanwhile: the edition is good all the same.
                     let _ = guard.insert(Arc::clone(&kept));
                     self.catch_up(kept, head).await
@@ -219,7 +229,7 @@ impl Publisher {
     }
 
     /// Makes an edition, and says at which head of the store.
-    async fn make(&self, document: &Document) -> Result<(Arc<Kept>, Revision), PublishError> {
+    async fn make(&self, document: &Document) -> Result<(Kept, Revision), PublishError> {
         let (edition, marks, head) = match document {
             Document::Feed(path, format) => self.make_feed(path, *format).await?,
             Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
@@ -231,8 +241,10 @@ impl Publisher {
                 (of_program("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
             }
         };
+        let document = document.clone();
         let edition = Arc::new(edition);
-        Ok((Arc::new(Kept { document: document.clone(), marks, edition }), head))
+        let kept = Kept { document, marks, edition, uses: AtomicU64::new(0), idle: 0 };
+        Ok((kept, head))
     }
 
     async fn make_feed(
@@ -293,7 +305,8 @@ impl Publisher {
             if !kept.marks.iter().any(|mark| moved.facets.contains(mark)) {
                 break;
             }
-            (kept, head) = self.make(&kept.document).await?;
+            let made = self.make(&kept.document).await?;
+            (kept, head) = (Arc::new(made.0), made.1);
             self.keep(Arc::clone(&kept));
         }
         Ok(Arc::clone(&kept.edition))
@@ -329,7 +342,7 @@ impl Publisher {
     }
 
     /// One round: publishes what is due, then makes those editions in memory anew that writes have touched since the
-    /// last round. Says when the next article falls due, if one does.
+    /// last round, the most used first. Says when the next article falls due, if one does.
     pub async fn refresh(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         let due = self.store.release(now).await?;
         let seen = Revision(self.seen.load(Ordering::SeqCst));
@@ -341,11 +354,20 @@ impl Publisher {
         // From here on, an edition that is kept without this write knows that it has to catch up.
         self.seen.store(moved.head.0, Ordering::SeqCst);
         let is_touched = |kept: &Kept| kept.marks.iter().any(|mark| touched.contains(mark));
-        let kept = self.cache.iter().filter(|(_, kept)| is_touched(kept));
-        let stale: Vec<Document> = kept.map(|(_, kept)| kept.document.clone()).collect();
-        for document in stale {
-            match self.make(&document).await {
-                Ok((kept, _)) => self.keep(kept),
+        let kept = self.cache.iter().map(|(_, kept)| kept);
+        let mut stale: Vec<_> = kept
+            .filter(|kept| is_touched(kept))
+            .map(|kept| (kept.uses.load(Ordering::Relaxed), kept))
+            .collect();
+        stale.sort_by_key(|(uses, _)| std::cmp::Reverse(*uses));
+        for (uses, old) in stale {
+            let idle = if uses == 0 { old.idle + 1 } else { 0 };
+            if idle > MAX_IDLE {
+                self.cache.remove(&old.document.path());
+                continue;
+            }
+            match self.make(&old.document).await {
+                Ok((kept, _)) => self.keep(Arc::new(Kept { idle, ..kept })),
                 Err(PublishError::Store(error)) => {
                     // The next round does all of this again.
                     self.seen.store(seen.0, Ordering::SeqCst);
@@ -354,7 +376,7 @@ impl Publisher {
                 Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "keeping the last good edition of `{}`",
-                    document.path()
+                    old.document.path()
                 ),
             }
         }

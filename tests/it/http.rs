@@ -455,6 +455,22 @@ async fn a_category_of_articles_has_a_feed_and_an_empty_one_is_valid() {
 }
 
 #[tokio::test]
+async fn a_feed_that_nobody_asks_for_is_not_made_for_ever() {
+    let (home, publisher) = home().await;
+    for path in ["/all.rss", "/category/news.rss"] {
+        assert_eq!(respond(&publisher, &LIMITS, &get(path, &[]), at(0)).await.status(), 200);
+    }
+    for second in 1..60 {
+        home.publish(vec![submission(&format!("new-{second}"), second)], second).await;
+        publisher.refresh(at(second)).await.unwrap();
+        assert!(publisher.cached("/all.rss").is_some(), "in use");
+    }
+    assert!(publisher.cached("/category/news.rss").is_none(), "dropped");
+    let answer = respond(&publisher, &LIMITS, &get("/category/news.rss", &[]), at(60)).await;
+    assert!(body(answer).await.contains("new-59"), "made when it is asked for");
+}
+
+#[tokio::test]
 async fn misses_at_the_same_time_make_one_edition() {
     let (_home, publisher) = home().await;
     let asked = (0..32).map(|_| {
