@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroU16, sync::Arc};
 
+use serde::Serialize;
+
 use crate::{
     article::Window,
     category::{Category, Facet, Selection, Slug},
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// What a feed is like where `feeds.toml` does not say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Defaults {
     /// How far back.
     pub window: Window,
@@ -83,7 +85,7 @@ impl Catalogue {
         let feeds =
             self.feeds.iter().map(|spec| (Facet::feed(&spec.path.to_string()), spec.fingerprint()));
         let shared = [
-            (Facet::site(), self.site.fingerprint()),
+            (Facet::site(), fingerprint(&(&*self.site, &self.defaults))),
             (Facet::catalogue(), fingerprint(&self.feeds)),
         ];
         shared.into_iter().chain(feeds).collect()

@@ -83,11 +83,6 @@ impl Site {
     pub fn scheme(&self) -> String {
         self.address("category/")
     }
-
-    /// A digest of all that can change the bytes of every feed.
-    pub fn fingerprint(&self) -> u64 {
-        fingerprint(self)
-    }
 }
 
 /// Where a feed is found, without the extension of a format.

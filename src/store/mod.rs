@@ -186,7 +186,7 @@ pub trait Store: Send + Sync {
     /// Publishes what is due and ends what is over; the time of the next such event, if any is known.
     async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>>;
 
-    /// Notes what `feeds.toml` says, each a facet and a fingerprint; what moved is a write.
+    /// Notes all that `feeds.toml` says, each a facet and a fingerprint; what moved, or is said no more, is a write.
     async fn declare(
         &self,
         fingerprints: Vec<(Facet, u64)>,

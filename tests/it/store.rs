@@ -307,6 +307,11 @@ async fn settings_are_writes() {
     let mark = home.store.mark(&[Facet::feed("all")]).await.unwrap();
     assert_eq!((mark.revision, mark.changed), (Revision(1), at(1)));
     assert_eq!(home.store.mark(&[Facet::site()]).await.unwrap().floor, Revision(2));
+    let without = vec![(Facet::site(), u64::MAX)];
+    assert_eq!(home.store.declare(without.clone(), at(4)).await.unwrap(), Revision(3));
+    assert_eq!(home.store.declare(without, at(5)).await.unwrap(), Revision(3));
+    let mark = home.store.mark(&[Facet::feed("all")]).await.unwrap();
+    assert_eq!((mark.revision, mark.floor), (Revision(3), Revision(3)));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Writes: each one transaction, one revision, lines in the log and moved marks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -331,8 +331,23 @@ pub(super) fn declare(
             is_old.push(known.flatten() == Some(fingerprint.cast_signed()));
         }
     }
-    if is_old.iter().all(|is_old| *is_old) {
-        return Ok(Revision(writing.revision.0 - 1));
+    let forgotten = {
+        let mut select = writing
+            .transaction
+            .prepare_cached("SELECT facet FROM mark WHERE fingerprint IS NOT NULL")?;
+        let known = select.query_map([], |row| row.get(0).map(Facet::stored))?;
+        let known = known.collect::<Result<Vec<_>, _>>()?;
+        let said: HashSet<_> = fingerprints.iter().map(|(facet, _)| facet).collect();
+        known.into_iter().filter(|facet| !said.contains(facet)).collect::<Vec<_>>()
+    };
+    for facet in forgotten {
+        let mut forget = writing
+            .transaction
+            .prepare_cached("UPDATE mark SET fingerprint = NULL WHERE facet = ?")?;
+        forget.execute([facet.as_str()])?;
+        drop(forget);
+        writing.touched.insert(facet, true);
+        writing.changes = true;
     }
     for ((facet, fingerprint), _) in fingerprints.iter().zip(is_old).filter(|(_, is_old)| !is_old) {
         // What a delta would tell apart from its base is everything.
