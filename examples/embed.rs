@@ -9,7 +9,9 @@ use std::{error::Error, num::NonZeroU16, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use courant::{
-    article::{Article, ArticleId, Change, Mark, Revision, Snapshot, Story, Submission, Window},
+    article::{
+        Article, ArticleId, Change, Mark, Part, Revision, Snapshot, Span, Story, Submission, Window,
+    },
     category::{Category, Facet, Selection},
     clock,
     config::{self, Overrides},
@@ -44,6 +46,21 @@ struct Shelf {
 impl Shelf {
     /// The one revision there is. A store that changes gives each write the next number.
     const REVISION: Revision = Revision(1);
+
+    fn selected(&self, selection: &Selection) -> Vec<Arc<Article>> {
+        let is_selected = |article: &&Arc<Article>| article.story.is_selected(selection);
+        self.articles.iter().filter(is_selected).cloned().collect()
+    }
+
+    async fn reading(
+        &self,
+        facets: &[Facet],
+        part: Part,
+        articles: Vec<Arc<Article>>,
+    ) -> Result<Snapshot> {
+        let (head, mark) = (Self::REVISION, self.mark(facets).await?);
+        Ok(Snapshot { head, mark, authority: "example.com,2026".to_owned(), part, articles })
+    }
 }
 
 #[async_trait]
@@ -72,16 +89,33 @@ impl Store for Shelf {
         window: Window,
     ) -> Result<Snapshot> {
         let mut fill = window.fill();
-        let selected = self.articles.iter().filter(|article| article.story.is_selected(selection));
-        Ok(Snapshot {
-            head: Self::REVISION,
-            mark: self.mark(facets).await?,
-            authority: "example.com,2026".to_owned(),
-            articles: selected
-                .take_while(|article| fill.take(article.published, article.bytes))
-                .cloned()
-                .collect(),
-        })
+        let mut selected = self.selected(selection);
+        let newest =
+            selected.iter().take_while(|article| fill.take(article.published, article.bytes));
+        let newest = newest.count();
+        // The oldest has place 1; those the window leaves out are in archives.
+        let left_out = u64::try_from(selected.len() - newest).unwrap_or_default();
+        selected.truncate(newest);
+        let part = Span::ending(left_out).map_or(Part::All, Part::Newest);
+        self.reading(facets, part, selected).await
+    }
+
+    async fn archive(
+        &self,
+        settings: &[Facet],
+        selection: &Selection,
+        span: Span,
+    ) -> Result<Option<Snapshot>> {
+        let places = |articles: &[Arc<Article>]| {
+            let (first, last) = span.places().into_inner();
+            let (first, last) = (usize::try_from(first).ok()?, usize::try_from(last).ok()?);
+            let from = articles.len().checked_sub(last)?;
+            Some(articles[from..=articles.len() - first].to_vec())
+        };
+        match places(&self.selected(selection)) {
+            Some(articles) => self.reading(settings, Part::Archive(span), articles).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn log(&self, _since: Revision, _limit: NonZeroU16) -> Result<Vec<Change>> {

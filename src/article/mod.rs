@@ -1,8 +1,10 @@
 //! What a publisher keeps: articles, and the changes to them.
 
+mod span;
 mod submission;
 mod window;
 
+pub use span::{Part, Span, SpanError};
 pub use submission::{Precision, Submission, When};
 pub use window::{Fill, Window};
 
@@ -257,7 +259,9 @@ pub struct Snapshot {
     pub mark: Mark,
     /// Who mints identities here: `example.com,2026` (RFC 4151).
     pub authority: String,
-    /// Newest first: `published` descending, then `id`.
+    /// How much of the feed this is.
+    pub part: Part,
+    /// Newest first: `published` descending, then `id`. Older articles that changed of late follow in the same order.
     pub articles: Vec<Arc<Article>>,
 }
 

@@ -16,6 +16,9 @@ pub struct Entries {
     /// The write that made each entry what it is, and its place in the document; in the document's order, and what
     /// stands between any two is the same.
     pub places: Vec<(Revision, Range<usize>)>,
+    /// Where the document says that its entries are all there are, which a delta must not say. Not among the
+    /// entries.
+    pub completeness: Option<Range<usize>>,
 }
 
 impl Entries {
@@ -35,7 +38,13 @@ impl Entries {
         let between = place(1).map_or(&[][..], |second| &document[first.end..second.start]);
         let newer = self.places.iter().filter(|(revision, _)| *revision > base);
         let newer: Vec<_> = newer.map(|(_, place)| &document[place.clone()]).collect();
-        [&document[..first.start], &newer.join(between), &document[last.1.end..]].concat()
+        let cut = |part: Range<usize>| match &self.completeness {
+            Some(claim) if part.start <= claim.start && claim.end <= part.end => {
+                [&document[part.start..claim.start], &document[claim.end..part.end]].concat()
+            }
+            _ => document[part].to_vec(),
+        };
+        [cut(0..first.start), newer.join(between), cut(last.1.end..document.len())].concat()
     }
 }
 
@@ -45,7 +54,7 @@ mod tests {
 
     fn entries(floor: u64, places: &[(u64, Range<usize>)]) -> Entries {
         let places = places.iter().map(|(revision, place)| (Revision(*revision), place.clone()));
-        Entries { floor: Revision(floor), places: places.collect() }
+        Entries { floor: Revision(floor), places: places.collect(), completeness: None }
     }
 
     #[test]
@@ -69,5 +78,16 @@ mod tests {
         assert_eq!(one.newer(Revision(0), Revision(9)), None);
         assert_eq!(one.cut(b"<:aa:>", Revision(1)), b"<::>");
         assert_eq!(entries(0, &[]).newer(Revision(0), Revision(9)), None);
+    }
+
+    #[test]
+    fn a_delta_does_not_claim_to_be_complete() {
+        let entries = entries(0, &[(7, 3..5), (3, 6..8)]);
+        for (document, claim, delta) in
+            [(b"<!:aa,bb:>", 1..2, "<:aa:>"), (b"<<:aa,bb!>", 8..9, "<<:aa>")]
+        {
+            let entries = Entries { completeness: Some(claim), ..entries.clone() };
+            assert_eq!(entries.cut(document, Revision(3)), delta.as_bytes());
+        }
     }
 }

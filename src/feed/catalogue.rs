@@ -95,7 +95,11 @@ impl Catalogue {
 impl FeedSpec {
     /// The marks this feed stands at: the articles', its own, and what all feeds share.
     pub fn marks(&self) -> Vec<Facet> {
-        let own = [Facet::site(), Facet::feed(&self.path.to_string())];
-        own.into_iter().chain(self.selection.facets()).collect()
+        self.settings().into_iter().chain(self.selection.facets()).collect()
+    }
+
+    /// The marks of what `feeds.toml` says of it.
+    pub fn settings(&self) -> [Facet; 2] {
+        [Facet::site(), Facet::feed(&self.path.to_string())]
     }
 }

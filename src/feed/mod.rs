@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::article::{Article, Revision, Snapshot};
+use crate::article::{Article, Part, Revision, Snapshot, Span};
 
 /// Head matter and entries of one feed, at one revision.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Feed {
     pub changed: DateTime<Utc>,
     /// Oldest base a delta may start from.
     pub floor: Revision,
+    /// How much of the feed this is.
+    pub part: Part,
     articles: Vec<Arc<Article>>,
     authority: String,
 }
@@ -36,19 +38,29 @@ pub struct Feed {
 impl Feed {
     /// What a snapshot is to the readers of this feed.
     pub fn assemble(spec: Arc<FeedSpec>, snapshot: Snapshot) -> Self {
-        let Snapshot { head: _, mark, authority, articles } = snapshot;
+        let Snapshot { head: _, mark, authority, part, articles } = snapshot;
         Self {
             id: format!("tag:{authority}:feed/{}", spec.path.encoded()),
             spec,
             revision: mark.revision,
             changed: mark.changed,
             floor: mark.floor,
+            part,
             articles,
             authority,
         }
     }
 
-    /// Newest first.
+    /// The archive that continues this document.
+    pub fn previous(&self) -> Option<Span> {
+        match self.part {
+            Part::All => None,
+            Part::Newest(span) => Some(span),
+            Part::Archive(span) => span.previous(),
+        }
+    }
+
+    /// Newest first; in the newest document, older ones that changed of late follow.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
         self.articles.iter().map(|article| Entry::new(&self.spec, &self.authority, article))
     }

@@ -8,7 +8,7 @@ use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    article::Window,
+    article::{Span, Window},
     category::{Category, Language, Selection, Slug},
     text::Text,
 };
@@ -102,6 +102,11 @@ impl FeedPath {
             Self::Category(slug) => format!("category/{}", slug.encoded()),
         }
     }
+
+    /// Where an archive of the feed is found, percent-encoded, without a slash in front.
+    pub fn archive(&self, span: Span, extension: &str) -> String {
+        format!("{}/archive/{span}.{extension}", self.encoded())
+    }
 }
 
 impl fmt::Display for FeedPath {
@@ -146,6 +151,11 @@ impl FeedSpec {
     pub fn address(&self, extension: &str) -> String {
         let dot = if extension.is_empty() { "" } else { "." };
         self.site.address(&format!("{}{dot}{extension}", self.path.encoded()))
+    }
+
+    /// The absolute address of an archive in the format with this extension.
+    pub fn archive_address(&self, span: Span, extension: &str) -> String {
+        self.site.address(&self.path.archive(span, extension))
     }
 
     /// A digest of all that can change the bytes of this feed and is not shared by all.

@@ -1,5 +1,7 @@
 //! Atom 1.0, RFC 4287.
 
+use std::collections::BTreeMap;
+
 use atom_syndication::{
     Category, Content, Entry as AtomEntry, Feed as AtomFeed, FixedDateTime, Generator, Link,
     Person as AtomPerson, Source as AtomSource, Text as AtomText, WriteConfig,
@@ -14,7 +16,7 @@ use crate::{
     category::Language,
     feed::{Entry, Feed, FeedSpec, TEMPLATE},
     format::{
-        Flaw, Format, check,
+        Flaw, Format, HISTORY, check, history,
         media::{self, Element},
         uri::uri,
         xml::{self, Dialect},
@@ -39,6 +41,7 @@ fn atom_feed(feed: &Feed) -> AtomFeed {
     let spec = &*feed.spec;
     let site = &*spec.site;
     let entries: Vec<AtomEntry> = feed.entries().map(|entry| atom_entry(spec, &entry)).collect();
+    let extensions: ExtensionMap = history(feed).into_iter().map(history_extension).collect();
     let publisher = AtomPerson {
         name: site.title.to_string(),
         uri: Some(uri(&site.url)),
@@ -56,16 +59,20 @@ fn atom_feed(feed: &Feed) -> AtomFeed {
         authors: vec![publisher],
         generator: Some(generator),
         icon: site.icon.as_ref().map(uri),
-        links: vec![self_link(spec), page("alternate", &spec.home)],
+        links: links_of_feed(feed),
         logo: site.image.as_ref().map(|logo| uri(&logo.url)),
         rights: site.rights.as_ref().map(|rights| plain(rights, None)),
         subtitle: Some(plain(&spec.description, None)),
-        namespaces: [("dc", DC), ("media", media::NAMESPACE)]
+        namespaces: [("dc", DC), ("fh", HISTORY), ("media", media::NAMESPACE)]
             .into_iter()
-            .filter(|(prefix, _)| entries.iter().any(|e| e.extensions.contains_key(*prefix)))
+            .filter(|(prefix, _)| {
+                extensions.contains_key(*prefix)
+                    || entries.iter().any(|entry| entry.extensions.contains_key(*prefix))
+            })
             .map(|(prefix, uri)| (prefix.to_owned(), uri.to_owned()))
             .collect(),
         entries,
+        extensions,
         lang: spec.language.as_ref().map(ToString::to_string),
         ..AtomFeed::default()
     }
@@ -134,14 +141,16 @@ fn categories(spec: &FeedSpec, entry: &Entry<'_>) -> Vec<Category> {
     filed.chain(tagged).collect()
 }
 
-/// The other formats are not linked here: Newsboat takes the last alternate for the page, whatever its type.
-fn self_link(spec: &FeedSpec) -> Link {
-    Link {
-        href: spec.address(Format::Atom.extension()),
-        rel: "self".to_owned(),
+/// The other formats are not linked here: Newsboat takes the last alternate for the page, whatever its type.
+fn links_of_feed(feed: &Feed) -> Vec<Link> {
+    let link = |(rel, href): (&str, String)| Link {
+        href,
+        rel: rel.to_owned(),
         mime_type: Some(Format::Atom.media_type().to_owned()),
         ..Link::default()
-    }
+    };
+    let alternate = page("alternate", &feed.spec.home);
+    Format::Atom.links(feed).into_iter().map(link).chain([alternate]).collect()
 }
 
 fn page(rel: &str, url: &Url) -> Link {
@@ -226,6 +235,12 @@ fn extension(element: Element) -> Extension {
             .map(|child| (child.name.to_owned(), vec![extension(child)]))
             .collect(),
     }
+}
+
+///
+fn history_extension(name: &str) -> (String, BTreeMap<String, Vec<Extension>>) {
+    let element = Extension { name: format!("fh:{name}"), ..Extension::default() };
+    ("fh".to_owned(), [(name.to_owned(), vec![element])].into())
 }
 
 /// In whole seconds.

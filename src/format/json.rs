@@ -28,13 +28,15 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
     Ok(document)
 }
 
-/// J-2 to J-9.
+/// J-2 to J-9. The archives are its further pages (J-8).
 #[derive(Serialize)]
 struct Document<'a> {
     version: &'static str,
     title: &'a Text,
     home_page_url: String,
     feed_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_url: Option<String>,
     description: &'a Text,
     #[serde(skip_serializing_if = "Option::is_none")]
     icon: Option<String>,
@@ -170,6 +172,9 @@ impl<'a> Document<'a> {
             title: &spec.title,
             home_page_url: uri(&spec.home),
             feed_url: spec.address(Format::Json.extension()),
+            next_url: feed
+                .previous()
+                .map(|span| spec.archive_address(span, Format::Json.extension())),
             description: &spec.description,
             icon: site.icon.as_ref().map(uri),
             language: spec.language.as_ref(),

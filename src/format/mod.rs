@@ -25,7 +25,13 @@ pub use page::STYLE;
 
 use std::{fmt, ops::Range};
 
-use crate::{article::ArticleId, feed::Feed};
+use crate::{
+    article::{ArticleId, Part},
+    feed::Feed,
+};
+
+/// Archived and complete feeds, RFC 5005.
+const HISTORY: &str = "http://purl.org/syndication/history/1.0";
 
 /// What a feed can be written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +126,28 @@ impl Format {
         }
     }
 
+    /// Where a document says that it is complete, in bytes. One of fewer entries must not say so.
+    pub fn completeness(self, document: &[u8]) -> Option<Range<usize>> {
+        match self {
+            Self::Rss | Self::Atom => parts::element(document, b"\n<fh:complete></fh:complete>"),
+            Self::Json | Self::Html => None,
+        }
+    }
+
+    /// The address of a document in this format, and of those that continue it, each with its relation.
+    pub fn links(self, feed: &Feed) -> Vec<(&'static str, String)> {
+        let newest = feed.spec.address(self.extension());
+        let archive = |span| feed.spec.archive_address(span, self.extension());
+        let previous = feed.previous().map(|span| ("prev-archive", archive(span)));
+        match feed.part {
+            Part::All | Part::Newest(_) => [("self", newest)].into_iter().chain(previous).collect(),
+            Part::Archive(span) => {
+                let others = [("current", newest), ("next-archive", archive(span.next()))];
+                [("self", archive(span))].into_iter().chain(previous).chain(others).collect()
+            }
+        }
+    }
+
     fn refused(self, feed: &Feed, source: Flaw) -> RenderError {
         let entry = source.entry().and_then(|nth| feed.entries().nth(nth));
         match entry {
@@ -128,6 +156,16 @@ impl Format {
             }
             None => RenderError::Feed { format: self, source },
         }
+    }
+}
+
+/// What RFC 5005 calls such a document: nothing when it is one of several but no archive. An empty one is not called
+/// complete: readers would drop all they have, and a feed is empty by mistake more often than by intent.
+fn history(feed: &Feed) -> Option<&'static str> {
+    match feed.part {
+        Part::All => (feed.entries().len() > 0).then_some("complete"),
+        Part::Newest(_) => None,
+        Part::Archive(_) => Some("archive"),
     }
 }
 

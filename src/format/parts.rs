@@ -19,6 +19,11 @@ pub(super) fn elements(document: &[u8], open: &[u8], close: &[u8]) -> Vec<Range<
     found
 }
 
+/// The one element that is written so, with the line break before it.
+pub(super) fn element(document: &[u8], element: &[u8]) -> Option<Range<usize>> {
+    find(document, element).map(|start| start..start + element.len())
+}
+
 /// The items of a JSON Feed.
 pub(super) fn items(document: &[u8]) -> Vec<Range<usize>> {
     #[derive(Deserialize)]

@@ -16,7 +16,7 @@ use rss::{
 use crate::{
     feed::{Contact, Entry, Feed, FeedSpec, Logo, TEMPLATE},
     format::{
-        Flaw, Format, check,
+        Flaw, Format, HISTORY, check, history,
         media::{self, Element},
         uri::uri,
         xml::{self, Dialect},
@@ -36,6 +36,7 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
 fn channel(feed: &Feed) -> Channel {
     let spec = &*feed.spec;
     let site = &*spec.site;
+    let extensions: ExtensionMap = history(feed).into_iter().map(history_extension).collect();
     let items: Vec<Item> = feed.entries().map(|entry| item(spec, &entry)).collect();
     Channel {
         title: spec.title.to_string(),
@@ -50,18 +51,22 @@ fn channel(feed: &Feed) -> Channel {
         docs: Some("https://www.rssboard.org/rss-specification".to_owned()),
         ttl: Some(spec.ttl.to_string()),
         image: site.image.as_ref().map(|logo| image(spec, logo)),
-        atom_ext: Some(AtomExtension { links: vec![self_link(spec)] }),
-        namespaces: namespaces(&items),
+        atom_ext: Some(AtomExtension { links: links(feed) }),
+        namespaces: namespaces(&items, &extensions),
+        extensions,
         items,
         ..Channel::default()
     }
 }
 
 /// those in use. The crate itself declares `atom`, `content` and `dc`.
-fn namespaces(items: &[Item]) -> BTreeMap<String, String> {
-    [("dcterms", DCTERMS), ("media", media::NAMESPACE)]
+fn namespaces(items: &[Item], extensions: &ExtensionMap) -> BTreeMap<String, String> {
+    [("dcterms", DCTERMS), ("fh", HISTORY), ("media", media::NAMESPACE)]
         .into_iter()
-        .filter(|(prefix, _)| items.iter().any(|item| item.extensions.contains_key(*prefix)))
+        .filter(|(prefix, _)| {
+            extensions.contains_key(*prefix)
+                || items.iter().any(|item| item.extensions.contains_key(*prefix))
+        })
         .map(|(prefix, uri)| (prefix.to_owned(), uri.to_owned()))
         .collect()
 }
@@ -83,14 +88,15 @@ fn image(spec: &FeedSpec, logo: &Logo) -> Image {
     }
 }
 
-///
-fn self_link(spec: &FeedSpec) -> Link {
-    Link {
-        href: spec.address(Format::Rss.extension()),
-        rel: "self".to_owned(),
+///
+fn links(feed: &Feed) -> Vec<Link> {
+    let link = |(rel, href): (&str, String)| Link {
+        href,
+        rel: rel.to_owned(),
         mime_type: Some(Format::Rss.media_type().to_owned()),
         ..Link::default()
-    }
+    };
+    Format::Rss.links(feed).into_iter().map(link).collect()
 }
 
 ///
@@ -193,6 +199,12 @@ fn extension(element: Element) -> Extension {
             .map(|child| (child.name.to_owned(), vec![extension(child)]))
             .collect(),
     }
+}
+
+///
+fn history_extension(name: &str) -> (String, BTreeMap<String, Vec<Extension>>) {
+    let element = Extension { name: format!("fh:{name}"), ..Extension::default() };
+    ("fh".to_owned(), [(name.to_owned(), vec![element])].into())
 }
 
 /// the day in two digits, the zone as `+0000`.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::{
-    article::{Article, ArticleId, Mark, Revision, Snapshot, Story, Window},
+    article::{Article, ArticleId, Mark, Part, Revision, Snapshot, Story, Window},
     category::Selection,
     feed::{Contact, Feed, FeedPath, FeedSpec, Listing, Site},
     text::Text,
@@ -75,6 +75,7 @@ pub(super) fn feed(spec: FeedSpec, stories: Vec<Story>) -> Feed {
         head: Revision(1),
         mark: Mark { revision: Revision(1), changed: time(), floor: Revision(0) },
         authority: "example.com,2026".to_owned(),
+        part: Part::All,
         articles: stories.into_iter().enumerate().map(article).collect(),
     };
     Feed::assemble(Arc::new(spec), snapshot)

@@ -26,7 +26,7 @@ use crate::{
     edition::{Coding, Edition, EntityTag, Validators},
     feed::FeedPath,
     format::Format,
-    publish::{Document, Publisher},
+    publish::{Document, PublishError, Publisher},
 };
 use response::Problem;
 
@@ -76,7 +76,8 @@ async fn read<B>(
     }
     let route = route(path);
     let exists = match &route {
-        Route::Feed(feed) | Route::Document(Document::Feed(feed, _)) => {
+        Route::Feed(feed)
+        | Route::Document(Document::Feed(feed, _) | Document::Archive(feed, ..)) => {
             publisher.find(feed).is_some()
         }
         Route::Document(_) | Route::Moved(_) | Route::Health | Route::Ready => true,
@@ -92,10 +93,16 @@ async fn read<B>(
         )));
     }
     match route {
-        Route::Document(document) => {
-            let edition = edition(publisher, &document).await?;
-            answer(publisher, &edition, request, now).await
-        }
+        Route::Document(document) => match (publisher.edition(&document).await, &document) {
+            (Err(PublishError::Unfilled(..)), Document::Archive(feed, _, format)) => {
+                let spec = publisher.find(feed).ok_or(Problem::Unknown)?;
+                Ok(response::moved_for_now(&spec.address(format.extension())))
+            }
+            (made, document) => {
+                let edition = made.map_err(|error| failed(document, &error))?;
+                answer(publisher, &edition, request, now).await
+            }
+        },
         Route::Feed(feed) => negotiate_format(publisher, feed, request, now).await,
         Route::Health => Ok(response::plain("ok\n")),
         Route::Ready => match publisher.store().head().await {
@@ -157,7 +164,8 @@ fn check_method(method: &Method) -> Result<(), Problem> {
 
 fn options<B>(publisher: &Publisher, request: &Request<B>) -> Result<Answer, Problem> {
     let exists = match route(request.uri().path()) {
-        Route::Feed(feed) | Route::Document(Document::Feed(feed, _)) => {
+        Route::Feed(feed)
+        | Route::Document(Document::Feed(feed, _) | Document::Archive(feed, ..)) => {
             publisher.find(&feed).is_some()
         }
         Route::Document(_) | Route::Moved(_) | Route::Health | Route::Ready => true,
@@ -167,15 +175,14 @@ fn options<B>(publisher: &Publisher, request: &Request<B>) -> Result<Answer, Pro
     if exists { Ok(response::options(is_preflight)) } else { Err(Problem::Unknown) }
 }
 
-async fn edition(publisher: &Publisher, document: &Document) -> Result<Arc<Edition>, Problem> {
-    publisher.edition(document).await.map_err(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "no edition of `{}`",
-            document.path()
-        );
-        Problem::of(&error)
-    })
+/// What clients are told of a failure; the log has the rest where it is ours.
+fn failed(document: &Document, error: &PublishError) -> Problem {
+    let problem = Problem::of(error);
+    if problem.status().is_server_error() {
+        let error = error as &dyn std::error::Error;
+        tracing::error!(error, "no edition of `{}`", document.path());
+    }
+    problem
 }
 
 /// A feed at the address without an extension: a page for browsers, RSS for readers that do not say (H-92 to H-94).
@@ -197,7 +204,7 @@ async fn negotiate_format<B>(
     let path = document.path();
     let edition = match publisher.cached(&path) {
         Some(edition) => edition,
-        None => edition(publisher, &document).await?,
+        None => publisher.edition(&document).await.map_err(|error| failed(&document, &error))?,
     };
     let mut answer = answer(publisher, &edition, request, now).await?;
     let fields = answer.headers_mut();

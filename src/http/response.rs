@@ -57,7 +57,9 @@ impl Problem {
     /// What a failure to publish is to clients; they get no more of it than this.
     pub(super) fn of(error: &PublishError) -> Self {
         match error {
-            PublishError::UnknownFeed(_) => Self::Unknown,
+            PublishError::UnknownFeed(_)
+            | PublishError::UnknownArchive(..)
+            | PublishError::Unfilled(..) => Self::Unknown,
             PublishError::Store(
                 StoreError::Newer { .. }
                 | StoreError::Foreign(_)
@@ -72,7 +74,7 @@ impl Problem {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unknown => StatusCode::NOT_FOUND,
@@ -170,11 +172,20 @@ pub(super) fn bare(status: StatusCode) -> Answer {
 
 /// The way to the one address (H-6).
 pub(super) fn moved(location: &str) -> Answer {
-    let mut response = bare(StatusCode::PERMANENT_REDIRECT);
+    elsewhere(StatusCode::PERMANENT_REDIRECT, location, "public, max-age=86400")
+}
+
+/// The way to where something is today, and tomorrow may not be.
+pub(super) fn moved_for_now(location: &str) -> Answer {
+    elsewhere(StatusCode::TEMPORARY_REDIRECT, location, "public, max-age=60")
+}
+
+fn elsewhere(status: StatusCode, location: &str, freshness: &'static str) -> Answer {
+    let mut response = bare(status);
     let fields = response.headers_mut();
     let location = HeaderValue::from_str(location).expect("addresses are percent-encoded");
     fields.insert(header::LOCATION, location);
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(freshness));
     fields.insert(header::CONTENT_LENGTH, 0.into());
     response
 }

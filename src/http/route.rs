@@ -50,6 +50,8 @@ pub fn route(path: &str) -> Route {
         [".well-known", "feeds"] => Route::Moved(Document::Opml),
         [last] => feed(last, FeedPath::Named),
         ["category", last] => feed(last, FeedPath::Category),
+        [name, "archive", last] => archive(name, last, FeedPath::Named),
+        ["category", slug, "archive", last] => archive(slug, last, FeedPath::Category),
         _ => Route::Unknown,
     }
 }
@@ -75,15 +77,29 @@ fn feed(segment: &str, path: impl FnOnce(Slug) -> FeedPath) -> Route {
     let (name, extension) =
         segment.rsplit_once('.').map_or((segment, None), |(name, ext)| (name, Some(ext)));
     let Ok(slug) = Slug::from_label(name) else { return Route::Unknown };
-    let format = match extension.map(str::to_ascii_lowercase).as_deref() {
-        None => return Route::Feed(path(slug)),
-        Some("rss" | "xml") => Format::Rss,
-        Some("atom") => Format::Atom,
-        Some("json") => Format::Json,
-        Some("html") => Format::Html,
-        Some(_) => return Route::Unknown,
-    };
-    Route::Document(Document::Feed(path(slug), format))
+    match extension.map(format) {
+        None => Route::Feed(path(slug)),
+        Some(Some(format)) => Route::Document(Document::Feed(path(slug), format)),
+        Some(None) => Route::Unknown,
+    }
+}
+
+fn archive(name: &str, segment: &str, path: impl FnOnce(Slug) -> FeedPath) -> Route {
+    let parts = segment.rsplit_once('.').and_then(|(span, extension)| {
+        let format = format(extension).filter(|format| Format::FEEDS.contains(format))?;
+        Some(Document::Archive(path(Slug::from_label(name).ok()?), span.parse().ok()?, format))
+    });
+    parts.map_or(Route::Unknown, Route::Document)
+}
+
+fn format(extension: &str) -> Option<Format> {
+    match extension.to_ascii_lowercase().as_str() {
+        "rss" | "xml" => Some(Format::Rss),
+        "atom" => Some(Format::Atom),
+        "json" => Some(Format::Json),
+        "html" => Some(Format::Html),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +122,8 @@ mod tests {
             "/healthz",
             "/style.css",
             "/news.html",
+            "/news/archive/1-100.atom",
+            "/category/news/archive/101-140.json",
         ] {
             check(path, path);
         }
@@ -120,6 +138,7 @@ mod tests {
         check("/category/%e5%a4%b4%e6%9d%a1.atom", "/category/%E5%A4%B4%E6%9D%A1.atom");
         check("/category/Cafe%CC%81.rss", "/category/caf%C3%A9.rss");
         check("/.well-known/feeds", "/feeds.opml");
+        check("/News/archive/1-100.XML", "/news/archive/1-100.rss");
     }
 
     #[test]
@@ -133,6 +152,13 @@ mod tests {
             "/a%2Fb",
             "/category/%FF.rss",
             "/news.exe",
+            "/news/archive",
+            "/news/archive/1-100",
+            "/news/archive/1-100.html",
+            "/news/archive/01-100.rss",
+            "/news/archive/2-100.rss",
+            "/news/archives/1-100.rss",
+            "/a/news/archive/1-100.rss",
             "/.rss",
             "/..",
             "//",

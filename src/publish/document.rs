@@ -1,9 +1,9 @@
 //! What can be asked for: the documents there are, by their canonical paths.
 
 use crate::{
-    article::Revision,
+    article::{Revision, Span},
     edition::Presentation,
-    feed::{FeedPath, FeedSpec},
+    feed::{Feed, FeedPath, FeedSpec},
     format::Format,
 };
 
@@ -12,6 +12,8 @@ use crate::{
 pub enum Document {
     /// A feed in a format, or its page.
     Feed(FeedPath, Format),
+    /// An archive of a feed in a format for programs.
+    Archive(FeedPath, Span, Format),
     /// The page at `/`.
     Index,
     /// All feeds as OPML.
@@ -27,6 +29,9 @@ impl Document {
     pub fn path(&self) -> String {
         match self {
             Self::Feed(path, format) => format!("/{}.{}", path.encoded(), format.extension()),
+            Self::Archive(path, span, format) => {
+                format!("/{}", path.archive(*span, format.extension()))
+            }
             Self::Index => "/".to_owned(),
             Self::Opml => "/feeds.opml".to_owned(),
             Self::Style => "/style.css".to_owned(),
@@ -61,6 +66,16 @@ pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
         is_unlisted: format == Format::Json,
         security_policy: is_page.then_some(PAGE_POLICY),
     }
+}
+
+/// How an archive is presented. What was withdrawn has to go from it, so that it is fresh for a day and no longer (H-111).
+pub(super) fn of_archive(feed: &Feed, format: Format) -> Presentation {
+    let link = |(relation, address)| {
+        format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", format.media_type())
+    };
+    let links: Vec<String> = format.links(feed).into_iter().map(link).collect();
+    let max_age_seconds = 86_400;
+    Presentation { max_age_seconds, links: links.join(", "), ..of_feed(&feed.spec, format) }
 }
 
 /// How the others are presented.

@@ -4,6 +4,7 @@
 //! old ones, still true editions of their revisions, are served until then: nobody who polls waits for rendering.
 
 mod document;
+mod make;
 
 pub use document::Document;
 
@@ -22,11 +23,11 @@ use chrono::{DateTime, Utc};
 use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
-    article::Revision,
+    article::{Revision, Span},
     category::{Category, Facet, Slug},
-    edition::{Coding, Edition, Entries},
-    feed::{Catalogue, Feed, FeedPath, FeedSpec, Listing},
-    format::{self, Format, RenderError},
+    edition::{Coding, Edition},
+    feed::{Catalogue, Feed, FeedPath, FeedSpec},
+    format::RenderError,
     store::{Store, StoreError},
 };
 
@@ -47,6 +48,12 @@ pub enum PublishError {
     /// Neither `feeds.toml` nor an article knows it.
     #[error("no feed at `{0}`")]
     UnknownFeed(FeedPath),
+    /// There is no such archive.
+    #[error("no archive {1} of `{0}`")]
+    UnknownArchive(FeedPath, Span),
+    /// There is no such archive yet: what will be in it is in the feed itself, or to come.
+    #[error("archive {1} of `{0}` is not full yet")]
+    Unfilled(FeedPath, Span),
     /// The store failed.
     #[error("cannot read the articles")]
     Store(#[from] StoreError),
@@ -108,6 +115,8 @@ pub struct Publisher {
     categories: RwLock<BTreeMap<Slug, Category>>,
     /// The newest write that has been acted on.
     seen: AtomicU64,
+    /// Held by whoever makes an archive.
+    archivist: tokio::sync::Mutex<()>,
 }
 
 impl Publisher {
@@ -129,6 +138,7 @@ impl Publisher {
             deltas: Cache::with_weighter(items, memory_bytes / DELTAS, Weight),
             categories: RwLock::default(),
             seen: AtomicU64::new(store.head().await?.0),
+            archivist: tokio::sync::Mutex::default(),
             store,
             catalogue,
         };
@@ -228,71 +238,6 @@ impl Publisher {
         Ok(Feed::assemble(spec, snapshot))
     }
 
-    /// Makes an edition, and says at which head of the store.
-    async fn make(&self, document: &Document) -> Result<(Kept, Revision), PublishError> {
-        let (edition, marks, head) = match document {
-            Document::Feed(path, format) => self.make_feed(path, *format).await?,
-            Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
-            Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
-            Document::Style => {
-                (of_program("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
-            }
-            Document::Robots => {
-                (of_program("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
-            }
-        };
-        let document = document.clone();
-        let edition = Arc::new(edition);
-        let kept = Kept { document, marks, edition, uses: AtomicU64::new(0), idle: 0 };
-        Ok((kept, head))
-    }
-
-    async fn make_feed(
-        &self,
-        path: &FeedPath,
-        format: Format,
-    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
-        let spec = self.find(path).ok_or_else(|| PublishError::UnknownFeed(path.clone()))?;
-        let marks = spec.marks();
-        let snapshot = self.store.snapshot(&marks, &spec.selection, spec.window).await?;
-        let head = snapshot.head;
-        let edition = blocking(move || {
-            let feed = Feed::assemble(spec, snapshot);
-            let document = format.render(&feed)?;
-            let places = format.entries(&document);
-            let revisions = feed.entries().map(|entry| entry.article().revision);
-            let entries = Entries { floor: feed.floor, places: revisions.zip(places).collect() };
-            let presentation = document::of_feed(&feed.spec, format);
-            let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
-            Ok(edition.with_entries(entries))
-        });
-        let edition = edition
-            .await
-            .map_err(|source| PublishError::Render { path: path.to_string(), source })?;
-        Ok((edition, marks, head))
-    }
-
-    async fn make_listing(
-        &self,
-        content_type: &'static str,
-        render: fn(&Listing) -> Vec<u8>,
-    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
-        let marks = vec![Facet::site(), Facet::catalogue()];
-        let head = self.store.head().await?;
-        self.learn().await?;
-        let mark = self.store.mark(&marks).await?;
-        let (revision, changed) = (mark.revision, mark.changed);
-        let listing = Listing {
-            site: Arc::clone(&self.catalogue.site),
-            feeds: self.feeds(),
-            revision,
-            changed,
-        };
-        let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
-        let presentation = document::of_other(content_type, max_age);
-        Ok((Edition::new(render(&listing), &presentation, revision, Some(changed)), marks, head))
-    }
-
     /// A write may have come between the reading of the articles and the keeping of the edition, and the round that
     /// follows it may have passed by before the edition was there to be seen.
     async fn catch_up(
@@ -362,7 +307,9 @@ impl Publisher {
         stale.sort_by_key(|(uses, _)| std::cmp::Reverse(*uses));
         for (uses, old) in stale {
             let idle = if uses == 0 { old.idle + 1 } else { 0 };
-            if idle > MAX_IDLE {
+            // An archive seldom changes, and is made again when somebody asks for it.
+            let is_archive = matches!(old.document, Document::Archive(..));
+            if is_archive || idle > MAX_IDLE {
                 self.cache.remove(&old.document.path());
                 continue;
             }
@@ -382,14 +329,6 @@ impl Publisher {
         }
         Ok(due)
     }
-}
-
-/// Everything here is for everybody (O-20).
-const ROBOTS: &str = "User-agent: *\nAllow: /\n";
-
-fn of_program(content_type: &'static str, text: &str) -> Edition {
-    let (presentation, revision) = document::of_program(content_type);
-    Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
 }
 
 /// Rendering and coding take milliseconds: away from the threads that answer requests.

@@ -52,6 +52,13 @@ pub(super) struct Row {
     pub bytes: u32,
 }
 
+impl Row {
+    /// What it is filed under, while it can be read.
+    pub(super) fn facets(&self) -> BTreeSet<Facet> {
+        if self.state == State::Live { self.story.facets() } else { BTreeSet::new() }
+    }
+}
+
 /// What has to be written.
 #[derive(Debug)]
 pub(super) struct Decision {
@@ -181,10 +188,8 @@ pub(super) struct Touch {
 
 /// Which marks move when `old` becomes `new`.
 pub(super) fn touch(old: Option<&Row>, new: &Row) -> Touch {
-    let filed =
-        |row: &Row| if row.state == State::Live { row.story.facets() } else { BTreeSet::new() };
-    let before = old.map(filed).unwrap_or_default();
-    let after = filed(new);
+    let before = old.map(Row::facets).unwrap_or_default();
+    let after = new.facets();
     let shrinks = old.is_some_and(|old| new.published < old.published || new.bytes < old.bytes);
     let raises_floor = !before.is_empty() && (before != after || shrinks);
     Touch { facets: &before | &after, raises_floor }

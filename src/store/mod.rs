@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    article::{ArticleId, Change, Mark, Revision, Snapshot, Submission, Window},
+    article::{ArticleId, Change, Mark, Revision, Snapshot, Span, Submission, Window},
     category::{Category, Facet, Selection},
     text::Text,
 };
@@ -158,6 +158,17 @@ pub trait Store: Send + Sync {
         selection: &Selection,
         window: Window,
     ) -> Result<Snapshot>;
+
+    /// The articles of a selection in a run of its places, with the mark of `settings` or of the last change to one of
+    /// them, whichever is newer; `None` while not all of the places are taken.
+    ///
+    /// An article under several of the selection's facets is in the archive of the place that it took first.
+    async fn archive(
+        &self,
+        settings: &[Facet],
+        selection: &Selection,
+        span: Span,
+    ) -> Result<Option<Snapshot>>;
 
     /// Changes after a revision, oldest first.
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;

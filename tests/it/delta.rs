@@ -18,14 +18,14 @@ use crate::{
     http::LIMITS,
 };
 
-async fn ask(publisher: &Publisher, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(crate) async fn ask(publisher: &Publisher, path: &str, fields: &[(&str, &str)]) -> Answer {
     let request = Request::builder().uri(path).header("host", "feeds.example.com");
     let request =
         fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     respond(publisher, &LIMITS, &request.body(Empty::<Bytes>::new()).unwrap(), at(6_000)).await
 }
 
-fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
+pub(crate) fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 

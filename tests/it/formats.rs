@@ -3,7 +3,9 @@
 use std::{env, fs, path::Path};
 
 use courant::{
-    article::{Article, Attachment, Mark, Person, Picture, Revision, Snapshot, Source, Story},
+    article::{
+        Article, Attachment, Mark, Part, Person, Picture, Revision, Snapshot, Source, Story,
+    },
     category::Category,
     feed::{Feed, FeedSpec},
     format::{Format, RenderError},
@@ -38,6 +40,10 @@ fn documents_are_what_they_were() {
     check_golden("empty", &feed(spec("empty"), Vec::new()));
     let summaries = FeedSpec { full_text: false, pictures: false, ..spec("summaries") };
     check_golden("summaries", &feed(summaries, articles()));
+    let plain = article(1, Story { title: text("a"), ..Story::default() });
+    let mut archive = feed(spec("archive"), vec![plain]);
+    archive.part = Part::Archive("101-200".parse().unwrap());
+    check_golden("archive", &archive);
 }
 
 #[test]
@@ -55,8 +61,9 @@ fn a_title_may_talk_about_markup() {
 #[test]
 fn only_prefixes_in_use_are_declared() {
     let empty = feed(spec("news"), Vec::new());
-    let plain =
+    let mut plain =
         feed(spec("news"), vec![article(1, Story { title: text("a"), ..Story::default() })]);
+    plain.part = Part::Newest("1-9".parse().unwrap());
     for feed in [&empty, &plain] {
         let rss = rendered(Format::Rss, feed);
         assert!(rss.contains("<rss version=\"2.0\" xmlns:atom=\"http://www.w3.org/2005/Atom\">"));
@@ -73,7 +80,8 @@ fn what_cannot_be_carried_is_named() {
 
     let mark = Mark { revision: Revision(1), changed: noon(), floor: Revision(0) };
     let authority = "\u{1}".to_owned();
-    let snapshot = Snapshot { head: Revision(1), mark, authority, articles: Vec::new() };
+    let (part, articles) = (Part::All, Vec::new());
+    let snapshot = Snapshot { head: Revision(1), mark, authority, part, articles };
     let feed = Feed::assemble(spec("news").into(), snapshot);
     assert!(matches!(Format::Atom.render(&feed), Err(RenderError::Feed { .. })));
 }

@@ -9,7 +9,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrono::TimeDelta;
 use courant::{
     article::{ArticleId, Submission},
     category::Category,
@@ -29,6 +28,9 @@ use crate::{
 };
 
 const PREFIX: &str = "tag:example.com,2026:article/";
+
+/// Everything that was to begin or end has done so: later than any history lasts.
+const END: i64 = 20_000;
 
 /// Windows that articles leave by number, by age and by size; the last also reads other articles.
 fn settings(variant: u64) -> String {
@@ -98,6 +100,8 @@ struct World {
     written: i64,
     articles: BTreeMap<String, Known>,
     path: String,
+    /// What each archive held when it was last read, since the settings changed.
+    sealed: BTreeMap<String, BTreeSet<String>>,
     /// What happened, to be read when something is wrong.
     diary: Vec<String>,
 }
@@ -122,6 +126,7 @@ impl World {
             written: 0,
             articles: BTreeMap::new(),
             path: format!("/{name}.{format}"),
+            sealed: BTreeMap::new(),
             diary: Vec::new(),
         }
     }
@@ -230,25 +235,63 @@ impl World {
                 // The program starts again, with the same settings or others.
                 self.variant = self.dice.roll(4);
                 self.publisher = open(&self.store, self.variant, self.second).await;
+                self.sealed.clear();
             }
         }
         self.publisher.refresh(at(self.second)).await.unwrap();
     }
 
     async fn ask(&self, fields: &[(&str, &str)]) -> (u16, HeaderMap, BTreeMap<String, String>) {
-        let request = Request::builder().uri(&self.path).header("host", "feeds.example.com");
+        let (status, answer, document) = self.get(&self.path, fields).await;
+        let is_there = !document.is_empty();
+        (status, answer, if is_there { self.entries(&document) } else { BTreeMap::new() })
+    }
+
+    /// Status, fields, and the body without its coding.
+    async fn get(&self, path: &str, fields: &[(&str, &str)]) -> (u16, HeaderMap, Vec<u8>) {
+        let request = Request::builder().uri(path).header("host", "feeds.example.com");
         let request =
             fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(Empty::<Bytes>::new()).unwrap();
         let answer = respond(&self.publisher, &LIMITS, &request, at(self.second)).await;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let entries = if body.is_empty() {
-            BTreeMap::new()
-        } else {
-            self.entries(&decoded(&head.headers, &body))
+        let document = if body.is_empty() { Vec::new() } else { decoded(&head.headers, &body) };
+        (head.status.as_u16(), head.headers, document)
+    }
+
+    /// Reads the feed and all its archives: together they are what can be read, and nothing comes into an archive.
+    async fn walk(&mut self) {
+        let mut found = BTreeMap::new();
+        let mut path = Some(self.path.clone());
+        while let Some(page) = path.take() {
+            let (status, _, document) = self.get(&page, &[]).await;
+            assert_eq!(status, 200, "{page}\n{}", self.diary.join("\n"));
+            let entries = self.entries(&document);
+            path = previous(&String::from_utf8(document).unwrap());
+            if page != self.path {
+                let ids: BTreeSet<String> = entries.keys().cloned().collect();
+                let sealed = self.sealed.entry(page.clone()).or_insert_with(|| ids.clone());
+                assert!(ids.is_subset(sealed), "{page} has grown\n{}", self.diary.join("\n"));
+                *sealed = ids;
+            }
+            for (id, title) in entries {
+                let known = found.entry(id).or_insert_with(|| title.clone());
+                assert_eq!(*known, title, "{}", self.diary.join("\n"));
+            }
+        }
+        // A write after one that came from a clock ahead is timed ahead itself: what begins or ends is left aside.
+        let is_settled = |known: &Known| {
+            let submission = &known.submission;
+            self.second >= END || (submission.embargo, submission.expires) == (None, None)
         };
-        (head.status.as_u16(), head.headers, entries)
+        found.retain(|id, _| is_settled(&self.articles[id]));
+        let known = self.articles.iter();
+        let readable = known.filter(|(id, known)| is_settled(known) && self.is_readable(id));
+        let expected: BTreeMap<String, String> = readable
+            .map(|(id, known)| (id.clone(), known.submission.story.title.to_string()))
+            .collect();
+        assert_eq!(found, expected, "{}", self.diary.join("\n"));
     }
 
     /// Ids and titles of a document.
@@ -314,6 +357,16 @@ impl World {
     }
 }
 
+/// The path of the archive that continues a document.
+fn previous(document: &str) -> Option<String> {
+    const BASE: &str = "https://feeds.example.com";
+    let line = document
+        .lines()
+        .find(|line| line.contains("rel=\"prev-archive\"") || line.starts_with("\"next_url\":"))?;
+    let (_, rest) = line.split_once(BASE).unwrap();
+    Some(rest[..rest.find('"').unwrap()].to_owned())
+}
+
 async fn open(store: &Arc<SqliteStore>, variant: u64, second: i64) -> Publisher {
     let file = Path::new("feeds.toml");
     let config = config::read(&settings(variant), file, &Overrides::default()).unwrap();
@@ -360,12 +413,16 @@ async fn history(seed: u64) {
                 world.poll(client).await;
             }
         }
+        if world.dice.roll(6) == 0 {
+            world.walk().await;
+        }
     }
-    world.second += TimeDelta::hours(1).num_seconds();
+    world.second = END;
     world.publisher.refresh(at(world.second)).await.unwrap();
     for client in &mut clients {
         world.poll(client).await;
     }
+    world.walk().await;
 }
 
 /// As many as `COURANT_TEST_HISTORIES` says; one alone, by its seed, with `COURANT_TEST_SEED`.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use courant::{
-    article::{ArticleId, Change, Mark, Revision, Snapshot, Submission, Window},
+    article::{ArticleId, Change, Mark, Revision, Snapshot, Span, Submission, Window},
     category::{Category, Facet, Selection},
     http::respond,
     publish::Publisher,
@@ -66,6 +66,15 @@ impl Store for Frail {
         window: Window,
     ) -> Result<Snapshot> {
         self.store()?.snapshot(facets, selection, window).await
+    }
+
+    async fn archive(
+        &self,
+        settings: &[Facet],
+        selection: &Selection,
+        span: Span,
+    ) -> Result<Option<Snapshot>> {
+        self.store()?.archive(settings, selection, span).await
     }
 
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, env, fs, path::Path, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use courant::{
-    article::{Article, ArticleId, Mark, Picture, Revision, Snapshot, Story},
+    article::{Article, ArticleId, Mark, Part, Picture, Revision, Snapshot, Story},
     category::Category,
     feed::{Catalogue, Contact, Defaults, Feed, FeedPath, FeedSpec, Listing, Site},
     format::{self, Format},
@@ -84,6 +84,7 @@ fn feed(spec: FeedSpec, stories: Vec<Story>) -> Feed {
         head: Revision(4812),
         mark: Mark { revision: Revision(4812), changed: noon(), floor: Revision(0) },
         authority: "example.com,2026".to_owned(),
+        part: Part::All,
         articles: stories.into_iter().enumerate().map(article).collect(),
     };
     Feed::assemble(Arc::new(spec), snapshot)

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use courant::{
     article::{
-        Article, ArticleId, Attachment, Mark, Person, Picture, Revision, Snapshot, Source, Story,
-        Window,
+        Article, ArticleId, Attachment, Mark, Part, Person, Picture, Revision, Snapshot, Source,
+        Story, Window,
     },
     category::{Category, Selection},
     feed::{Contact, Feed, FeedPath, FeedSpec, Logo, Site},
@@ -70,7 +70,10 @@ pub(crate) fn feed(spec: FeedSpec, articles: Vec<Article>) -> Feed {
     let mark = Mark { revision: Revision(7), changed: noon(), floor: Revision(0) };
     let articles = articles.into_iter().map(Arc::new).collect();
     let authority = "example.com,2026".to_owned();
-    Feed::assemble(Arc::new(spec), Snapshot { head: Revision(7), mark, authority, articles })
+    Feed::assemble(
+        Arc::new(spec),
+        Snapshot { head: Revision(7), mark, authority, part: Part::All, articles },
+    )
 }
 
 /// The nth article, an hour older than the one before.

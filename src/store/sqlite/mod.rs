@@ -5,6 +5,7 @@
 mod read;
 mod row;
 mod schema;
+mod shelf;
 mod write;
 
 use std::{
@@ -20,7 +21,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    article::{ArticleId, Change, Mark, Revision, Snapshot, Submission, Window},
+    article::{ArticleId, Change, Mark, Revision, Snapshot, Span, Submission, Window},
     category::{Category, Facet, Selection},
     store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
 };
@@ -171,6 +172,16 @@ impl Store for SqliteStore {
     ) -> Result<Snapshot> {
         let (facets, selection) = (facets.to_vec(), selection.clone());
         self.read(move |reader| read::snapshot(reader, &facets, &selection, window)).await
+    }
+
+    async fn archive(
+        &self,
+        settings: &[Facet],
+        selection: &Selection,
+        span: Span,
+    ) -> Result<Option<Snapshot>> {
+        let (settings, selection) = (settings.to_vec(), selection.clone());
+        self.read(move |reader| read::archive(reader, &settings, &selection, span)).await
     }
 
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {

@@ -1,22 +1,39 @@
 //! Questions to the file. Each runs in one transaction, so that its parts belong together.
 
-use std::{collections::BinaryHeap, num::NonZeroU16, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet},
+    num::NonZeroU16,
+    sync::Arc,
+};
 
-use rusqlite::{Connection, Rows, params};
+use rusqlite::{Connection, Row as SqlRow, Rows, params};
 
 use crate::{
-    article::{Article, ArticleId, Change, ChangeKind, Mark, Revision, Snapshot, Window},
+    article::{
+        Article, ArticleId, Change, ChangeKind, Mark, Part, Revision, Snapshot, Span, Window,
+    },
     category::{Category, Facet, Selection},
     store::{
         Census, Moved, Result,
         decide::{Row, State},
-        sqlite::row::{COLUMNS, decode, number, revision, state, time},
+        sqlite::{
+            row::{COLUMNS, decode, number, revision, state, time},
+            shelf::{self, Place},
+        },
     },
     text::Text,
 };
 
 /// How many articles are looked at for one feed; a selection that few of its articles fit ends here.
 const CANDIDATES: usize = 20_000;
+
+/// How many places, and how many articles there, are looked at to find the newest one that a document does not hold.
+const PLACES: i64 = 20_000;
+const LOOKS: u16 = 200;
+
+/// The newest document repeats so many changed articles that its window does not hold.
+const AGAIN: NonZeroU16 = NonZeroU16::new(10).expect("10 is not zero");
 
 pub(super) fn head(reader: &Connection) -> Result<Revision> {
     let mut select = reader.prepare_cached("SELECT head FROM store")?;
@@ -46,6 +63,51 @@ pub(super) fn mark(reader: &Connection, facets: &[Facet]) -> Result<Mark> {
     Ok(mark)
 }
 
+/// What a feed is read for.
+struct Reading<'c> {
+    reader: &'c Connection,
+    selection: &'c Selection,
+    facets: Vec<Facet>,
+}
+
+impl<'c> Reading<'c> {
+    fn new(reader: &'c Connection, selection: &'c Selection) -> Self {
+        Self { reader, selection, facets: selection.facets() }
+    }
+
+    /// The row of an article that the selection holds.
+    fn selected(&self, key: i64) -> Result<Option<Row>> {
+        let row = self.article(key)?;
+        Ok(row.filter(|row| row.story.is_selected(self.selection)))
+    }
+
+    /// The row of an article that is shown at a place.
+    fn shown(&self, place: &Place, key: i64) -> Result<Option<Row>> {
+        let Some(row) = self.article(key)? else { return Ok(None) };
+        Ok(self.shows(place, &row)?.then_some(row))
+    }
+
+    fn shows(&self, place: &Place, row: &Row) -> Result<bool> {
+        Ok(row.story.is_selected(self.selection)
+            && (self.facets.len() == 1 || shelf::shows(self.reader, &self.facets, place, row)?))
+    }
+
+    fn article(&self, key: i64) -> Result<Option<Row>> {
+        let select = format!("SELECT {COLUMNS} FROM article WHERE key = ?");
+        let mut select = self.reader.prepare_cached(&select)?;
+        let mut rows = select.query([key])?;
+        Ok(rows.next()?.map(decode).transpose()?.map(|(_, row)| row))
+    }
+
+    fn finish(self, mark: Mark, part: Part, rows: Vec<Row>) -> Result<Snapshot> {
+        let mut store = self.reader.prepare_cached("SELECT head, authority FROM store")?;
+        let (head, authority) =
+            store.query_row([], |row| Ok((revision(row.get(0)?), row.get(1)?)))?;
+        let articles = rows.into_iter().map(|row| Arc::new(Article::from(row))).collect();
+        Ok(Snapshot { head, mark, authority, part, articles })
+    }
+}
+
 pub(super) fn snapshot(
     reader: &Connection,
     facets: &[Facet],
@@ -53,28 +115,119 @@ pub(super) fn snapshot(
     window: Window,
 ) -> Result<Snapshot> {
     let transaction = reader.unchecked_transaction()?;
-    let head = head(&transaction)?;
     let mark = mark(&transaction, facets)?;
-    let authority = transaction.query_row("SELECT authority FROM store", [], |row| row.get(0))?;
-    let mut article =
-        transaction.prepare_cached(&format!("SELECT {COLUMNS} FROM article WHERE key = ?"))?;
+    let reading = Reading::new(&transaction, selection);
     let mut fill = window.fill();
-    let mut articles = Vec::new();
-    for_each_newest(&transaction, &selection.facets(), |key| {
-        let Some(row) = article.query([key])?.next()?.map(decode).transpose()?.map(|(_, row)| row)
-        else {
-            return Ok(true);
-        };
-        if !row.story.is_selected(selection) {
-            return Ok(true);
-        }
+    let mut rows = Vec::new();
+    let mut held = HashSet::new();
+    let is_all = reading.for_each_newest(|key| {
+        let Some(row) = reading.selected(key)? else { return Ok(true) };
         let takes = fill.take(row.published, row.bytes);
         if takes {
-            articles.push(Arc::new(Article::from(row)));
+            held.insert(key);
+            rows.push(row);
         }
         Ok(takes)
     })?;
-    Ok(Snapshot { head, mark, authority, articles })
+    if is_all {
+        return reading.finish(mark, Part::All, rows);
+    }
+    let (again, part) = reading.older(window, held)?;
+    rows.extend(again);
+    reading.finish(mark, part, rows)
+}
+
+impl Reading<'_> {
+    /// Visits every article of the facets once, newest first, until `visit` has had enough; whether it has had all.
+    fn for_each_newest(&self, mut visit: impl FnMut(i64) -> Result<bool>) -> Result<bool> {
+        let select = "SELECT published, id, article FROM filing
+                      WHERE facet = ? AND published <= ? ORDER BY published DESC, id";
+        let filing = |row: &SqlRow<'_>, _| {
+            let (published, id): (i64, String) = (row.get(0)?, row.get(1)?);
+            Ok((published, Reverse(id), row.get(2)?))
+        };
+        let (mut last, mut left) = (None, CANDIDATES);
+        merge(self.reader, &self.facets, select, i64::MAX, filing, |(_, _, key)| {
+            left -= 1;
+            // Filed under two of the facets, it comes twice in a row.
+            let is_new = last.replace(key) != Some(key);
+            Ok((!is_new || visit(key)?) && left > 0)
+        })
+    }
+
+    /// What the newest document holds beside the articles of its window: those further back that have changed of late.
+    /// And which archive continues it: one that ends with the newest article it does not hold.
+    fn older(&self, window: Window, mut held: HashSet<i64>) -> Result<(Vec<Row>, Part)> {
+        let mut fill = Window { count: AGAIN, hours: None, ..window }.fill();
+        let (mut again, mut is_filled) = (Vec::new(), false);
+        let places = shelf::places(self.reader, &self.facets)?;
+        let (mut nth, mut looks, mut missing) = (places + 1, 0, None);
+        let has_seen_all = shelf::for_each_place(self.reader, &self.facets, i64::MAX, |place| {
+            nth -= 1;
+            let is_late = places - nth < i64::from(window.count.get());
+            let may_come = is_late && place.again && !is_filled;
+            let key = place.article.filter(|key| !held.contains(key));
+            if let Some(key) = key.filter(|_| may_come || missing.is_none()) {
+                looks += 1;
+                match self.shown(&place, key)? {
+                    Some(row) if may_come && fill.take(row.published, row.bytes) => {
+                        held.insert(key);
+                        again.push(row);
+                    }
+                    Some(_) => {
+                        is_filled |= may_come;
+                        missing = missing.or(Some(nth));
+                    }
+                    None => {}
+                }
+            }
+            let is_enough = looks == LOOKS || places - nth == PLACES;
+            Ok((is_late || missing.is_none()) && !is_enough)
+        })?;
+        // An archive that begins too early only repeats what the document has.
+        missing = missing.or((!has_seen_all).then_some(nth));
+        again.sort_by(newest_first);
+        let missing = missing.and_then(|place| Span::ending(u64::try_from(place).ok()?));
+        Ok((again, missing.map_or(Part::All, Part::Newest)))
+    }
+}
+
+fn newest_first(a: &Row, b: &Row) -> std::cmp::Ordering {
+    (b.published, &a.id).cmp(&(a.published, &b.id))
+}
+
+/// An archive: what its places hold, as new as the newest change to any of them.
+pub(super) fn archive(
+    reader: &Connection,
+    settings: &[Facet],
+    selection: &Selection,
+    span: Span,
+) -> Result<Option<Snapshot>> {
+    let transaction = reader.unchecked_transaction()?;
+    let reading = Reading::new(&transaction, selection);
+    let Some(places) = shelf::span(&transaction, &reading.facets, span)? else { return Ok(None) };
+    let mut mark = mark(&transaction, settings)?;
+    let mut newest = Revision(0);
+    let mut rows = Vec::with_capacity(places.len());
+    for place in places {
+        newest = newest.max(place.revision);
+        let Some(row) = place.article.map(|key| reading.article(key)).transpose()?.flatten() else {
+            continue;
+        };
+        newest = newest.max(row.revision);
+        if reading.shows(&place, &row)? {
+            rows.push(row);
+        }
+    }
+    rows.sort_by(newest_first);
+    if newest > mark.revision {
+        let mut select =
+            transaction.prepare_cached("SELECT at FROM change WHERE revision = ? LIMIT 1")?;
+        mark.revision = newest;
+        mark.changed = select.query_row([number(newest)], |row| row.get(0).map(time))?;
+    }
+    mark.floor = mark.revision;
+    reading.finish(mark, Part::Archive(span), rows).map(Some)
 }
 
 impl From<Row> for Article {
@@ -84,52 +237,42 @@ impl From<Row> for Article {
     }
 }
 
-/// The next article of one facet; the greatest is the newest, then the smallest id.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Next {
-    published: i64,
-    id: std::cmp::Reverse<String>,
-    key: i64,
-    facet: usize,
-}
-
-/// Merges the facets, each read newest first, and visits every article once until `visit` has had enough.
-fn for_each_newest(
+/// Merges lists, one for each facet and each from the greatest item no greater than `most` down, and visits the items until
+/// `visit` has had enough; whether it has had all.
+///
+/// `select` asks for the list of a facet, its first parameter, from `most` on, its second.
+pub(super) fn merge<T: Ord>(
     reader: &Connection,
     facets: &[Facet],
-    mut visit: impl FnMut(i64) -> Result<bool>,
-) -> Result<()> {
-    let select =
-        "SELECT published, id, article FROM filing WHERE facet = ? ORDER BY published DESC, id";
+    select: &str,
+    most: i64,
+    read: impl Fn(&SqlRow<'_>, usize) -> rusqlite::Result<T>,
+    mut visit: impl FnMut(T) -> Result<bool>,
+) -> Result<bool> {
     let mut statements =
         facets.iter().map(|_| reader.prepare_cached(select)).collect::<Result<Vec<_>, _>>()?;
     let mut lists = Vec::with_capacity(facets.len());
     let mut heads = BinaryHeap::with_capacity(facets.len());
-    for (facet, (statement, name)) in statements.iter_mut().zip(facets).enumerate() {
-        let mut list = statement.query([name.as_str()])?;
-        heads.extend(next(&mut list, facet)?);
+    for (nth, (statement, facet)) in statements.iter_mut().zip(facets).enumerate() {
+        let mut list = statement.query(params![facet.as_str(), most])?;
+        heads.extend(next(&mut list, nth, &read)?);
         lists.push(list);
     }
-    let mut last = None;
-    for _ in 0..CANDIDATES {
-        let Some(newest) = heads.pop() else { break };
-        heads.extend(next(&mut lists[newest.facet], newest.facet)?);
-        // Filed under two of the facets, it comes twice in a row.
-        if last.replace(newest.key) != Some(newest.key) && !visit(newest.key)? {
-            break;
+    while let Some((item, nth)) = heads.pop() {
+        heads.extend(next(&mut lists[nth], nth, &read)?);
+        if !visit(item)? {
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-fn next(list: &mut Rows<'_>, facet: usize) -> Result<Option<Next>> {
-    let Some(row) = list.next()? else { return Ok(None) };
-    Ok(Some(Next {
-        published: row.get(0)?,
-        id: std::cmp::Reverse(row.get(1)?),
-        key: row.get(2)?,
-        facet,
-    }))
+fn next<T>(
+    list: &mut Rows<'_>,
+    nth: usize,
+    read: impl Fn(&SqlRow<'_>, usize) -> rusqlite::Result<T>,
+) -> Result<Option<(T, usize)>> {
+    Ok(list.next()?.map(|row| read(row, nth)).transpose()?.map(|item| (item, nth)))
 }
 
 pub(super) fn log(reader: &Connection, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {

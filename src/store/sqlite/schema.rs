@@ -55,7 +55,7 @@ pub(super) fn prepare(
     }
     if found == 0 {
         transaction.execute(
-            "INSERT INTO store (one, head, changed, authority) VALUES (1, 0, ?, ?)",
+            "INSERT INTO store (one, head, changed, shelved, authority) VALUES (1, 0, ?, 0, ?)",
             params![now.timestamp(), authority],
         )?;
     }

@@ -5,6 +5,7 @@ CREATE TABLE store (
   one       INTEGER PRIMARY KEY CHECK (one = 1),
   head      INTEGER NOT NULL,
   changed   INTEGER NOT NULL,
+  shelved   INTEGER NOT NULL,
   authority TEXT    NOT NULL
 ) STRICT;
 
@@ -36,7 +37,20 @@ CREATE TABLE filing (
   published INTEGER NOT NULL,
   id        TEXT    NOT NULL,
   article   INTEGER NOT NULL,
+  shelved   INTEGER NOT NULL,
   PRIMARY KEY (facet, published DESC, id)
+) STRICT, WITHOUT ROWID;
+
+-- The places under each facet, in the order they were taken. `shelved` counts through the whole store, `place` through
+-- the facet. A row stays when its article goes.
+CREATE TABLE shelf (
+  facet    TEXT    NOT NULL,
+  shelved  INTEGER NOT NULL,
+  place    INTEGER NOT NULL,
+  article  INTEGER,
+  again    INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (facet, shelved)
 ) STRICT, WITHOUT ROWID;
 
 -- Where each facet stands.
@@ -45,6 +59,7 @@ CREATE TABLE mark (
   revision    INTEGER NOT NULL,
   changed     INTEGER NOT NULL,
   floor       INTEGER NOT NULL,
+  places      INTEGER NOT NULL,
   fingerprint INTEGER,
   label       TEXT
 ) STRICT, WITHOUT ROWID;

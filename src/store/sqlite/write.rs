@@ -12,7 +12,10 @@ use crate::{
         Intake, Outcome, Receipt, Result,
         decide::{Circumstances, Row, State, Touch, place, submit, touch},
         mint,
-        sqlite::row::{COLUMNS, decode, find, number, revision, save, time},
+        sqlite::{
+            row::{COLUMNS, decode, find, number, revision, save, time},
+            shelf::Arrivals,
+        },
     },
     text::Text,
 };
@@ -29,14 +32,18 @@ struct Writing<'c> {
     /// What moves, and whether its floor rises.
     touched: HashMap<Facet, bool>,
     labels: HashMap<Facet, Text>,
+    arrivals: Arrivals,
+    /// How many articles have ever been shelved.
+    shelved: i64,
 }
 
 impl<'c> Writing<'c> {
     fn begin(writer: &'c mut Connection, now: DateTime<Utc>) -> Result<Self> {
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (head, changed, authority): (i64, i64, String) =
-            transaction.query_row("SELECT head, changed, authority FROM store", [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        let select = "SELECT head, changed, shelved, authority FROM store";
+        let (head, changed, shelved, authority): (i64, i64, i64, String) =
+            transaction.query_row(select, [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?;
         Ok(Self {
             transaction,
@@ -46,6 +53,8 @@ impl<'c> Writing<'c> {
             changes: false,
             touched: HashMap::new(),
             labels: HashMap::new(),
+            arrivals: Arrivals::default(),
+            shelved,
         })
     }
 
@@ -71,47 +80,29 @@ impl<'c> Writing<'c> {
 
     /// Puts `row` in the place of `old`: the article, what it is filed under, the log, the marks.
     fn put(&mut self, old: Option<(i64, &Row)>, row: &Row, kind: ChangeKind) -> Result<()> {
-        if let Some((key, old)) = old {
-            self.unfile(key, old)?;
-        }
         let key = save(&self.transaction, row)?;
-        self.file(key, row)?;
+        let before = old.map(|(_, old)| old.facets()).unwrap_or_default();
+        let after = row.facets();
+        for facet in after.difference(&before) {
+            self.arrivals.come(key, row, facet.clone());
+        }
+        if kind == ChangeKind::Edited {
+            for facet in after.intersection(&before) {
+                self.arrivals.come_again(key, row, facet.clone());
+            }
+        }
+        if let Some(old) = old {
+            for facet in before.difference(&after) {
+                self.arrivals.leave(&self.transaction, old, facet, self.revision)?;
+            }
+        }
+        if row.state == State::Live {
+            for Category { slug, label } in &row.story.categories {
+                self.labels.insert(Facet::category(slug), label.clone());
+            }
+        }
         self.touch(touch(old.map(|(_, old)| old), row));
         self.log(&row.id, kind)
-    }
-
-    fn file(&mut self, key: i64, row: &Row) -> Result<()> {
-        if row.state != State::Live {
-            return Ok(());
-        }
-        let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO filing (facet, published, id, article) VALUES (?, ?, ?, ?)",
-        )?;
-        for facet in row.story.facets() {
-            insert.execute(params![
-                facet.as_str(),
-                row.published.timestamp(),
-                row.id.as_str(),
-                key
-            ])?;
-        }
-        for Category { slug, label } in &row.story.categories {
-            self.labels.insert(Facet::category(slug), label.clone());
-        }
-        Ok(())
-    }
-
-    fn unfile(&mut self, _key: i64, row: &Row) -> Result<()> {
-        if row.state != State::Live {
-            return Ok(());
-        }
-        let mut delete = self
-            .transaction
-            .prepare_cached("DELETE FROM filing WHERE facet = ? AND published = ? AND id = ?")?;
-        for facet in row.story.facets() {
-            delete.execute(params![facet.as_str(), row.published.timestamp(), row.id.as_str()])?;
-        }
-        Ok(())
     }
 
     /// Moves the marks and commits. Nothing changed: nothing is written, and no revision is used up.
@@ -131,20 +122,28 @@ impl<'c> Writing<'c> {
         if is_new_category {
             self.touched.entry(Facet::catalogue()).or_default();
         }
+        let arrivals = std::mem::take(&mut self.arrivals);
+        let places = arrivals.settle(&self.transaction, &mut self.shelved, self.revision)?;
         {
             let mut upsert = self.transaction.prepare_cached(
-                "INSERT INTO mark (facet, revision, changed, floor, label) VALUES (?1, ?2, ?3, iif(?4, ?2, 0), ?5)
+                "INSERT INTO mark (facet, revision, changed, floor, places, label)
+                 VALUES (?1, ?2, ?3, iif(?4, ?2, 0), coalesce(?5, 0), ?6)
                  ON CONFLICT (facet) DO UPDATE SET
-                   revision = ?2, changed = ?3, floor = iif(?4, ?2, floor), label = coalesce(label, ?5)",
+                   revision = ?2, changed = ?3, floor = iif(?4, ?2, floor), places = coalesce(?5, places),
+                   label = coalesce(label, ?6)",
             )?;
             for (facet, raises_floor) in &self.touched {
-                let label = self.labels.get(facet).map(Text::as_str);
+                let (places, label) = (places.get(facet), self.labels.get(facet));
                 let (revision, commit) = (number(self.revision), self.commit.timestamp());
-                upsert.execute(params![facet.as_str(), revision, commit, raises_floor, label])?;
+                let label = label.map(Text::as_str);
+                let name = facet.as_str();
+                upsert.execute(params![name, revision, commit, raises_floor, places, label])?;
             }
-            let mut store =
-                self.transaction.prepare_cached("UPDATE store SET head = ?, changed = ?")?;
-            store.execute(params![number(self.revision), self.commit.timestamp()])?;
+            let mut store = self
+                .transaction
+                .prepare_cached("UPDATE store SET head = ?, changed = ?, shelved = ?")?;
+            let (head, changed) = (number(self.revision), self.commit.timestamp());
+            store.execute(params![head, changed, self.shelved])?;
         }
         self.transaction.commit()?;
         Ok(self.revision)
@@ -354,7 +353,7 @@ pub(super) fn declare(
         writing.touched.insert(facet.clone(), true);
         writing.changes = true;
         let mut upsert = writing.transaction.prepare_cached(
-            "INSERT INTO mark (facet, revision, changed, floor, fingerprint) VALUES (?1, 0, 0, 0, ?2)
+            "INSERT INTO mark (facet, revision, changed, floor, places, fingerprint) VALUES (?1, 0, 0, 0, 0, ?2)
              ON CONFLICT (facet) DO UPDATE SET fingerprint = ?2",
         )?;
         upsert.execute(params![facet.as_str(), fingerprint.cast_signed()])?;

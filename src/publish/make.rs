@@ -1,0 +1,127 @@
+//! Making editions: what is read from the store, written as a document, and coded.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use crate::{
+    article::{Revision, Span},
+    category::Facet,
+    edition::{Edition, Entries},
+    feed::{Feed, FeedPath, Listing},
+    format::{self, Format},
+    publish::{
+        Document, Kept, PublishError, Publisher, blocking,
+        document::{of_archive, of_feed, of_other, of_program},
+    },
+};
+
+impl Publisher {
+    /// Makes an edition, and says at which head of the store.
+    pub(super) async fn make(&self, document: &Document) -> Result<(Kept, Revision), PublishError> {
+        let (edition, marks, head) = match document {
+            Document::Feed(path, format) => self.make_feed(path, *format).await?,
+            Document::Archive(path, span, format) => {
+                self.make_archive(path, *span, *format).await?
+            }
+            Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
+            Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
+            Document::Style => {
+                (fixed("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
+            }
+            Document::Robots => {
+                (fixed("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
+            }
+        };
+        let document = document.clone();
+        let edition = Arc::new(edition);
+        let kept = Kept { document, marks, edition, uses: AtomicU64::new(0), idle: 0 };
+        Ok((kept, head))
+    }
+
+    async fn make_feed(
+        &self,
+        path: &FeedPath,
+        format: Format,
+    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
+        let spec = self.find(path).ok_or_else(|| PublishError::UnknownFeed(path.clone()))?;
+        let marks = spec.marks();
+        let snapshot = self.store.snapshot(&marks, &spec.selection, spec.window).await?;
+        let head = snapshot.head;
+        let edition = blocking(move || {
+            let feed = Feed::assemble(spec, snapshot);
+            let document = format.render(&feed)?;
+            let places = format.entries(&document);
+            let revisions = feed.entries().map(|entry| entry.article().revision);
+            let entries = Entries {
+                floor: feed.floor,
+                places: revisions.zip(places).collect(),
+                completeness: format.completeness(&document),
+            };
+            let presentation = of_feed(&feed.spec, format);
+            let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
+            Ok(edition.with_entries(entries))
+        });
+        let edition = edition
+            .await
+            .map_err(|source| PublishError::Render { path: path.to_string(), source })?;
+        Ok((edition, marks, head))
+    }
+
+    async fn make_archive(
+        &self,
+        path: &FeedPath,
+        span: Span,
+        format: Format,
+    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
+        let spec = self.find(path).ok_or_else(|| PublishError::UnknownFeed(path.clone()))?;
+        // One at a time: an archive may hold a hundred long texts.
+        let _turn = self.archivist.lock().await;
+        let marks = spec.marks();
+        let snapshot = self.store.archive(&spec.settings(), &spec.selection, span).await?;
+        let Some(snapshot) = snapshot else {
+            let (path, is_to_come) = (path.clone(), span.is_full());
+            let error =
+                if is_to_come { PublishError::Unfilled } else { PublishError::UnknownArchive };
+            return Err(error(path, span));
+        };
+        let head = snapshot.head;
+        let edition = blocking(move || {
+            let feed = Feed::assemble(spec, snapshot);
+            let document = format.render(&feed)?;
+            let presentation = of_archive(&feed, format);
+            Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
+        });
+        let edition = edition
+            .await
+            .map_err(|source| PublishError::Render { path: format!("{path}, {span}"), source })?;
+        Ok((edition, marks, head))
+    }
+
+    async fn make_listing(
+        &self,
+        content_type: &'static str,
+        render: fn(&Listing) -> Vec<u8>,
+    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
+        let marks = vec![Facet::site(), Facet::catalogue()];
+        let head = self.store.head().await?;
+        self.learn().await?;
+        let mark = self.store.mark(&marks).await?;
+        let (revision, changed) = (mark.revision, mark.changed);
+        let listing = Listing {
+            site: Arc::clone(&self.catalogue.site),
+            feeds: self.feeds(),
+            revision,
+            changed,
+        };
+        let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
+        let presentation = of_other(content_type, max_age);
+        Ok((Edition::new(render(&listing), &presentation, revision, Some(changed)), marks, head))
+    }
+}
+
+/// Everything here is for everybody (O-20).
+const ROBOTS: &str = "User-agent: *\nAllow: /\n";
+
+fn fixed(content_type: &'static str, text: &str) -> Edition {
+    let (presentation, revision) = of_program(content_type);
+    Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
+}
