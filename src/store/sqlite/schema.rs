@@ -10,6 +10,11 @@ use crate::store::{Result, StoreError};
 /// `PRAGMA application_id`: `Cour`, so that no other program's file is taken for a store.
 const APPLICATION: i64 = 0x436f_7572;
 
+/// `PRAGMA cache_size` of the writer, in KiB as SQLite wants it: the pages of indexes that a large import goes back to.
+const WRITER_CACHE: i64 = -32_768;
+/// `PRAGMA wal_autocheckpoint`, in pages: so many are written before they are put in their places, each once.
+const CHECKPOINT: i64 = 8_192;
+
 /// Each brings the file from the layout of its index to the next. Never changed once released.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
@@ -44,6 +49,8 @@ pub(super) fn prepare(
     }
     writer.pragma_update(None, "journal_mode", "wal").map_err(opened)?;
     writer.pragma_update(None, "synchronous", "full")?;
+    writer.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     writer.set_prepared_statement_cache_capacity(64);
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;

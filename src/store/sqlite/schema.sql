@@ -28,7 +28,7 @@ CREATE TABLE article (
 ) STRICT;
 CREATE INDEX article_slot ON article (slot, placed) WHERE slot IS NOT NULL;
 CREATE INDEX article_due ON article (due) WHERE due IS NOT NULL;
-CREATE INDEX article_expires ON article (expires) WHERE expires IS NOT NULL;
+CREATE INDEX article_expires ON article (expires) WHERE expires IS NOT NULL AND state IN (0, 1);
 CREATE INDEX article_state ON article (state);
 
 -- What can be read, newest first under each facet.
