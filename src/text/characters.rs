@@ -51,15 +51,20 @@ pub fn carried(c: char) -> bool {
 /// How many characters of `raw` are lost, because no format can carry them and nothing stands in
 /// for them (T-2).
 pub fn dropped(raw: &str) -> usize {
-    raw.chars().filter(|&c| carriable(c).is_none()).count()
+    if is_plain(raw) { 0 } else { raw.chars().filter(|&c| carriable(c).is_none()).count() }
 }
 
 /// `raw` with only carried characters; every kind of line end is LF.
 pub(super) fn clean(raw: &str) -> Cow<'_, str> {
-    if raw.chars().all(|c| carriable(c) == Some(c)) {
+    if is_plain(raw) || raw.chars().all(|c| carriable(c) == Some(c)) {
         return Cow::Borrowed(raw);
     }
     raw.replace("\r\n", "\n").chars().filter_map(carriable).collect::<String>().into()
+}
+
+/// Whether there is nothing but ASCII, and of that only what is carried as it is: quickly said of most texts.
+fn is_plain(raw: &str) -> bool {
+    raw.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~'))
 }
 
 /// What stands for `c`; `None` when it is dropped.

@@ -1,6 +1,6 @@
 //! Titles, names and other single lines: T-1 to T-11, T-20, T-21.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
@@ -27,7 +27,8 @@ impl Text {
     /// Makes a line of `raw`, which is plain text: carried characters only (T-1 to T-4), white
     /// space trimmed and collapsed (T-9), bidi controls in pairs (T-11).
     pub fn new(raw: &str) -> Self {
-        let paired = pair_bidi_controls(&characters::clean(raw));
+        let cleaned = characters::clean(raw);
+        let paired = pair_bidi_controls(&cleaned);
         Self(collapse(paired.trim_matches(characters::blank)))
     }
 
@@ -52,15 +53,19 @@ impl Text {
     /// marks it, between words where the script has spaces.
     #[must_use]
     pub fn cut(&self, limit: usize) -> Self {
-        let start_of = |grapheme| self.0.grapheme_indices(true).nth(grapheme).map(|(at, _)| at);
-        let Some(end) = start_of(limit) else {
+        if self.0.len() <= limit {
+            return self.clone();
+        }
+        let graphemes = self.0.grapheme_indices(true).map(|(at, _)| at);
+        let starts: Vec<usize> = graphemes.take(limit + 1).collect();
+        let Some(&end) = starts.get(limit) else {
             return self.clone();
         };
-        let half = start_of(limit / 2).unwrap_or_default();
+        let half = starts[limit / 2];
         if let Some(sentence) = sentence_end(&self.0, half, end) {
             return Self::new(&self.0[..sentence]);
         }
-        let Some(last) = limit.checked_sub(1).and_then(start_of) else {
+        let Some(last) = limit.checked_sub(1).map(|last| starts[last]) else {
             return Self::default();
         };
         let words = &self.0[..word_end(&self.0, half, last)];
@@ -90,6 +95,10 @@ impl fmt::Display for Text {
 /// Runs of ASCII white space as one space, or as nothing where a line end parts two characters
 /// that are written without spaces.
 fn collapse(raw: &str) -> String {
+    let is_line = !raw.contains(['\t', '\n', '\x0C', '\r']) && !raw.contains("  ");
+    if is_line {
+        return raw.to_owned();
+    }
     let mut line = String::with_capacity(raw.len());
     let mut gap: Option<bool> = None;
     for c in raw.chars() {
@@ -110,7 +119,10 @@ fn collapse(raw: &str) -> String {
 }
 
 /// `raw` without bidi controls that open or close nothing (T-11); pairs nest as in UAX #9.
-fn pair_bidi_controls(raw: &str) -> String {
+fn pair_bidi_controls(raw: &str) -> Cow<'_, str> {
+    if raw.is_ascii() {
+        return Cow::Borrowed(raw);
+    }
     // Where controls wait for their end, and which of these are isolates.
     let mut open: Vec<usize> = Vec::new();
     let mut isolates: Vec<usize> = Vec::new();
@@ -136,6 +148,9 @@ fn pair_bidi_controls(raw: &str) -> String {
         }
     }
     unpaired.extend(open);
+    if unpaired.is_empty() {
+        return Cow::Borrowed(raw);
+    }
     unpaired.sort_unstable();
     let kept = |at: &usize| unpaired.binary_search(at).is_err();
     raw.char_indices().filter(|(at, _)| kept(at)).map(|(_, c)| c).collect()
