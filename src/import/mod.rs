@@ -21,13 +21,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
-    article::{ArticleId, Revision},
+    article::{ArticleId, Revision, Submission},
     feed::Catalogue,
     store::{Intake, Outcome, Store, StoreError},
 };
 
 /// Most records of one batch, which is one revision.
-const BATCH_RECORDS: usize = 1_000;
+const BATCH_RECORDS: usize = 4_000;
 /// Most bytes of records in one batch.
 const BATCH_BYTES: usize = 8 << 20;
 /// Most refusals that a report keeps; the rest is counted.
@@ -130,6 +130,13 @@ impl Report {
     }
 }
 
+/// Records that have been read: the line of each, and what it says.
+struct Batch {
+    readings: Vec<(usize, Result<Reading, String>)>,
+    /// Their size as text.
+    bytes: u64,
+}
+
 /// Takes the records of one input after another into a store.
 pub struct Importer<'a> {
     store: &'a dyn Store,
@@ -154,32 +161,53 @@ impl<'a> Importer<'a> {
     ) -> Result<(), ImportError> {
         let failed = |error| ImportError::Read(file.to_owned(), error);
         let mut items = Items::open(input).map_err(failed)?;
-        loop {
-            let (mut batch, mut bytes) = (Vec::new(), 0);
-            while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-                let Some(item) = items.next().transpose().map_err(failed)? else { break };
-                bytes += item.text.as_ref().map_or(0, String::len);
-                batch.push(item);
+        let mut next = self.read_batch(&mut items).map_err(failed)?;
+        while let Some(batch) = next {
+            let (lines, submissions) = self.look_through(file, batch.readings);
+            let writing = async {
+                if submissions.is_empty() {
+                    return Ok(None);
+                }
+                self.store.upsert(submissions, self.intake, clock()).await.map(Some)
+            };
+            // The store works on threads of its own: meanwhile, the next batch is read.
+            let (written, read) = tokio::join!(writing, async { self.read_batch(&mut items) });
+            if let Some(receipt) = written? {
+                self.report.revision = receipt.revision;
+                for ((line, id), outcome) in lines.into_iter().zip(receipt.outcomes) {
+                    self.report.count(file, line, id, outcome);
+                }
             }
-            if batch.is_empty() {
-                return Ok(());
-            }
-            self.take_batch(file, batch, clock()).await?;
-            progress(u64::try_from(bytes).unwrap_or_default());
+            progress(batch.bytes);
+            next = read.map_err(failed)?;
         }
+        Ok(())
     }
 
-    async fn take_batch(
-        &mut self,
-        file: &str,
-        batch: Vec<Item>,
-        now: DateTime<Utc>,
-    ) -> Result<(), ImportError> {
-        self.report.records += u64::try_from(batch.len()).unwrap_or_default();
+    fn read_batch(&self, items: &mut Items<impl BufRead>) -> io::Result<Option<Batch>> {
+        let (mut texts, mut bytes) = (Vec::new(), 0);
+        while texts.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+            let Some(item) = items.next().transpose()? else { break };
+            bytes += item.text.as_ref().map_or(0, String::len);
+            texts.push(item);
+        }
+        if texts.is_empty() {
+            return Ok(None);
+        }
         // Cleaning HTML is most of the work, and records know nothing of each other.
         let read = |Item { line, text }: Item| (line, text.map(|text| read(self.catalogue, &text)));
-        let readings: Vec<_> = batch.into_par_iter().map(read).collect();
-        let (mut submissions, mut places) = (Vec::new(), Vec::new());
+        let readings = texts.into_par_iter().map(read).collect();
+        Ok(Some(Batch { readings, bytes: u64::try_from(bytes).unwrap_or_default() }))
+    }
+
+    /// Notes what there is to say of the records, and gives the good ones, with the line of each.
+    fn look_through(
+        &mut self,
+        file: &str,
+        readings: Vec<(usize, Result<Reading, String>)>,
+    ) -> (Vec<(usize, ArticleId)>, Vec<Submission>) {
+        self.report.records += u64::try_from(readings.len()).unwrap_or_default();
+        let (mut lines, mut submissions) = (Vec::new(), Vec::new());
         for (line, reading) in readings {
             let submission = match reading {
                 Ok(Reading { submission, unknown, dropped }) => {
@@ -190,21 +218,13 @@ impl<'a> Importer<'a> {
             };
             match submission {
                 Ok(submission) => {
-                    places.push((line, submission.id.clone()));
+                    lines.push((line, submission.id.clone()));
                     submissions.push(submission);
                 }
                 Err(faults) => self.report.refuse(file, line, faults),
             }
         }
-        if submissions.is_empty() {
-            return Ok(());
-        }
-        let receipt = self.store.upsert(submissions, self.intake, now).await?;
-        self.report.revision = receipt.revision;
-        for ((line, id), outcome) in places.into_iter().zip(receipt.outcomes) {
-            self.report.count(file, line, id, outcome);
-        }
-        Ok(())
+        (lines, submissions)
     }
 
     /// What it came to.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Records of the first batch, which edits what every round edits; then come the new ones of the second.
-const EDITED: usize = 1_000;
+const EDITED: usize = 4_000;
 const NEW: usize = 100;
 
 /// Xorshift: the same instants for the same seed.
@@ -81,17 +81,14 @@ async fn a_killed_import_loses_nothing_acknowledged() {
         assert!(!is_acknowledged || batches == 2, "round {round}: acknowledged, and not there");
         killed_while_writing += u32::from(batches == 1);
 
-        let limit = NonZeroU16::new(4_000).unwrap();
+        let limit = NonZeroU16::new(5_000).unwrap();
         let log = store.log(before, limit).await.unwrap();
         let expected = [0, EDITED, EDITED + NEW][usize::try_from(batches).unwrap()];
         assert_eq!(log.len(), expected, "round {round}: the log holds half a batch");
 
         let everything = Selection::default();
-        let window = Window {
-            count: NonZeroU16::new(u16::try_from(EDITED).unwrap()).unwrap(),
-            bytes: NonZeroU32::MAX,
-            hours: None,
-        };
+        let window =
+            Window { count: NonZeroU16::new(2_000).unwrap(), bytes: NonZeroU32::MAX, hours: None };
         let snapshot = store.snapshot(&[Facet::all()], &everything, window).await.unwrap();
         assert_eq!(snapshot.mark.revision, head, "round {round}: marks and log differ");
         let titles: std::collections::BTreeSet<_> =
