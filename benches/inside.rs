@@ -11,7 +11,7 @@ use courant::{
     article::{ArticleId, Story, Submission, When},
     category::Category,
     config::{self, Config, Overrides},
-    edition::Coding,
+    edition::{Coding, Effort},
     feed::{Feed, FeedPath},
     format::Format,
     http::{Limits, respond},
@@ -100,7 +100,7 @@ fn codings(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(u64::try_from(document.len()).unwrap()));
     for coding in Coding::ALL.into_iter().filter(|coding| *coding != Coding::Identity) {
         group.bench_function(coding.token(), |bencher| {
-            bencher.iter(|| black_box(coding.encode(black_box(&document))));
+            bencher.iter(|| black_box(coding.encode(black_box(&document), Effort::Quick)));
         });
     }
 }

@@ -46,12 +46,37 @@ impl Deref for Codings {
     }
 }
 
-/// Beyond this, gzip takes twice the time for two per cent less.
-const GZIP_LEVEL: i32 = 6;
-/// Beyond this, brotli takes twice the time for three per cent less.
-const BROTLI_LEVEL: i32 = 5;
-/// zstd's own default.
-const ZSTD_LEVEL: i32 = 3;
+/// How much time a coding may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effort {
+    /// Milliseconds: beyond these levels, brotli and gzip take twice the time for two or three per cent less.
+    Quick,
+    /// As long as it takes, some forty times that, for up to a seventh less.
+    Thorough,
+}
+
+impl Effort {
+    fn brotli_quality(self) -> i32 {
+        match self {
+            Self::Quick => 5,
+            Self::Thorough => 11,
+        }
+    }
+
+    fn zstd_level(self) -> i32 {
+        match self {
+            Self::Quick => 3,
+            Self::Thorough => 19,
+        }
+    }
+
+    fn gzip_level(self) -> i32 {
+        match self {
+            Self::Quick => 6,
+            Self::Thorough => 12,
+        }
+    }
+}
 
 impl Coding {
     /// All, by preference; `deflate` is not among them, as clients disagree on what it is (H-80).
@@ -77,19 +102,19 @@ impl Coding {
     }
 
     /// The bytes in this coding.
-    pub fn encode(self, bytes: &[u8]) -> Vec<u8> {
+    pub fn encode(self, bytes: &[u8], effort: Effort) -> Vec<u8> {
         match self {
-            Self::Brotli => brotli(bytes),
-            Self::Zstd => zstd::bulk::compress(bytes, ZSTD_LEVEL)
+            Self::Brotli => brotli(bytes, effort),
+            Self::Zstd => zstd::bulk::compress(bytes, effort.zstd_level())
                 .expect("memory suffices for a bounded document"),
-            Self::Gzip => gzip(bytes),
+            Self::Gzip => gzip(bytes, effort),
             Self::Identity => bytes.to_vec(),
         }
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let level = CompressionLvl::new(GZIP_LEVEL).expect("gzip has this level");
+fn gzip(bytes: &[u8], effort: Effort) -> Vec<u8> {
+    let level = CompressionLvl::new(effort.gzip_level()).expect("gzip has this level");
     let mut compressor = Compressor::new(level);
     let mut coded = vec![0; compressor.gzip_compress_bound(bytes.len())];
     let length = compressor.gzip_compress(bytes, &mut coded).expect("the bound is large enough");
@@ -97,9 +122,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     coded
 }
 
-fn brotli(bytes: &[u8]) -> Vec<u8> {
-    let parameters =
-        BrotliEncoderParams { quality: BROTLI_LEVEL, size_hint: bytes.len(), ..Default::default() };
+fn brotli(bytes: &[u8], effort: Effort) -> Vec<u8> {
+    let quality = effort.brotli_quality();
+    let parameters = BrotliEncoderParams { quality, size_hint: bytes.len(), ..Default::default() };
     let mut coded = io::Cursor::new(Vec::with_capacity(bytes.len() / 4));
     brotli::BrotliCompress(&mut io::Cursor::new(bytes), &mut coded, &parameters)
         .expect("memory does not fail");
@@ -130,10 +155,13 @@ mod tests {
     #[test]
     fn what_is_coded_decodes_and_is_the_same_every_time() {
         for text in ["", "a", &"新闻 news ".repeat(5_000)] {
-            for coding in Coding::ALL {
-                let coded = coding.encode(text.as_bytes());
+            for (coding, effort) in Coding::ALL
+                .into_iter()
+                .flat_map(|coding| [(coding, Effort::Quick), (coding, Effort::Thorough)])
+            {
+                let coded = coding.encode(text.as_bytes(), effort);
                 assert_eq!(decode(coding, &coded, text.len()), text.as_bytes(), "{coding:?}");
-                assert_eq!(coded, coding.encode(text.as_bytes()), "{coding:?}");
+                assert_eq!(coded, coding.encode(text.as_bytes(), effort), "{coding:?} {effort:?}");
             }
         }
     }

@@ -6,7 +6,7 @@ mod coding;
 mod delta;
 mod validators;
 
-pub use coding::{Coding, Codings};
+pub use coding::{Coding, Codings, Effort};
 pub use delta::Entries;
 pub use validators::{EntityTag, Validators};
 
@@ -82,11 +82,12 @@ impl Edition {
                     if document.len() < LEAST_CODED {
                         return None;
                     }
-                    let coded = coding.encode(&document);
+                    let coded = coding.encode(&document, Effort::Quick);
                     (coded.len() < document.len()).then(|| exactly(coded))?
                 }
             };
-            let tag = EntityTag { revision, digest, coding }.to_string();
+            let effort = Effort::Quick;
+            let tag = EntityTag { revision, digest, coding, effort }.to_string();
             let unchanged = unchanged_fields(&tag, presentation);
             let whole = whole_fields(unchanged.clone(), coding, body.len(), presentation, changed);
             // A copy has no room to spare, which is most of what a map of fields takes.
@@ -108,6 +109,39 @@ impl Edition {
         Self { entries, ..self }
     }
 
+    /// The same document, coded again with more effort: where that is smaller, under a tag of its own.
+    #[must_use]
+    pub fn recoded(&self) -> Self {
+        let document = self.coded(Coding::Identity).map_or(&[][..], |coded| &coded.body);
+        let recode = |old: &Coded| {
+            let Coded { coding, ref tag, ref body, ref whole, ref unchanged } = *old;
+            let (mut whole, mut unchanged) = (whole.clone(), unchanged.clone());
+            let (mut tag, mut body) = (tag.clone(), body.clone());
+            if coding != Coding::Identity {
+                let better = coding.encode(document, Effort::Thorough);
+                if better.len() < body.len() {
+                    tag = EntityTag { coding, effort: Effort::Thorough, ..self.content() }
+                        .to_string();
+                    body = exactly(better);
+                    let quoted = value(&format!("\"{tag}\""));
+                    whole.insert(header::CONTENT_LENGTH, body.len().into());
+                    whole.insert(header::ETAG, quoted.clone());
+                    unchanged.insert(header::ETAG, quoted);
+                }
+            }
+            Coded { coding, tag, body, whole, unchanged }
+        };
+        let codings = self.codings.iter().map(recode).collect();
+        let Self { revision, changed, digest, ref entries, .. } = *self;
+        Self { revision, changed, digest, entries: entries.clone(), codings }
+    }
+
+    /// The tag of the document as it is.
+    pub fn content(&self) -> EntityTag {
+        let Self { revision, digest, .. } = *self;
+        EntityTag { revision, digest, coding: Coding::Identity, effort: Effort::Quick }
+    }
+
     /// How many entries are newer than `base`, if a delta from there is true and worth its while (H-146).
     pub fn newer(&self, base: Revision) -> Option<usize> {
         self.entries.newer(base, self.revision)
@@ -117,7 +151,11 @@ impl Edition {
     pub fn since(&self, base: Revision, coding: Coding) -> Bytes {
         let whole = self.coded(Coding::Identity).map_or(&[][..], |coded| &coded.body);
         let delta = self.entries.cut(whole, base);
-        if coding == Coding::Identity { delta.into() } else { coding.encode(&delta).into() }
+        if coding == Coding::Identity {
+            delta.into()
+        } else {
+            coding.encode(&delta, Effort::Quick).into()
+        }
     }
 
     /// The fields of a 226 whose body is that delta: those of the whole document (H-141), but for what is about the body

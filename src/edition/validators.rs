@@ -4,12 +4,16 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::{article::Revision, edition::Coding};
+use crate::{
+    article::Revision,
+    edition::{Coding, Effort},
+};
 
 /// A strong entity tag, as it stands between quotes: `n4812-9f86d081884c7d65;gzip`.
 ///
 /// The revision finds the base of a delta (H-36); the digest keeps two programs, or two settings, from sharing a tag for
-/// different bytes; each coding has a tag of its own (H-33).
+/// different bytes; each coding has a tag of its own (H-33), and so has what was coded again with more effort:
+/// `n4812-9f86d081884c7d65;gzip+`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntityTag {
     /// The write it shows.
@@ -18,18 +22,23 @@ pub struct EntityTag {
     pub digest: u64,
     /// Of the body.
     pub coding: Coding,
+    /// How it was coded.
+    pub effort: Effort,
 }
 
 impl EntityTag {
     /// A tag of ours from what stands between its quotes.
     pub fn parse(opaque: &[u8]) -> Option<Self> {
         let text = str::from_utf8(opaque).ok()?;
-        let (document, coding) = match text.split_once(';') {
+        let (document, coding, effort) = match text.split_once(';') {
             Some((document, token)) => {
+                let (token, effort) = token
+                    .strip_suffix('+')
+                    .map_or((token, Effort::Quick), |token| (token, Effort::Thorough));
                 let coding = Coding::ALL.into_iter().find(|coding| coding.token() == token)?;
-                (document, Some(coding).filter(|coding| *coding != Coding::Identity)?)
+                (document, Some(coding).filter(|coding| *coding != Coding::Identity)?, effort)
             }
-            None => (text, Coding::Identity),
+            None => (text, Coding::Identity, Effort::Quick),
         };
         let (revision, digest) = document.strip_prefix('n')?.split_once('-')?;
         let is_decimal = revision.bytes().all(|byte| byte.is_ascii_digit());
@@ -39,17 +48,23 @@ impl EntityTag {
             && digest.len() == 16
             && (revision == "0" || !revision.starts_with('0'));
         let revision = Revision(revision.parse().ok().filter(|_| is_ours)?);
-        Some(Self { revision, digest: u64::from_str_radix(digest, 16).ok()?, coding })
+        Some(Self { revision, digest: u64::from_str_radix(digest, 16).ok()?, coding, effort })
+    }
+
+    /// Whether two tags stand for the same document, however it is coded.
+    pub fn is_same_content(&self, other: &Self) -> bool {
+        (self.revision, self.digest) == (other.revision, other.digest)
     }
 }
 
 impl fmt::Display for EntityTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, digest, coding } = self;
+        let Self { revision, digest, coding, effort } = self;
         match coding {
             Coding::Identity => write!(f, "n{revision}-{digest:016x}"),
             Coding::Brotli | Coding::Zstd | Coding::Gzip => {
-                write!(f, "n{revision}-{digest:016x};{}", coding.token())
+                let mark = if *effort == Effort::Thorough { "+" } else { "" };
+                write!(f, "n{revision}-{digest:016x};{}{mark}", coding.token())
             }
         }
     }
@@ -62,6 +77,8 @@ pub struct Validators<'a> {
     pub tags: &'a [&'a str],
     /// In whole seconds; `None` while it would not be a strong one (H-39).
     pub last_modified: Option<DateTime<Utc>>,
+    /// The tag of the document as it is: a client that holds it in any coding, of any effort, holds this document.
+    pub content: Option<EntityTag>,
 }
 
 #[cfg(test)]
@@ -76,6 +93,10 @@ mod tests {
             ("n4812-9f86d081884c7d65", true),
             ("n4812-9f86d081884c7d65;gzip", true),
             ("n0-0000000000000000;zstd", true),
+            ("n4812-9f86d081884c7d65;br+", true),
+            ("n4812-9f86d081884c7d65;+", false),
+            ("n4812-9f86d081884c7d65;br++", false),
+            ("n4812-9f86d081884c7d65+", false),
             ("n4812-9f86d081884c7d65;identity", false),
             ("n4812-9f86d081884c7d65;GZIP", false),
             ("n04812-9f86d081884c7d65", false),
@@ -91,8 +112,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tag_that_is_printed_reads_back(revision: u64, digest: u64, coding in 0_usize..4) {
-            let tag = EntityTag { revision: Revision(revision), digest, coding: Coding::ALL[coding] };
+        fn a_tag_that_is_printed_reads_back(
+            revision: u64, digest: u64, coding in 0_usize..4, is_thorough: bool,
+        ) {
+            let coding = Coding::ALL[coding];
+            let is_thorough = is_thorough && coding != Coding::Identity;
+            let effort = if is_thorough { Effort::Thorough } else { Effort::Quick };
+            let tag = EntityTag { revision: Revision(revision), digest, coding, effort };
             let printed = tag.to_string();
             prop_assert_eq!(EntityTag::parse(printed.as_bytes()), Some(tag));
         }

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, Method, header};
 
-use crate::edition::Validators;
+use crate::edition::{EntityTag, Validators};
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Outcome {
     Proceed,
     /// The client has it already, under the tag at this place among the current ones.
     NotModified(usize),
+    /// The client has it already, in another coding, under this tag.
+    NotModifiedAs(EntityTag),
     /// The client asked for nothing to be done.
     PreconditionFailed,
 }
@@ -23,7 +25,7 @@ pub enum Outcome {
 /// `current` has at least one tag.
 pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -> Outcome {
     let is_read = matches!(*method, Method::GET | Method::HEAD);
-    match compare(fields, header::IF_MATCH, current.tags, Comparison::Strong) {
+    match compare(fields, header::IF_MATCH, current, Comparison::Strong) {
         Listed::Nothing
             if date(fields, header::IF_UNMODIFIED_SINCE)
                 .is_some_and(|date| is_newer(current, date)) =>
@@ -31,21 +33,22 @@ pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -
             return Outcome::PreconditionFailed;
         }
         Listed::Nothing | Listed::Everything | Listed::Current(_) => {}
-        Listed::Others => return Outcome::PreconditionFailed,
+        Listed::SameContent(_) | Listed::Others => return Outcome::PreconditionFailed,
     }
-    let held = match compare(fields, header::IF_NONE_MATCH, current.tags, Comparison::Weak) {
+    let held = match compare(fields, header::IF_NONE_MATCH, current, Comparison::Weak) {
         Listed::Nothing => {
             let date = date(fields, header::IF_MODIFIED_SINCE).filter(|_| is_read);
             let is_held = date
                 .is_some_and(|date| current.last_modified.is_some() && !is_newer(current, date));
-            is_held.then_some(0)
+            is_held.then_some(Outcome::NotModified(0))
         }
-        Listed::Everything => Some(0),
-        Listed::Current(nth) => Some(nth),
+        Listed::Everything => Some(Outcome::NotModified(0)),
+        Listed::Current(nth) => Some(Outcome::NotModified(nth)),
+        Listed::SameContent(tag) => Some(Outcome::NotModifiedAs(tag)),
         Listed::Others => None,
     };
     match held {
-        Some(nth) if is_read => Outcome::NotModified(nth),
+        Some(held) if is_read => held,
         Some(_) => Outcome::PreconditionFailed,
         None => Outcome::Proceed,
     }
@@ -79,6 +82,8 @@ enum Listed {
     Everything,
     /// It has the one at this place, the most preferred of those it has.
     Current(usize),
+    /// It has none of them, but this one of the same document.
+    SameContent(EntityTag),
     /// It has none of them, or is no list: a condition that cannot be read is not fulfilled (V7 to V9).
     Others,
 }
@@ -86,16 +91,24 @@ enum Listed {
 fn compare(
     fields: &HeaderMap,
     name: HeaderName,
-    current: &[&str],
+    current: &Validators<'_>,
     comparison: Comparison,
 ) -> Listed {
     let mut best: Option<usize> = None;
+    let mut same = None;
     let (mut is_there, mut has_star, mut members) = (false, false, 0_usize);
     for line in fields.get_all(name) {
         is_there = true;
         for member in List(line.as_bytes()) {
             members += 1;
-            let find = |opaque| current.iter().position(|known| known.as_bytes() == opaque);
+            let find = |opaque| current.tags.iter().position(|known| known.as_bytes() == opaque);
+            let mut find_weakly = |opaque| {
+                let found = find(opaque).or_else(|| find(mended(opaque)));
+                if found.is_none() {
+                    same = same.or_else(|| same_content(current, mended(opaque)));
+                }
+                found
+            };
             let found = match (member, comparison) {
                 (Ok(Member::Everything), _) => {
                     has_star = true;
@@ -103,9 +116,7 @@ fn compare(
                 }
                 (Ok(Member::Tag { is_weak: true, .. }), Comparison::Strong) => None,
                 (Ok(Member::Tag { opaque, .. }), Comparison::Strong) => find(opaque),
-                (Ok(Member::Tag { opaque, .. }), Comparison::Weak) => {
-                    find(opaque).or_else(|| find(mended(opaque)))
-                }
+                (Ok(Member::Tag { opaque, .. }), Comparison::Weak) => find_weakly(opaque),
                 (Err(Malformed), _) => return Listed::Others,
             };
             best = best.into_iter().chain(found).min();
@@ -121,8 +132,13 @@ fn compare(
             }
         }
         Some(best) => Listed::Current(best),
-        None => Listed::Others,
+        None => same.map_or(Listed::Others, Listed::SameContent),
     }
+}
+
+fn same_content(current: &Validators<'_>, opaque: &[u8]) -> Option<EntityTag> {
+    let content = current.content?;
+    EntityTag::parse(opaque).filter(|tag| tag.is_same_content(&content))
 }
 
 /// The tags that `If-None-Match` lists, each without its quotes.
@@ -208,7 +224,7 @@ mod tests {
         for (name, value) in given {
             fields.append(name, value.parse().unwrap());
         }
-        let current = Validators { tags: &TAGS, last_modified: modified };
+        let current = Validators { tags: &TAGS, last_modified: modified, content: None };
         assert_eq!(evaluate(method, &fields, &current), expected, "{method} {given:?}");
     }
 
@@ -249,7 +265,7 @@ mod tests {
     fn without_a_date_no_date_holds() {
         let mut fields = HeaderMap::new();
         fields.insert(header::IF_MODIFIED_SINCE, "Thu, 05 Mar 2026 08:30:00 GMT".parse().unwrap());
-        let current = Validators { tags: &TAGS, last_modified: None };
+        let current = Validators { tags: &TAGS, last_modified: None, content: None };
         assert_eq!(evaluate(&Method::GET, &fields, &current), Outcome::Proceed);
     }
 
@@ -260,7 +276,7 @@ mod tests {
             let names = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
             for name in names {
                 let fields = HeaderMap::from_iter([(name, value.clone())]);
-                evaluate(&Method::GET, &fields, &Validators { tags: &TAGS, last_modified: None });
+                evaluate(&Method::GET, &fields, &Validators { tags: &TAGS, last_modified: None, content: None });
             }
         }
     }

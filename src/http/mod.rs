@@ -233,10 +233,19 @@ async fn answer<B>(
     for (tag, coding) in tags.iter_mut().zip(&*codings) {
         *tag = edition.tag(*coding);
     }
-    let current = Validators { tags: &tags[..codings.len()], last_modified };
+    // What is coded is of no use to a client that takes no coding: it gets the document in a form it can read (V30).
+    let takes_codings = codings.iter().any(|coding| *coding != Coding::Identity);
+    let content = takes_codings.then(|| edition.content());
+    let current = Validators { tags: &tags[..codings.len()], last_modified, content };
     match evaluate(request.method(), request.headers(), &current) {
         Outcome::NotModified(nth) => {
             let fields = edition.unchanged(codings[nth]).cloned().unwrap_or_default();
+            Ok(with(StatusCode::NOT_MODIFIED, fields, Bytes::new()))
+        }
+        Outcome::NotModifiedAs(tag) => {
+            let mut fields = edition.unchanged(*preferred).cloned().unwrap_or_default();
+            let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
+            fields.insert(header::ETAG, tag);
             Ok(with(StatusCode::NOT_MODIFIED, fields, Bytes::new()))
         }
         Outcome::PreconditionFailed => Err(Problem::Precondition),

@@ -1,6 +1,9 @@
 //! Making editions: what is read from the store, written as a document, and coded.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use crate::{
     article::{Revision, Span},
@@ -33,7 +36,15 @@ impl Publisher {
         };
         let document = document.clone();
         let edition = Arc::new(edition);
-        let kept = Kept { document, marks, edition, uses: AtomicU64::new(0), idle: 0 };
+        let kept = Kept {
+            document,
+            marks,
+            edition,
+            uses: AtomicU64::new(0),
+            idle: 0,
+            made: self.rounds.load(Ordering::Relaxed),
+            is_recoded: false,
+        };
         Ok((kept, head))
     }
 

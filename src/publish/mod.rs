@@ -5,8 +5,10 @@
 
 mod document;
 mod make;
+mod recode;
 
 pub use document::Document;
+pub use recode::Recoding;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -79,6 +81,10 @@ struct Kept {
     uses: AtomicU64,
     /// How often in a row it has been made anew without being asked for in between.
     idle: u32,
+    /// In which round it was made.
+    made: u64,
+    /// Whether it has been coded again with more effort.
+    is_recoded: bool,
 }
 
 /// A delta: of which edition, in which coding, with how many entries.
@@ -115,6 +121,8 @@ pub struct Publisher {
     categories: RwLock<BTreeMap<Slug, Category>>,
     /// The newest write that has been acted on.
     seen: AtomicU64,
+    /// How often this has looked for writes.
+    rounds: AtomicU64,
     /// Held by whoever makes an archive.
     archivist: tokio::sync::Mutex<()>,
 }
@@ -138,6 +146,7 @@ impl Publisher {
             deltas: Cache::with_weighter(items, memory_bytes / DELTAS, Weight),
             categories: RwLock::default(),
             seen: AtomicU64::new(store.head().await?.0),
+            rounds: AtomicU64::new(0),
             archivist: tokio::sync::Mutex::default(),
             store,
             catalogue,
@@ -262,9 +271,12 @@ impl Publisher {
         let _ = self.cache.replace(kept.document.path(), kept, false);
     }
 
-    /// Follows the store for ever: publishes what falls due, and makes editions anew that a write has touched.
+    /// Follows the store for ever: publishes what falls due, makes editions anew that a write has touched, and codes
+    /// those again that stay.
     pub async fn follow(&self, clock: impl Fn() -> DateTime<Utc>) {
+        let mut recoding = Recoding::default();
         loop {
+            self.recode(&mut recoding);
             if let Err(error) = self.round(&clock).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -289,6 +301,7 @@ impl Publisher {
     /// One round: publishes what is due, then makes those editions in memory anew that writes have touched since the
     /// last round, the most used first. Says when the next article falls due, if one does.
     pub async fn refresh(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.rounds.fetch_add(1, Ordering::Relaxed);
         let due = self.store.release(now).await?;
         let seen = Revision(self.seen.load(Ordering::SeqCst));
         let moved = self.store.moved(seen).await?;

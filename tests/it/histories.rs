@@ -374,7 +374,7 @@ async fn open(store: &Arc<SqliteStore>, variant: u64, second: i64) -> Publisher 
     Publisher::open(store, config.catalogue, 1_000_000, at(second)).await.unwrap()
 }
 
-fn decoded(fields: &HeaderMap, body: &[u8]) -> Vec<u8> {
+pub(crate) fn decoded(fields: &HeaderMap, body: &[u8]) -> Vec<u8> {
     const MOST: usize = 1 << 20;
     match fields.get("content-encoding").map(|value| value.to_str().unwrap()) {
         None => body.to_vec(),

@@ -15,6 +15,7 @@ mod layers;
 mod outage;
 mod pages;
 mod property;
+mod recode;
 mod samples;
 mod store;
 #[path = "../support/mod.rs"]
