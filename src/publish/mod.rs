@@ -41,8 +41,11 @@ const RESPITE: Duration = Duration::from_secs(1);
 const DELTAS: u64 = 16;
 /// An edition that has been made anew so often without being asked for is dropped instead.
 const MAX_IDLE: u32 = 30;
-/// Least time between two rounds of making editions anew, so that a burst of writes makes few.
-const ROUND: Duration = Duration::from_millis(250);
+/// A store releases some at a time; so often in one round.
+const MAX_RELEASES: usize = 100;
+/// Least time from one round of making editions anew to the next: a burst of writes makes one edition a second, and a
+/// write after a quiet second is seen at once.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Why there is no edition.
 #[derive(Debug, thiserror::Error)]
@@ -289,12 +292,16 @@ impl Publisher {
 
     async fn round(&self, clock: &impl Fn() -> DateTime<Utc>) -> Result<(), StoreError> {
         let now = clock();
+        let begun = tokio::time::Instant::now();
+        let before = self.seen.load(Ordering::SeqCst);
         let due = self.refresh(now).await?;
-        tokio::time::sleep(ROUND).await;
+        let seen = self.seen.load(Ordering::SeqCst);
+        if seen != before {
+            tokio::time::sleep_until(begun + ROUND).await;
+        }
         // Capped: a clock that is set, or a machine that slept, moves the time that is left.
         let left = due.map_or(RESPITE, |due| (due - now).to_std().unwrap_or_default().min(RESPITE));
-        let seen = Revision(self.seen.load(Ordering::SeqCst));
-        let changed = tokio::time::timeout(left.saturating_sub(ROUND), self.store.changed(seen));
+        let changed = tokio::time::timeout(left, self.store.changed(Revision(seen)));
         changed.await.map_or(Ok(()), |changed| changed.map(drop))
     }
 
@@ -302,7 +309,13 @@ impl Publisher {
     /// last round, the most used first. Says when the next article falls due, if one does.
     pub async fn refresh(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.rounds.fetch_add(1, Ordering::Relaxed);
-        let due = self.store.release(now).await?;
+        let mut due = self.store.release(now).await?;
+        for _ in 0..MAX_RELEASES {
+            if due.is_none_or(|due| due > now) {
+                break;
+            }
+            due = self.store.release(now).await?;
+        }
         let seen = Revision(self.seen.load(Ordering::SeqCst));
         let moved = self.store.moved(seen).await?;
         let touched: HashSet<&Facet> = moved.facets.iter().collect();

@@ -15,7 +15,7 @@ mod layers;
 mod outage;
 mod pages;
 mod property;
-mod recode;
+mod rebuild;
 mod samples;
 mod store;
 #[path = "../support/mod.rs"]

@@ -1,8 +1,14 @@
-//! Better codings, later: smaller for those who come, and no download for those who have the document.
+//! Rebuilding off the path: few editions however many writes; better codings later, which cost nobody a download.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use courant::publish::{Publisher, Recoding};
+use courant::{
+    publish::{Publisher, Recoding},
+    store::Store,
+};
 use http_body_util::BodyExt;
 
 use crate::{
@@ -115,4 +121,29 @@ async fn a_change_that_comes_meanwhile_wins() {
     }
     assert!(recoding.is_idle());
     assert_eq!(tag(&publisher, "gzip").await, newer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_writes_makes_an_edition_a_second() {
+    let (home, publisher) = home().await;
+    let follower = tokio::spawn({
+        let publisher = std::sync::Arc::clone(&publisher);
+        async move { publisher.follow(|| at(100)).await }
+    });
+    let begun = Instant::now();
+    let (mut tags, mut count) = (BTreeSet::new(), 0);
+    while begun.elapsed() < Duration::from_millis(2_500) {
+        count += 1;
+        home.publish(vec![submission(&format!("b{count}"), 1)], 10).await;
+        tags.insert(publisher.cached(PATH).unwrap().revision());
+    }
+    // The one before the burst, one at once, and one for each second.
+    assert!((2..=4).contains(&tags.len()), "{count} writes, {} editions", tags.len());
+    let newest = home.store.head().await.unwrap();
+    let deadline = begun + Duration::from_secs(30);
+    while publisher.cached(PATH).unwrap().revision() < newest {
+        assert!(Instant::now() < deadline, "the last write of a burst is not published");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    follower.abort();
 }
