@@ -60,7 +60,8 @@ fn is_newer(current: &Validators<'_>, date: DateTime<Utc>) -> bool {
 
 /// The date of a field that is there once and holds one (H-52, H-57).
 fn date(fields: &HeaderMap, name: HeaderName) -> Option<DateTime<Utc>> {
-    let mut lines = fields.get_all(name).iter();
+    let all = fields.get_all(name);
+    let mut lines = all.iter();
     let value = lines.next().filter(|_| lines.next().is_none())?.to_str().ok()?;
     // A leap second is legal, and is the second before it to a clock that has none.
     let value = value.replace(":60 ", ":59 ");
@@ -94,14 +95,21 @@ fn compare(
     current: &Validators<'_>,
     comparison: Comparison,
 ) -> Listed {
+    let all = fields.get_all(name);
+    let mut lines = all.iter();
+    let Some(first) = lines.next() else { return Listed::Nothing };
+    // Most clients send the one tag that they got, as they got it; the tags compared with hold no quotes.
+    let quoted = first.as_bytes().strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let find = |opaque| current.tags.iter().position(|known| known.as_bytes() == opaque);
+    if let (Some(nth), None) = (quoted.and_then(find), lines.next()) {
+        return Listed::Current(nth);
+    }
     let mut best: Option<usize> = None;
     let mut same = None;
-    let (mut is_there, mut has_star, mut members) = (false, false, 0_usize);
-    for line in fields.get_all(name) {
-        is_there = true;
+    let (mut has_star, mut members) = (false, 0_usize);
+    for line in &all {
         for member in List(line.as_bytes()) {
             members += 1;
-            let find = |opaque| current.tags.iter().position(|known| known.as_bytes() == opaque);
             let mut find_weakly = |opaque| {
                 let found = find(opaque).or_else(|| find(mended(opaque)));
                 if found.is_none() {
@@ -123,7 +131,6 @@ fn compare(
         }
     }
     match best {
-        _ if !is_there => Listed::Nothing,
         _ if has_star => {
             if members == 1 {
                 Listed::Everything

@@ -134,12 +134,12 @@ fn check_bounds<B>(limits: &Limits, request: &Request<B>) -> Result<(), Problem>
     {
         return Err(Problem::Malformed("A request names its host once (RFC 9112 section 3.2)."));
     }
+    if limits.hosts.is_empty() {
+        return Ok(());
+    }
     let named = uri.host().or_else(|| host.and_then(|host| host.to_str().ok()).map(without_port));
     let is_served = |named: &str| limits.hosts.iter().any(|host| host.eq_ignore_ascii_case(named));
-    if !limits.hosts.is_empty() && named.is_some_and(|named| !is_served(named)) {
-        return Err(Problem::Host);
-    }
-    Ok(())
+    if named.is_some_and(|named| !is_served(named)) { Err(Problem::Host) } else { Ok(()) }
 }
 
 fn without_port(host: &str) -> &str {
