@@ -24,6 +24,9 @@ pub enum Outcome {
 ///
 /// `current` has at least one tag.
 pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -> Outcome {
+    if !is_conditional(fields) {
+        return Outcome::Proceed;
+    }
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match compare(fields, header::IF_MATCH, current, Comparison::Strong) {
         Listed::Nothing
@@ -52,6 +55,17 @@ pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -
         Some(_) => Outcome::PreconditionFailed,
         None => Outcome::Proceed,
     }
+}
+
+/// Whether there are preconditions at all: one look at a handful of fields costs less than four searches.
+fn is_conditional(fields: &HeaderMap) -> bool {
+    const CONDITIONS: [HeaderName; 4] = [
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_MATCH,
+        header::IF_UNMODIFIED_SINCE,
+    ];
+    fields.keys().any(|name| CONDITIONS.contains(name))
 }
 
 fn is_newer(current: &Validators<'_>, date: DateTime<Utc>) -> bool {

@@ -34,9 +34,9 @@ pub fn codings(fields: &HeaderMap) -> Codings {
         (None, Coding::Identity) => 1,
         (None, Coding::Brotli | Coding::Zstd | Coding::Gzip) => 0,
     };
-    let mut list = Coding::ALL;
-    list.sort_by_key(|coding| std::cmp::Reverse(weigh(*coding)));
-    list.into_iter().filter(|coding| weigh(*coding) > 0).collect()
+    let mut list = Coding::ALL.map(|coding| (weigh(coding), coding));
+    list.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    list.into_iter().filter(|(weight, _)| *weight > 0).map(|(_, coding)| coding).collect()
 }
 
 /// The format that `Accept` likes best of those offered, the first at equal liking; `None` when it takes none (H-93).
