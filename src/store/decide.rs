@@ -57,6 +57,11 @@ impl Row {
     pub(super) fn facets(&self) -> BTreeSet<Facet> {
         if self.state == State::Live { self.story.facets() } else { BTreeSet::new() }
     }
+
+    /// Whether no selection tells the two apart. A facet stands for all varieties of a language, a selection may not.
+    pub(super) fn is_filed_as(&self, other: &Self) -> bool {
+        self.facets() == other.facets() && self.story.language == other.story.language
+    }
 }
 
 /// What has to be written.
@@ -191,6 +196,7 @@ pub(super) fn touch(old: Option<&Row>, new: &Row) -> Touch {
     let before = old.map(Row::facets).unwrap_or_default();
     let after = new.facets();
     let shrinks = old.is_some_and(|old| new.published < old.published || new.bytes < old.bytes);
-    let raises_floor = !before.is_empty() && (before != after || shrinks);
+    let is_refiled = old.is_some_and(|old| !new.is_filed_as(old));
+    let raises_floor = !before.is_empty() && (is_refiled || shrinks);
     Touch { facets: &before | &after, raises_floor }
 }

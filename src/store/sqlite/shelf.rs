@@ -1,7 +1,7 @@
 //! The shelf: the places that articles take under each facet, one after the other, and that archives are runs of.
 //!
-//! Places only ever grow. An article that goes leaves its place empty, and one that changes significantly leaves it for
-//! the next free one, so that an archive loses what goes and nothing ever comes into it.
+//! Places only ever grow. An article that goes leaves its place empty, and one that is filed otherwise or
+//! changes significantly leaves it for the next free one, so that an archive loses what goes and nothing ever comes into it.
 
 use std::{
     cmp::Reverse,
@@ -30,19 +30,31 @@ pub(super) struct Arrivals(HashMap<i64, Arrival>);
 struct Arrival {
     published: i64,
     id: String,
-    /// Whether it only moves there to another place.
-    facets: BTreeMap<Facet, bool>,
+    facets: BTreeMap<Facet, Coming>,
+}
+
+/// Why an article takes a place under a facet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Coming {
+    /// It was under it already, and is filed otherwise now: a feed that left it out may hold it from now on.
+    Refiled,
+    /// It was under it already, and readers should see it again.
+    Again,
+    /// It was not under it.
+    New,
 }
 
 impl Arrivals {
     /// An article comes under a facet.
     pub(super) fn come(&mut self, key: i64, row: &Row, facet: Facet) {
-        self.arrival(key, row).facets.insert(facet, false);
+        self.arrival(key, row).facets.insert(facet, Coming::New);
     }
 
-    /// An article under a facet has changed so much that readers should see it again.
-    pub(super) fn come_again(&mut self, key: i64, row: &Row, facet: Facet) {
-        self.arrival(key, row).facets.entry(facet).or_insert(true);
+    /// An article under a facet is filed otherwise, or has changed so much that readers should see it again.
+    pub(super) fn come_again(&mut self, key: i64, row: &Row, facet: Facet, is_seen_again: bool) {
+        let coming = if is_seen_again { Coming::Again } else { Coming::Refiled };
+        let known = self.arrival(key, row).facets.entry(facet).or_insert(coming);
+        *known = coming.max(*known);
     }
 
     fn arrival(&mut self, key: i64, row: &Row) -> &mut Arrival {
@@ -62,7 +74,7 @@ impl Arrivals {
         now: Revision,
     ) -> Result<()> {
         let came = self.0.get_mut(&key).and_then(|arrival| arrival.facets.remove(facet));
-        if came == Some(false) {
+        if came == Some(Coming::New) {
             return Ok(());
         }
         let mut delete = transaction.prepare_cached(
@@ -87,13 +99,13 @@ impl Arrivals {
         let mut counts = HashMap::new();
         for (key, Arrival { published, id, facets }) in arrivals {
             *shelved += 1;
-            for (facet, again) in facets {
+            for (facet, coming) in facets {
                 let count = match counts.get(&facet) {
                     Some(count) => *count,
                     None => places(transaction, std::slice::from_ref(&facet))?,
                 };
                 let place = count + 1;
-                if again {
+                if coming != Coming::New {
                     let mut select = transaction.prepare_cached(
                         "SELECT shelved FROM filing WHERE facet = ? AND published = ? AND id = ?",
                     )?;
@@ -107,7 +119,7 @@ impl Arrivals {
                 let mut shelve = transaction.prepare_cached(
                     "INSERT INTO shelf (facet, shelved, place, article, again, revision) VALUES (?, ?, ?, ?, ?, ?)",
                 )?;
-                let facet_name = facet.as_str();
+                let (facet_name, again) = (facet.as_str(), coming == Coming::Again);
                 shelve.execute(params![facet_name, *shelved, place, key, again, number(now)])?;
                 counts.insert(facet, place);
             }
@@ -144,7 +156,7 @@ pub(super) struct Place {
     pub facet: Reverse<usize>,
     /// `None` when it has gone.
     pub article: Option<i64>,
-    /// Whether the article had a place before.
+    /// Whether the article had a place before, and is to be seen again.
     pub again: bool,
     /// The write that took it, or emptied it.
     pub revision: Revision,

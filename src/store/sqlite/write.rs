@@ -86,9 +86,10 @@ impl<'c> Writing<'c> {
         for facet in after.difference(&before) {
             self.arrivals.come(key, row, facet.clone());
         }
-        if kind == ChangeKind::Edited {
+        let is_seen_again = kind == ChangeKind::Edited;
+        if is_seen_again || old.is_some_and(|(_, old)| !row.is_filed_as(old)) {
             for facet in after.intersection(&before) {
-                self.arrivals.come_again(key, row, facet.clone());
+                self.arrivals.come_again(key, row, facet.clone(), is_seen_again);
             }
         }
         if let Some(old) = old {
