@@ -3,13 +3,14 @@
 #![allow(missing_docs, reason = "criterion's macros write functions without")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
+mod support;
+
 use std::{fs, hint::black_box, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use courant::{
-    article::{ArticleId, Story, Submission, When},
-    category::Category,
+    article::Submission,
     config::{self, Config, Overrides},
     edition::{Coding, Effort},
     feed::{Feed, FeedPath},
@@ -18,12 +19,13 @@ use courant::{
     import::Importer,
     publish::Publisher,
     store::{Intake, SqliteStore, Store},
-    text::{Html, Text},
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use http::Request;
 use http_body_util::Empty;
 use tokio::runtime::Runtime;
+
+use support::{story, submission};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -99,9 +101,11 @@ fn codings(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("code");
     group.throughput(Throughput::Bytes(u64::try_from(document.len()).unwrap()));
     for coding in Coding::ALL.into_iter().filter(|coding| *coding != Coding::Identity) {
-        group.bench_function(coding.token(), |bencher| {
-            bencher.iter(|| black_box(coding.encode(black_box(&document), Effort::Quick)));
-        });
+        for (effort, name) in [(Effort::Quick, "quick"), (Effort::Thorough, "thorough")] {
+            group.bench_function(format!("{}, {name}", coding.token()), |bencher| {
+                bencher.iter(|| black_box(coding.encode(black_box(&document), effort)));
+            });
+        }
     }
 }
 
@@ -163,24 +167,9 @@ fn importing(criterion: &mut Criterion) {
     });
 }
 
-fn submission(nth: u32) -> Submission {
-    let text = "All four floors are open to everyone. ".repeat(40);
+fn article(nth: u32) -> Submission {
     let published = now() - chrono::TimeDelta::minutes(i64::from(nth));
-    Submission {
-        id: ArticleId::new(&nth.to_string()).unwrap(),
-        guid: None,
-        published: Some(When::exactly(published)),
-        modified: None,
-        embargo: None,
-        expires: None,
-        is_significant: None,
-        story: Story {
-            title: Text::new(&format!("Article {nth}")),
-            content: Html::from_text(&text),
-            categories: vec![Category::from_label(&format!("category {}", nth % 100)).unwrap()],
-            ..Story::default()
-        },
-    }
+    submission(nth, published, story(nth, &[nth % 100]))
 }
 
 /// One article into a store of many, until it is on disk; and its feed, from the store to bytes in every coding.
@@ -190,7 +179,7 @@ fn publishing(criterion: &mut Criterion) {
     for size in [1_000_u32, 10_000] {
         let home = Home::new();
         runtime.block_on(async {
-            let all: Vec<_> = (1..=size).map(submission).collect();
+            let all: Vec<_> = (1..=size).map(article).collect();
             for batch in all.chunks(1_000) {
                 home.store.upsert(batch.to_vec(), Intake::default(), now()).await.unwrap();
             }
@@ -199,7 +188,7 @@ fn publishing(criterion: &mut Criterion) {
         group.bench_function(format!("one into {size}"), |bencher| {
             bencher.iter(|| {
                 nth += 1;
-                let batch = vec![submission(nth)];
+                let batch = vec![article(nth)];
                 runtime.block_on(home.store.upsert(batch, Intake::default(), now())).unwrap()
             });
         });

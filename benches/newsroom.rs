@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
+mod support;
+
 use std::{
     fs,
     num::NonZeroU16,
@@ -19,7 +21,7 @@ use std::{
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use courant::{
-    article::{ArticleId, Story, Submission, When, Window},
+    article::{ArticleId, Story, Submission, Window},
     category::{Facet, Selection},
     config::{self, Config, Overrides},
     edition::{Coding, Edition, Effort},
@@ -33,9 +35,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper::body::Body as _;
 
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use support::{Dice, submission};
 
 const DAYS: u32 = 30;
 /// A day in quarters of an hour.
@@ -100,18 +100,6 @@ struct Sum {
     file_bytes: u64,
 }
 
-/// Xorshift: the same month each time.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % sides
-    }
-}
-
 fn start() -> DateTime<Utc> {
     "2026-12-01T00:00:00Z".parse().unwrap()
 }
@@ -151,32 +139,23 @@ struct Newsroom {
 }
 
 impl Newsroom {
-    fn submission(&self, nth: u32, published: DateTime<Utc>, title: &str) -> Submission {
+    fn article(&self, nth: u32, published: DateTime<Utc>, title: &str) -> Submission {
         let mut story = self.stories[nth as usize % self.stories.len()].clone();
         story.title = Text::new(&format!("{title}{}", story.title));
         story.url = format!("https://www.example.com/{nth}.html").parse().ok();
-        Submission {
-            id: ArticleId::new(&nth.to_string()).unwrap(),
-            guid: None,
-            published: Some(When::exactly(published)),
-            modified: None,
-            embargo: None,
-            expires: None,
-            is_significant: Some(true),
-            story,
-        }
+        submission(nth, published, story)
     }
 
     async fn publish(&mut self, now: DateTime<Utc>) {
         self.count += 1;
-        let new = self.submission(self.count, now, "");
+        let new = self.article(self.count, now, "");
         self.store.upsert(vec![new], Intake::default(), now).await.unwrap();
     }
 
     /// One of the newest is corrected.
     async fn edit(&mut self, now: DateTime<Utc>) {
         let nth = self.count - self.dice.roll(20.min(self.count));
-        let edited = self.submission(nth, now, "* ");
+        let edited = self.article(nth, now, "* ");
         self.store.upsert(vec![edited], Intake::default(), now).await.unwrap();
     }
 

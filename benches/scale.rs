@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tables are what it is for")]
 
+mod support;
+
 use std::{
     fs,
     path::Path,
@@ -15,21 +17,17 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use courant::{
-    article::{ArticleId, Story, Submission, When},
-    category::Category,
+    article::Submission,
     config::{self, Overrides},
     edition::Coding,
     feed::FeedPath,
     format::Format,
     publish::{Document, Publisher},
     store::{Intake, SqliteStore, Store},
-    text::{Html, Text},
 };
 use tokio::runtime::Runtime;
 
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use support::{Dice, label, story, submission};
 
 /// Articles in one write of the filling, as in an import.
 const BATCH: u32 = 4_000;
@@ -43,44 +41,11 @@ fn now() -> DateTime<Utc> {
     "2026-12-01T12:00:00Z".parse().unwrap()
 }
 
-/// Xorshift: the same walk each time.
-struct Dice(u32);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0 % sides
-    }
-}
-
-fn label(nth: u32) -> String {
-    format!("category-{nth}")
-}
-
-/// The nth article, 1.5 KB of text, in two of the categories, a minute after the one before.
-fn submission(nth: u32, categories: u32) -> Submission {
+/// The nth article, a minute after the one before, in two of the categories.
+fn article(nth: u32, categories: u32) -> Submission {
     let published = now() - TimeDelta::days(3_000) + TimeDelta::minutes(i64::from(nth));
     let other = nth.wrapping_mul(2_654_435_761) % categories;
-    Submission {
-        id: ArticleId::new(&nth.to_string()).unwrap(),
-        guid: None,
-        published: Some(When::exactly(published)),
-        modified: None,
-        embargo: None,
-        expires: None,
-        is_significant: None,
-        story: Story {
-            url: format!("https://www.example.com/articles/{nth}.html").parse().ok(),
-            title: Text::new(&format!("Article {nth}")),
-            content: Html::from_text(&"All four floors are open to everyone. ".repeat(40)),
-            categories: [nth % categories, other]
-                .map(|nth| Category::from_label(&label(nth)).unwrap())
-                .into(),
-            ..Story::default()
-        },
-    }
+    submission(nth, published, story(nth, &[nth % categories, other]))
 }
 
 struct Home {
@@ -98,7 +63,7 @@ impl Home {
         let mut taking = Duration::ZERO;
         for first in (0..articles).step_by(BATCH as usize) {
             let last = articles.min(first + BATCH);
-            let batch = (first..last).map(|nth| submission(nth, categories)).collect();
+            let batch = (first..last).map(|nth| article(nth, categories)).collect();
             let begin = Instant::now();
             runtime.block_on(store.upsert(batch, Intake::default(), now())).unwrap();
             taking += begin.elapsed();
@@ -136,7 +101,7 @@ fn quantiles(mut times: Vec<Duration>) -> (f64, f64) {
 
 fn publication(runtime: &Runtime, home: &mut Home) -> (f64, f64) {
     let times = (0..SAMPLES).map(|_| {
-        let batch = vec![submission(home.articles, home.categories)];
+        let batch = vec![article(home.articles, home.categories)];
         home.articles += 1;
         let begin = Instant::now();
         runtime.block_on(home.store.upsert(batch, Intake::default(), now())).unwrap();
@@ -192,7 +157,7 @@ fn walk(runtime: &Runtime, home: &mut Home, budget_megabytes: u64, polls: u32) {
             runtime.block_on(publisher.edition(&document)).unwrap();
         }
         if nth % 500 == 0 {
-            let batch = vec![submission(home.articles, home.categories)];
+            let batch = vec![article(home.articles, home.categories)];
             home.articles += 1;
             runtime.block_on(home.store.upsert(batch, Intake::default(), now())).unwrap();
             runtime.block_on(publisher.refresh(now())).unwrap();

