@@ -229,6 +229,11 @@ impl Facet {
         Self(format!("language/{}", language.primary()))
     }
 
+    /// The articles with something to hear or see.
+    pub fn episodes() -> Self {
+        Self("episodes".to_owned())
+    }
+
     /// What `feeds.toml` says of the feed at this path.
     pub fn feed(path: &str) -> Self {
         Self(format!("feed/{path}"))
@@ -273,6 +278,9 @@ pub struct Selection {
     pub authors: BTreeSet<Text>,
     /// In this language or a variety of it.
     pub language: Option<Language>,
+    /// With something to hear or see.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_episodes: bool,
 }
 
 impl Selection {
@@ -283,6 +291,9 @@ impl Selection {
         }
         if !self.any_of.is_empty() {
             return self.any_of.iter().map(Facet::category).collect();
+        }
+        if self.only_episodes {
+            return vec![Facet::episodes()];
         }
         match &self.language {
             Some(language) => vec![Facet::language(language)],

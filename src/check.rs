@@ -1,11 +1,11 @@
 //! What would trouble a reader of a feed: the thirty common mistakes, as far as a document shows them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
 use crate::{
-    feed::{Entry, Feed, Site},
+    feed::{Entry, Feed, Show, ShowKind, Site},
     format::Format,
 };
 
@@ -98,9 +98,80 @@ pub fn feed(feed: &Feed) -> Vec<Finding> {
         });
     }
     findings.extend(repeated_updates(feed));
+    if let Some(show) = &feed.spec.show {
+        findings.extend(self::show(feed, show));
+    }
     findings.extend(feed.entries().flat_map(|entry| article(&entry)));
     findings
 }
+
+/// What podcast directories would refuse, or warn of.
+fn show(feed: &Feed, show: &Show) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut note = |severity, place: String, rule, problem: String| {
+        findings.push(Finding { severity, place, problem, rule });
+    };
+    let place = feed.spec.path.to_string();
+    if show.categories.is_empty() {
+        let problem = "a show without a category; directories refuse it".to_owned();
+        note(Severity::Error, place.clone(), "P-8", problem);
+    }
+    if show.owner.is_none() {
+        let problem = "a show without an `owner`: Apple and Spotify ask by mail whose it is";
+        note(Severity::Warning, place.clone(), "P-2", problem.to_owned());
+    }
+    let address = feed.spec.address(Format::Rss.extension());
+    if !address.is_ascii() || address.contains('%') {
+        let problem = "directories want addresses in ASCII; give the show another `name`";
+        note(Severity::Warning, place, "P-4", problem.to_owned());
+    }
+    let mut known = HashMap::new();
+    for entry in feed.entries() {
+        let Some(media) = entry.story().media() else { continue };
+        let article = &entry.article().id;
+        let mut note = |severity, rule, problem: String| {
+            note(severity, format!("article `{article}`"), rule, problem);
+        };
+        if let Some(other) = known.insert(media.url.clone(), article) {
+            let problem = format!("the same sound as article `{other}`; apps leave one out");
+            note(Severity::Error, "P-4", problem);
+        }
+        if media.bytes.is_none_or(|bytes| bytes == 0) {
+            let problem = "an episode without `size_in_bytes`; `courant media probe` finds it out";
+            note(Severity::Error, "P-11", problem.to_owned());
+        }
+        let episode = entry.story().episode.as_deref();
+        let seconds = episode.and_then(|episode| episode.seconds).or(media.seconds);
+        if seconds.is_none() {
+            let problem = "an episode without a duration; `courant media probe` finds it out";
+            note(Severity::Warning, "P-7", problem.to_owned());
+        }
+        if media.url.scheme() != "https" {
+            let problem = "a sound at an http address; apps do not load it";
+            note(Severity::Warning, "P-12", problem.to_owned());
+        }
+        if show.kind == ShowKind::Serial && episode.and_then(|e| e.number).is_none() {
+            let problem = "an episode of a serial without a `number`";
+            note(Severity::Error, "P-2", problem.to_owned());
+        }
+        if !TAKEN.contains(&media.mime_type.as_str()) {
+            let problem = format!("`{}` is a type that Apple does not take", media.mime_type);
+            note(Severity::Warning, "P-10", problem);
+        }
+    }
+    findings
+}
+
+/// P-10.
+const TAKEN: [&str; 7] = [
+    "audio/mpeg",
+    "audio/x-m4a",
+    "audio/m4a",
+    "audio/mp4",
+    "video/mp4",
+    "video/x-m4v",
+    "video/quicktime",
+];
 
 /// Readers that sort by date cannot.
 fn repeated_updates(feed: &Feed) -> Option<Finding> {

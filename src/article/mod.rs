@@ -1,14 +1,23 @@
 //! What a publisher keeps: articles, and the changes to them.
 
+mod episode;
 mod span;
 mod submission;
 mod window;
 
+pub use episode::{
+    AlternateEnclosure, Chapter, Chapters, Content, Episode, EpisodeKind, Location, Moment,
+    Participant, Soundbite, Transcript,
+};
 pub use span::{Part, Span, SpanError};
 pub use submission::{Precision, Submission, When};
 pub use window::{Fill, Window};
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -49,6 +58,33 @@ impl ArticleId {
     /// The key.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// As a segment of an address, in characters that nothing on the way rewrites: `~` and two hexadecimal digits stand
+    /// for each byte of any other.
+    pub fn segment(&self) -> String {
+        let mut segment = String::with_capacity(self.0.len());
+        for byte in self.0.bytes() {
+            if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+                segment.push(char::from(byte));
+            } else {
+                let _ = write!(segment, "~{byte:02X}");
+            }
+        }
+        segment
+    }
+
+    /// The key that [`Self::segment`] wrote; `None` for what it never writes.
+    pub fn from_segment(segment: &str) -> Option<Self> {
+        let mut parts = segment.split('~');
+        let mut bytes = parts.next()?.as_bytes().to_vec();
+        for part in parts {
+            let (code, rest) = part.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(code, 16).ok()?);
+            bytes.extend_from_slice(rest.as_bytes());
+        }
+        let id = Self::new(&String::from_utf8(bytes).ok()?)?;
+        (id.segment() == segment).then_some(id)
     }
 }
 
@@ -152,6 +188,13 @@ pub struct Attachment {
     pub seconds: Option<u64>,
 }
 
+impl Attachment {
+    /// Whether it can be heard or seen.
+    pub fn plays(&self) -> bool {
+        ["audio/", "video/"].iter().any(|kind| self.mime_type.as_str().starts_with(kind))
+    }
+}
+
 /// What an article says, apart from who it is and when it was published. Equal stories give equal bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Story {
@@ -203,6 +246,9 @@ pub struct Story {
     /// In the publisher's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
+    /// What it says of itself as an episode of a show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<Box<Episode>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -216,7 +262,19 @@ impl Story {
         let categories = self.categories.iter().map(|category| Facet::category(&category.slug));
         let authors = self.authors.iter().map(|author| Facet::author(&author.name));
         let language = self.language.iter().map(Facet::language);
-        [Facet::all()].into_iter().chain(categories).chain(authors).chain(language).collect()
+        let episodes = self.media().is_some().then(Facet::episodes);
+        let own = [Facet::all()].into_iter().chain(categories);
+        own.chain(authors).chain(language).chain(episodes).collect()
+    }
+
+    /// The file that makes it an episode: the first that can be heard or seen.
+    pub fn media(&self) -> Option<&Attachment> {
+        self.attachments.iter().find(|attachment| attachment.plays())
+    }
+
+    /// Size of what is kept with it but not part of a feed, in bytes.
+    pub fn inline_bytes(&self) -> usize {
+        self.episode.as_ref().map_or(0, |episode| episode.inline_bytes())
     }
 
     /// Whether a feed that makes this selection holds it.
@@ -228,6 +286,7 @@ impl Story {
             && !filed(&selection.none_of)
             && (selection.authors.is_empty() || written())
             && selection.language.as_ref().is_none_or(speaks)
+            && (!selection.only_episodes || self.media().is_some())
     }
 }
 
@@ -244,7 +303,7 @@ pub struct Article {
     pub updated: DateTime<Utc>,
     /// The write that made it what it is.
     pub revision: Revision,
-    /// Size of its text in the store, in bytes.
+    /// Size of its text in the store, in bytes, without what feeds do not hold.
     pub bytes: u32,
     /// What it says.
     pub story: Story,
@@ -333,4 +392,23 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Commit time.
     pub at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_a_segment_and_back() {
+        for (key, segment) in
+            [("2026-0412", "2026-0412"), ("a/b c.d~e", "a~2Fb~20c~2Ed~7Ee"), ("头", "~E5~A4~B4")]
+        {
+            let id = ArticleId::new(key).unwrap();
+            assert_eq!(id.segment(), segment);
+            assert_eq!(ArticleId::from_segment(segment), Some(id));
+        }
+        for odd in ["", "~", "~E5", "~zz", "~61", "a/b", "~e5~a4~b4", "~E5~A4~B"] {
+            assert_eq!(ArticleId::from_segment(odd), None, "{odd}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
     category::{Category, Selection, Slug},
     config::{
         section::{Keys, Section, Span, listed},
+        show,
         value::{self, Mistake},
     },
     feed::{Catalogue, Contact, Defaults, FeedPath, FeedSpec, Logo, Site},
@@ -23,9 +24,16 @@ use crate::{
 
 /// Names that no feed can have: the service answers there itself, or will one day.
 pub const RESERVED: &[&str] = &[
-    "category", "favicon", "feeds", "healthz", "icon", "index", "log", "metrics", "readyz",
-    "robots", "sitemap", "style", "websub",
+    "category", "episodes", "favicon", "feeds", "healthz", "icon", "index", "log", "media",
+    "metrics", "partner", "readyz", "robots", "sitemap", "style", "websub",
 ];
+
+/// How far back a show goes, unless it says otherwise.
+const WHOLE_SHOW: Window = Window {
+    count: NonZeroU16::new(1_000).expect("1,000 is not zero"),
+    hours: None,
+    bytes: NonZeroU32::new(4_000_000).expect("4,000,000 is not zero"),
+};
 
 pub(super) const SITE: Keys = Keys {
     required: &["title", "url", "tag"],
@@ -79,6 +87,7 @@ pub(super) const FEED: Keys = Keys {
         "text",
         "pictures",
         "ttl_minutes",
+        "show",
     ],
 };
 
@@ -133,7 +142,7 @@ fn common(section: &Section<'_>, base: Url, labels: BTreeMap<Slug, Text>) -> Sit
     }
 }
 
-fn contact(section: &Section<'_>) -> Option<Contact> {
+pub(super) fn contact(section: &Section<'_>) -> Option<Contact> {
     let name = section.parse("name", value::text);
     let email = section.parse("email", value::email);
     Some(Contact { name: name?, email: email? })
@@ -247,8 +256,19 @@ fn named_feed(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Fe
     let title = section.parse("title", value::text).unwrap_or_default();
     let description = section.parse("description", value::text);
     let home = section.parse("home", value::url);
-    let selection = selection(section, catalogue);
-    let look = look(section, &catalogue.defaults);
+    let mut selection = selection(section, catalogue);
+    let show = show::show(&section.section("show", &show::SHOW), &site.base);
+    selection.only_episodes = show.is_some();
+    let usual = &catalogue.defaults;
+    let look = match &show {
+        // Podcast apps follow no archives: a show is given whole (P-14).
+        Some(_) => look(section, &Defaults { window: WHOLE_SHOW, ..usual.clone() }),
+        None => look(section, usual),
+    };
+    if let (Some(_), None, None) = (&show, &selection.language, &site.language) {
+        let advice = "add `language = …` here or under `[site]`; directories ask for it";
+        section.note(Mistake::new("a show without a language", advice));
+    }
 
     let name = name?;
     let span = name.span();
@@ -264,6 +284,7 @@ fn named_feed(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Fe
         full_text: look.full_text,
         pictures: look.pictures,
         ttl: look.ttl,
+        show: show.map(Arc::new),
     };
     Some(Spanned::new(span, spec))
 }
@@ -294,6 +315,7 @@ fn selection(section: &Section<'_>, catalogue: &Catalogue) -> Selection {
         none_of: slugs(none_of),
         authors: section.list("authors", value::text).into_iter().collect(),
         language: section.parse("language", value::language),
+        only_episodes: false,
     }
 }
 

@@ -6,6 +6,7 @@ mod catalogue;
 mod error;
 mod section;
 mod server;
+mod show;
 mod value;
 
 pub use catalogue::RESERVED;
@@ -132,7 +133,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 10] = [
+    const SECTIONS: [(&str, &str, &Keys); 19] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -143,6 +144,15 @@ mod tests {
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
+        ("[[feed]]\n[feed.show]", "`[feed.show]`", &show::SHOW),
+        ("[[feed]]\n[feed.show.owner]", "`[feed.show]`", &catalogue::CONTACT),
+        ("[[feed]]\n[[feed.show.funding]]", "`[feed.show]`", &show::FUNDING),
+        ("[[feed]]\n[feed.show.license]", "`[feed.show]`", &show::LICENSE),
+        ("[[feed]]\n[feed.show.trailer]", "`[feed.show]`", &show::TRAILER),
+        ("[[feed]]\n[[feed.show.person]]", "`[feed.show]`", &show::PERSON),
+        ("[[feed]]\n[feed.show.location]", "`[feed.show]`", &show::LOCATION),
+        ("[[feed]]\n[feed.show.frequency]", "`[feed.show]`", &show::FREQUENCY),
+        ("[[feed]]\n[[feed.show.note]]", "`[feed.show]`", &show::NOTE),
     ];
 
     /// Lines 2 to 7 of a file.
@@ -180,8 +190,8 @@ mod tests {
         let catalogue = config.catalogue;
         assert_eq!(catalogue.site.base.as_str(), "http://127.0.0.1:8080/");
         let paths: Vec<_> = catalogue.feeds.iter().map(|spec| spec.path.to_string()).collect();
-        assert_eq!(paths[..4], ["all", "news", "briefs", "category/headlines"]);
-        assert_eq!(paths.len(), 12);
+        assert_eq!(paths[..4], ["all", "news", "briefs", "slow-lane"]);
+        assert_eq!(paths.len(), 13);
 
         let find = |path| catalogue.find(&path).unwrap();
         let headlines = find(FeedPath::Category("headlines".parse().unwrap()));
@@ -266,7 +276,8 @@ mod tests {
                 };
                 assert!(chapter.lines().any(is_row), "{key} of {header} is not in the reference");
                 let given = |line: &str| line.starts_with(&format!("{key} = "));
-                let nested = header.starts_with("[site.") || header.is_empty();
+                let nested =
+                    header.starts_with("[site.") || header.contains(".show.") || header.is_empty();
                 assert!(nested || chapter.lines().any(given), "{key} of {header} has no example");
             }
         }

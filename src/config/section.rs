@@ -86,6 +86,7 @@ pub(super) struct Section<'a> {
     pub(super) report: &'a Report<'a>,
     keys: &'static Keys,
     table: Option<&'a DeTable<'a>>,
+    span: Span,
 }
 
 impl<'a> Section<'a> {
@@ -95,7 +96,7 @@ impl<'a> Section<'a> {
         table: &'a DeTable<'a>,
         keys: &'static Keys,
     ) -> Self {
-        let root = Self { report, keys, table: Some(table) };
+        let root = Self { report, keys, table: Some(table), span: 0..0 };
         for key in root.missing() {
             let place = Place::File;
             let (wrong, advice) = (format!("`[{key}]` is missing"), String::new());
@@ -105,7 +106,7 @@ impl<'a> Section<'a> {
     }
 
     fn new(report: &'a Report<'a>, value: &'a Spanned<DeValue<'a>>, keys: &'static Keys) -> Self {
-        let section = Self { report, keys, table: value.get_ref().as_table() };
+        let section = Self { report, keys, table: value.get_ref().as_table(), span: value.span() };
         for key in section.missing() {
             let advice = format!("add `{key} = …`");
             report.note(value.span(), Mistake::new(format!("`{key}` is missing"), advice));
@@ -134,7 +135,7 @@ impl<'a> Section<'a> {
 
     /// The table under a key, an empty one when there is none.
     pub(super) fn section(&self, key: &str, keys: &'static Keys) -> Section<'a> {
-        let none = Self { report: self.report, keys, table: None };
+        let none = Self { report: self.report, keys, table: None, span: 0..0 };
         let Some(value) = self.value(key) else { return none };
         match value.get_ref() {
             DeValue::Table(_) => return Self::new(self.report, value, keys),
@@ -172,6 +173,16 @@ impl<'a> Section<'a> {
             other => self.report.note(value.span(), Mistake::kind(key, "sections", other)),
         }
         sections
+    }
+
+    /// Whether the file has it.
+    pub(super) fn is_given(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Something is wrong with the section as a whole.
+    pub(super) fn note(&self, mistake: Mistake) {
+        self.report.note(self.span.clone(), mistake);
     }
 
     /// What the text under a key stands for.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use toml::de::DeValue;
 use url::{Host, Url};
@@ -168,6 +168,15 @@ pub(super) fn authority(given: &str) -> Result<String, Mistake> {
         return Err(Mistake::new(wrong, "write for example `example.com,2026`"));
     }
     Ok(given.to_owned())
+}
+
+/// A time to the second, with its offset.
+pub(super) fn instant(given: &str) -> Result<DateTime<Utc>, Mistake> {
+    let instant = DateTime::parse_from_rfc3339(given).map(|instant| instant.to_utc());
+    instant.map_err(|_| {
+        let wrong = format!("`{}` is not a time with its offset", brief(given));
+        Mistake::new(wrong, "write for example `2026-03-05T08:30:00+08:00`")
+    })
 }
 
 /// Where to listen.

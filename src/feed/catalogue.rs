@@ -72,6 +72,7 @@ impl Catalogue {
             full_text: self.defaults.full_text,
             pictures: self.defaults.pictures,
             ttl: self.defaults.ttl,
+            show: None,
         }
     }
 

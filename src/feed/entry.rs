@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use url::Url;
 
 use crate::{
-    article::{Article, Person, Picture, Source, Story},
+    article::{Article, Attachment, Person, Picture, Source, Story},
     category::{Category, Language},
     feed::FeedSpec,
     text::Text,
@@ -134,6 +134,26 @@ impl<'a> Entry<'a> {
     /// The pictures, main one first; none in a feed without pictures.
     pub fn pictures(&self) -> &'a [Picture] {
         if self.spec.pictures { &self.story().pictures } else { &[] }
+    }
+
+    /// The file an RSS item has as its enclosure: in a show, the one that plays.
+    pub fn enclosure(&self) -> Option<&'a Attachment> {
+        let story = self.story();
+        let plays = || story.media().filter(|_| self.spec.show.is_some());
+        plays().or_else(|| story.attachments.first())
+    }
+
+    /// Every file, for formats that take several: the attachments, then the same episode in other files.
+    pub fn files(&self) -> Cow<'a, [Attachment]> {
+        let story = self.story();
+        let others = story.episode.iter().flat_map(|episode| &episode.alternate_enclosures);
+        let mut others = others.filter_map(|other| {
+            let (mime_type, title) = (other.mime_type.clone(), other.title.clone());
+            let url = other.sources.first()?.clone();
+            Some(Attachment { url, mime_type, title, bytes: other.bytes, seconds: None })
+        });
+        let Some(first) = others.next() else { return Cow::Borrowed(&story.attachments) };
+        Cow::Owned(story.attachments.iter().cloned().chain([first]).chain(others).collect())
     }
 
     /// The whole text as an HTML fragment: main picture (M-11), content, other pictures, origin (M-20). `None` in a feed

@@ -3,11 +3,13 @@
 mod catalogue;
 mod entry;
 mod listing;
+mod show;
 mod spec;
 
 pub use catalogue::{Catalogue, Defaults};
 pub use entry::Entry;
 pub use listing::Listing;
+pub use show::{Show, ShowCategory, ShowKind, Trailer};
 pub use spec::{Contact, FeedPath, FeedSpec, Logo, Site, TEMPLATE};
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     article::{Span, Window},
     category::{Category, Language, Selection, Slug},
+    feed::Show,
     text::Text,
 };
 
@@ -144,6 +145,9 @@ pub struct FeedSpec {
     pub pictures: bool,
     /// How long readers may wait before they ask again, in minutes; `max-age` says the same in seconds (H-115).
     pub ttl: NonZeroU16,
+    /// Whether it is a show, and what it says as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub show: Option<Arc<Show>>,
 }
 
 impl FeedSpec {

@@ -16,8 +16,9 @@ use crate::{
     category::Language,
     feed::{Entry, Feed, FeedSpec, TEMPLATE},
     format::{
-        Flaw, Format, HISTORY, check, history,
-        media::{self, Element},
+        Flaw, Format, HISTORY, check,
+        element::Element,
+        history, media,
         uri::uri,
         xml::{self, Dialect},
     },
@@ -182,7 +183,8 @@ fn links(entry: &Entry<'_>) -> Vec<Link> {
     let origin = story.source.iter().filter_map(|source| {
         Some(Link { title: Some(source.name.to_string()), ..page("via", source.url.as_ref()?) })
     });
-    let files = story.attachments.iter().map(|attachment| Link {
+    let files = entry.files();
+    let files = files.iter().map(|attachment| Link {
         href: uri(&attachment.url),
         rel: "enclosure".to_owned(),
         mime_type: Some(attachment.mime_type.to_string()),
@@ -238,9 +240,9 @@ fn extension(element: Element) -> Extension {
 }
 
 ///
-fn history_extension(name: &str) -> (String, BTreeMap<String, Vec<Extension>>) {
-    let element = Extension { name: format!("fh:{name}"), ..Extension::default() };
-    ("fh".to_owned(), [(name.to_owned(), vec![element])].into())
+fn history_extension(name: &'static str) -> (String, BTreeMap<String, Vec<Extension>>) {
+    let element = Element::empty(name, []);
+    (element.prefix().to_owned(), [(name.to_owned(), vec![extension(element)])].into())
 }
 
 /// In whole seconds.

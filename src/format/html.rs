@@ -1,13 +1,14 @@
 //! A feed as a page for people (T-51): what it is, how to subscribe, what is new.
 
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Format,
     page::{Head, Page},
 };
 use crate::{
-    article::Picture,
+    article::{Attachment, Picture},
     feed::{Entry, Feed, FeedSpec},
 };
 
@@ -36,6 +37,9 @@ pub(super) fn render(feed: &Feed) -> Vec<u8> {
         "\n"
         main {
             header.title {
+                @if let Some(show) = &spec.show {
+                    img.artwork src=(show.artwork) alt="" width="240" height="240" decoding="async" referrerpolicy="no-referrer";
+                }
                 h1 dir="auto" lang=[content] { (spec.short_title()) }
                 p.about dir="auto" lang=[content] { (spec.description) }
                 p.facts lang=[chrome] {
@@ -48,12 +52,15 @@ pub(super) fn render(feed: &Feed) -> Vec<u8> {
             section.subscribe lang=[chrome] {
                 h2 { (words.subscribe) }
                 p { (words.invitation) }
+                @if spec.show.is_some() { (apps(&page, spec)) }
                 (addresses(spec))
                 p.advice { (words.advice) }
             }
             "\n"
             section.newest {
-                h2 lang=[chrome] { (words.newest) }
+                h2 lang=[chrome] {
+                    @if spec.show.is_some() { (words.episodes) } @else { (words.newest) }
+                }
                 @for entry in feed.entries().take(SHOWN) { (article(&page, &entry)) }
                 @if feed.entries().len() == 0 { p lang=[chrome] { (words.nothing) } }
             }
@@ -76,6 +83,36 @@ fn addresses(spec: &FeedSpec) -> Markup {
     }
 }
 
+/// The same show in the apps that many listeners have.
+fn apps(page: &Page<'_>, spec: &FeedSpec) -> Markup {
+    let feed = spec.address(Format::Rss.extension());
+    let bare = feed.split_once("://").map_or(feed.as_str(), |(_, bare)| bare);
+    let encoded = utf8_percent_encode(&feed, NON_ALPHANUMERIC);
+    let links = [
+        ("Apple Podcasts", format!("podcast://{bare}")),
+        ("Overcast", format!("overcast://x-callback-url/add?url={encoded}")),
+        ("Pocket Casts", format!("pktc://subscribe/{bare}")),
+        ("AntennaPod", format!("https://antennapod.org/deeplink/subscribe?url={encoded}")),
+    ];
+    html! {
+        p.apps {
+            (page.words.listen)
+            @for (app, link) in links { " " a href=(link) { (app) } }
+        }
+    }
+}
+
+/// Plain controls of the browser: no script, and nothing is loaded before somebody asks.
+fn player(media: &Attachment) -> Markup {
+    html! {
+        @if media.mime_type.as_str().starts_with("video/") {
+            video controls preload="none" src=(media.url) {}
+        } @else {
+            audio controls preload="none" src=(media.url) {}
+        }
+    }
+}
+
 fn article(page: &Page<'_>, entry: &Entry<'_>) -> Markup {
     let title = entry.title();
     let summary = entry.story().summary.cut(SUMMARY_LENGTH);
@@ -85,6 +122,7 @@ fn article(page: &Page<'_>, entry: &Entry<'_>) -> Markup {
             div.words lang=[entry.foreign_language()] {
                 h3 dir="auto" { a href=(entry.page()) { (title) } }
                 @if !summary.is_empty() && summary != title { p dir="auto" { (summary) } }
+                @if let Some(media) = entry.story().media() { (player(media)) }
             }
             @if let Some(picture) = entry.pictures().first() { (thumbnail(picture)) }
             p.facts lang=[page.chrome()] { (page.time(entry.published())) }

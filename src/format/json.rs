@@ -79,7 +79,7 @@ struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a Language>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    attachments: Vec<File<'a>>,
+    attachments: Vec<File>,
     #[serde(rename = "_courant", skip_serializing_if = "Option::is_none")]
     news: Option<News<'a>>,
 }
@@ -103,11 +103,11 @@ struct Author {
 
 /// J-23.
 #[derive(Serialize)]
-struct File<'a> {
+struct File {
     url: String,
-    mime_type: &'a Text,
+    mime_type: Text,
     #[serde(skip_serializing_if = "Text::is_empty")]
-    title: &'a Text,
+    title: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_in_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,7 +203,7 @@ impl<'a> Item<'a> {
             authors: entry.authors().iter().map(Author::new).collect(),
             tags: labels.chain(entry.tags()).collect(),
             language: entry.foreign_language(),
-            attachments: story.attachments.iter().map(File::new).collect(),
+            attachments: entry.files().iter().map(File::new).collect(),
             news: News::new(&entry),
         }
     }
@@ -215,13 +215,13 @@ impl Author {
     }
 }
 
-impl<'a> File<'a> {
-    fn new(attachment: &'a Attachment) -> Self {
+impl File {
+    fn new(attachment: &Attachment) -> Self {
         let Attachment { url, mime_type, title, bytes, seconds } = attachment;
         Self {
             url: uri(url),
-            mime_type,
-            title,
+            mime_type: mime_type.clone(),
+            title: title.clone(),
             size_in_bytes: *bytes,
             duration_in_seconds: *seconds,
         }

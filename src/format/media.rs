@@ -1,24 +1,12 @@
 //! Media RSS, for the pictures and files of an entry (M-1 to M-6).
-//!
-//! Both crates have a type of their own for extensions; this one stands for either.
 
 use crate::{
     article::{Attachment, Picture},
-    format::uri::uri,
+    format::{element::Element, uri::uri},
 };
 
 /// M-1, with the slash.
 pub(super) const NAMESPACE: &str = "http://search.yahoo.com/mrss/";
-
-/// An element that neither RSS nor Atom knows.
-#[derive(Clone, Debug)]
-pub(super) struct Element {
-    /// With its prefix.
-    pub(super) name: &'static str,
-    pub(super) attributes: Vec<(&'static str, String)>,
-    pub(super) text: Option<String>,
-    pub(super) children: Vec<Element>,
-}
 
 /// A picture with its caption and who made it; what it shows is in the body (M-7).
 pub(super) fn picture(picture: &Picture) -> Element {

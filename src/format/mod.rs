@@ -4,6 +4,8 @@
 
 mod atom;
 mod check;
+mod element;
+mod episode;
 mod html;
 mod index;
 mod json;
@@ -11,6 +13,7 @@ mod media;
 mod opml;
 mod page;
 mod parts;
+mod podcast;
 mod rss;
 #[cfg(test)]
 mod sample;
@@ -19,6 +22,7 @@ mod words;
 mod xml;
 
 pub use check::Flaw;
+pub use episode::{chapters, transcript};
 pub use index::render as index;
 pub use opml::render as opml;
 pub use page::STYLE;
@@ -27,7 +31,7 @@ use std::{fmt, ops::Range};
 
 use crate::{
     article::{ArticleId, Part},
-    feed::Feed,
+    feed::{Entry, Feed, FeedSpec},
 };
 
 /// Archived and complete feeds, RFC 5005.
@@ -163,10 +167,15 @@ impl Format {
 /// complete: readers would drop all they have, and a feed is empty by mistake more often than by intent.
 fn history(feed: &Feed) -> Option<&'static str> {
     match feed.part {
-        Part::All => (feed.entries().len() > 0).then_some("complete"),
+        Part::All => (feed.entries().len() > 0).then_some("fh:complete"),
         Part::Newest(_) => None,
-        Part::Archive(_) => Some("archive"),
+        Part::Archive(_) => Some("fh:archive"),
     }
+}
+
+/// Where this program serves what is kept with an article and belongs to it as an episode.
+fn episode_address(spec: &FeedSpec, entry: &Entry<'_>, file: &str) -> String {
+    spec.site.address(&format!("episodes/{}/{file}", entry.article().id.segment()))
 }
 
 impl fmt::Display for Format {

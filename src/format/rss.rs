@@ -14,10 +14,12 @@ use rss::{
 };
 
 use crate::{
+    article::Attachment,
     feed::{Contact, Entry, Feed, FeedSpec, Logo, TEMPLATE},
     format::{
-        Flaw, Format, HISTORY, check, history,
-        media::{self, Element},
+        Flaw, Format, HISTORY, check,
+        element::Element,
+        history, media, podcast,
         uri::uri,
         xml::{self, Dialect},
     },
@@ -36,7 +38,9 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
 fn channel(feed: &Feed) -> Channel {
     let spec = &*feed.spec;
     let site = &*spec.site;
-    let extensions: ExtensionMap = history(feed).into_iter().map(history_extension).collect();
+    let history = history(feed).into_iter().map(|name| Element::empty(name, []));
+    let show = spec.show.iter().flat_map(|show| podcast::channel(show));
+    let extensions = extension_map(history.chain(show));
     let items: Vec<Item> = feed.entries().map(|entry| item(spec, &entry)).collect();
     Channel {
         title: spec.title.to_string(),
@@ -61,7 +65,14 @@ fn channel(feed: &Feed) -> Channel {
 
 /// those in use. The crate itself declares `atom`, `content` and `dc`.
 fn namespaces(items: &[Item], extensions: &ExtensionMap) -> BTreeMap<String, String> {
-    [("dcterms", DCTERMS), ("fh", HISTORY), ("media", media::NAMESPACE)]
+    let known = [
+        ("dcterms", DCTERMS),
+        ("fh", HISTORY),
+        ("itunes", podcast::ITUNES),
+        ("media", media::NAMESPACE),
+        ("podcast", podcast::PODCAST),
+    ];
+    known
         .into_iter()
         .filter(|(prefix, _)| {
             extensions.contains_key(*prefix)
@@ -101,9 +112,8 @@ fn links(feed: &Feed) -> Vec<Link> {
 
 ///
 fn item(spec: &FeedSpec, entry: &Entry<'_>) -> Item {
-    let story = entry.story();
-    let (description, content) = texts(entry);
-    let enclosure = story.attachments.first().map(|attachment| Enclosure {
+    let (description, content) = texts(spec, entry);
+    let enclosure = entry.enclosure().map(|attachment| Enclosure {
         url: uri(&attachment.url),
         length: attachment.bytes.unwrap_or(0).to_string(),
         mime_type: attachment.mime_type.to_string(),
@@ -120,13 +130,20 @@ fn item(spec: &FeedSpec, entry: &Entry<'_>) -> Item {
         pub_date: Some(rfc822(entry.published())),
         source: source(entry),
         dublin_core_ext: dublin_core(entry),
-        extensions: extensions(entry),
+        extensions: extensions(spec, entry),
         ..Item::default()
     }
 }
 
 /// summary and body; a text that is alone is the description. A description is HTML, also where it is plain.
-fn texts(entry: &Entry<'_>) -> (String, Option<String>) {
+///
+/// In a show it is never more than directories take.
+fn texts(spec: &FeedSpec, entry: &Entry<'_>) -> (String, Option<String>) {
+    if spec.show.is_some() {
+        let text = entry.text();
+        let description = partial_escape(podcast::notes(&text)).into_owned();
+        return (description, entry.body());
+    }
     match (entry.summary(), entry.body()) {
         (Some(summary), Some(body)) => (partial_escape(summary.as_str()).into_owned(), Some(body)),
         (None, Some(body)) => (body, None),
@@ -168,47 +185,48 @@ fn dublin_core(entry: &Entry<'_>) -> Option<DublinCoreExtension> {
     (dublin_core != DublinCoreExtension::default()).then_some(dublin_core)
 }
 
-/// The date of an edit (M-22), pictures, and files beside the enclosure.
-fn extensions(entry: &Entry<'_>) -> ExtensionMap {
-    let mut extensions = ExtensionMap::new();
+/// The date of an edit (M-22), pictures, and files beside the enclosure; in a show, what makes an episode.
+fn extensions(spec: &FeedSpec, entry: &Entry<'_>) -> ExtensionMap {
+    let enclosure = entry.enclosure();
+    let is_media =
+        |file: &&Attachment| Some(*file) != enclosure && (spec.show.is_none() || !file.plays());
     let pictures = entry.pictures().iter().map(media::picture);
-    let files = entry.story().attachments.iter().skip(1).map(media::attachment);
-    let media: Vec<_> = pictures.chain(files).map(extension).collect();
-    if !media.is_empty() {
-        extensions.insert("media".to_owned(), [("content".to_owned(), media)].into());
+    let files = entry.story().attachments.iter().filter(is_media).map(media::attachment);
+    let edited = (entry.updated() != entry.published())
+        .then(|| Element::text("dcterms:modified", entry.updated().format("%Y-%m-%dT%H:%M:%SZ")));
+    let episode = spec.show.iter().flat_map(|show| podcast::item(spec, show, entry));
+    extension_map(edited.into_iter().chain(pictures).chain(files).chain(episode))
+}
+
+fn extension_map(elements: impl IntoIterator<Item = Element>) -> ExtensionMap {
+    let mut map = ExtensionMap::new();
+    for element in elements {
+        let of_prefix = map.entry(element.prefix().to_owned()).or_default();
+        of_prefix.entry(local(&element).to_owned()).or_default().push(extension(element));
     }
-    if entry.updated() != entry.published() {
-        let modified = Extension {
-            name: "dcterms:modified".to_owned(),
-            value: Some(entry.updated().format("%Y-%m-%dT%H:%M:%SZ").to_string()),
-            ..Extension::default()
-        };
-        extensions.insert("dcterms".to_owned(), [("modified".to_owned(), vec![modified])].into());
-    }
-    extensions
+    map
+}
+
+fn local(element: &Element) -> &'static str {
+    element.name.split_once(':').map_or(element.name, |(_, local)| local)
 }
 
 fn extension(element: Element) -> Extension {
     let Element { name, attributes, text, children } = element;
+    let mut grouped = BTreeMap::<_, Vec<_>>::new();
+    for child in children {
+        grouped.entry(child.name.to_owned()).or_default().push(extension(child));
+    }
     Extension {
         name: name.to_owned(),
         value: text,
         attrs: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        children: children
-            .into_iter()
-            .map(|child| (child.name.to_owned(), vec![extension(child)]))
-            .collect(),
+        children: grouped,
     }
 }
 
-///
-fn history_extension(name: &str) -> (String, BTreeMap<String, Vec<Extension>>) {
-    let element = Extension { name: format!("fh:{name}"), ..Extension::default() };
-    ("fh".to_owned(), [(name.to_owned(), vec![element])].into())
-}
-
 /// the day in two digits, the zone as `+0000`.
-fn rfc822(at: DateTime<Utc>) -> String {
+pub(super) fn rfc822(at: DateTime<Utc>) -> String {
     at.format("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 

@@ -53,6 +53,7 @@ pub(super) fn spec(site: Site, path: FeedPath) -> FeedSpec {
         full_text: true,
         pictures: true,
         ttl: NonZeroU16::MIN,
+        show: None,
     }
 }
 

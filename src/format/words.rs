@@ -29,6 +29,9 @@ pub(super) struct Words {
     pub(super) categories: &'static str,
     pub(super) opml: &'static str,
     pub(super) contact: &'static str,
+    /// To hear a show in an app.
+    pub(super) listen: &'static str,
+    pub(super) episodes: &'static str,
     pub(super) editor: &'static str,
     pub(super) webmaster: &'static str,
 }
@@ -82,6 +85,8 @@ static ENGLISH: Words = Words {
     categories: "Categories",
     opml: "All feeds in one file (OPML)",
     contact: "Contact",
+    listen: "Listen in an app",
+    episodes: "Episodes",
     editor: "Editor",
     webmaster: "Webmaster",
 };
@@ -103,6 +108,8 @@ static SIMPLIFIED: Words = Words {
     categories: "栏目",
     opml: "一个文件订阅全部（OPML）",
     contact: "联系我们",
+    listen: "用应用收听",
+    episodes: "各期节目",
     editor: "编辑",
     webmaster: "网站管理员",
 };
@@ -124,6 +131,8 @@ static TRADITIONAL: Words = Words {
     categories: "專欄",
     opml: "一個檔案訂閱全部（OPML）",
     contact: "聯絡我們",
+    listen: "用應用程式收聽",
+    episodes: "各集節目",
     editor: "編輯",
     webmaster: "網站管理員",
 };

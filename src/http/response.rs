@@ -59,6 +59,7 @@ impl Problem {
         match error {
             PublishError::UnknownFeed(_)
             | PublishError::UnknownArchive(..)
+            | PublishError::UnknownFile(_)
             | PublishError::Unfilled(..) => Self::Unknown,
             PublishError::Store(
                 StoreError::Newer { .. }

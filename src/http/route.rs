@@ -4,7 +4,13 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::{category::Slug, feed::FeedPath, format::Format, publish::Document};
+use crate::{
+    article::ArticleId,
+    category::Slug,
+    feed::FeedPath,
+    format::Format,
+    publish::{Document, EpisodeFile},
+};
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +54,7 @@ pub fn route(path: &str) -> Route {
         ["healthz"] => Route::Health,
         ["readyz"] => Route::Ready,
         [".well-known", "feeds"] => Route::Moved(Document::Opml),
+        ["episodes", id, file] => episode(id, file),
         [last] => feed(last, FeedPath::Named),
         ["category", last] => feed(last, FeedPath::Category),
         [name, "archive", last] => archive(name, last, FeedPath::Named),
@@ -92,6 +99,23 @@ fn archive(name: &str, segment: &str, path: impl FnOnce(Slug) -> FeedPath) -> Ro
     parts.map_or(Route::Unknown, Route::Document)
 }
 
+fn episode(id: &str, file: &str) -> Route {
+    let file = match file {
+        "chapters.json" => EpisodeFile::Chapters,
+        name => EpisodeFile::Transcript(name.to_owned()),
+    };
+    let is_name = |name: &str| {
+        name.starts_with("transcript-")
+            && name.len() <= 30
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    };
+    match (ArticleId::from_segment(id), file) {
+        (_, EpisodeFile::Transcript(name)) if !is_name(&name) => Route::Unknown,
+        (Some(id), file) => Route::Document(Document::Episode(id, file)),
+        (None, _) => Route::Unknown,
+    }
+}
+
 fn format(extension: &str) -> Option<Format> {
     match extension.to_ascii_lowercase().as_str() {
         "rss" | "xml" => Some(Format::Rss),
@@ -124,6 +148,8 @@ mod tests {
             "/news.html",
             "/news/archive/1-100.atom",
             "/category/news/archive/101-140.json",
+            "/episodes/2026~2F3/chapters.json",
+            "/episodes/a/transcript-1.vtt",
         ] {
             check(path, path);
         }
@@ -159,6 +185,10 @@ mod tests {
             "/news/archive/2-100.rss",
             "/news/archives/1-100.rss",
             "/a/news/archive/1-100.rss",
+            "/episodes/a",
+            "/episodes/~61/chapters.json",
+            "/episodes/a/chapters",
+            "/episodes/a/transcript-<.vtt",
             "/.rss",
             "/..",
             "//",

@@ -62,14 +62,14 @@ pub fn read(catalogue: &Catalogue, json: &str) -> Reading {
 
 /// A record that is being read.
 #[derive(Debug)]
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     catalogue: &'a Catalogue,
     dropped: u64,
     faults: Vec<Fault>,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, field: impl Into<String>, problem: impl Into<String>) {
+    pub(super) fn fault(&mut self, field: impl Into<String>, problem: impl Into<String>) {
         self.faults.push(Fault { field: field.into(), problem: problem.into() });
     }
 
@@ -99,11 +99,12 @@ impl Reader<'_> {
             editors: self.people("editors", record.editors, &base),
             tags: self.tags(record.tags),
             categories: self.categories(record.categories),
-            language: self.language(record.language.as_deref()),
+            language: self.language("language", record.language.as_deref()),
             rights: self.text("rights", record.rights).filter(|rights| !rights.is_empty()),
             source: record.source.and_then(|source| self.source(source, &base)),
             pictures,
             attachments: self.attachments(record.attachments, &base),
+            episode: record.episode.map(|episode| Box::new(self.episode(episode, &base))),
         };
         let embargo = self.when("embargo", record.embargo.as_deref()).map(|when| when.start);
         let expires = self
@@ -157,7 +158,7 @@ impl Reader<'_> {
     }
 
     /// A line of plain text.
-    fn text(&mut self, field: &str, raw: Option<String>) -> Option<Text> {
+    pub(super) fn text(&mut self, field: &str, raw: Option<String>) -> Option<Text> {
         let raw = raw?;
         if raw.len() > MAX_LINE {
             self.fault(field, format!("longer than {MAX_LINE} bytes; is it in the right field?"));
@@ -192,7 +193,7 @@ impl Reader<'_> {
         }
     }
 
-    fn url(&mut self, field: &str, raw: Option<String>, base: &Url) -> Option<Url> {
+    pub(super) fn url(&mut self, field: &str, raw: Option<String>, base: &Url) -> Option<Url> {
         let raw = raw.filter(|raw| !raw.trim().is_empty())?;
         let url = web_url(&raw, Some(base));
         if url.is_none() {
@@ -219,7 +220,7 @@ impl Reader<'_> {
     }
 
     /// A list, cut where it is too long to be meant.
-    fn list<T>(
+    pub(super) fn list<T>(
         &mut self,
         field: &str,
         list: Option<Vec<T>>,
@@ -301,12 +302,12 @@ impl Reader<'_> {
         found
     }
 
-    fn language(&mut self, raw: Option<&str>) -> Option<Language> {
+    pub(super) fn language(&mut self, field: &str, raw: Option<&str>) -> Option<Language> {
         let raw = raw.filter(|raw| !raw.trim().is_empty())?;
         match raw.trim().parse() {
             Ok(language) => Some(language),
             Err(error) => {
-                self.fault("language", format!("{error}"));
+                self.fault(field, format!("{error}"));
                 None
             }
         }
@@ -370,16 +371,7 @@ impl Reader<'_> {
             let AttachmentRecord { url, mime_type, title, size_in_bytes, duration_in_seconds } =
                 attachment;
             let url = self.required_url(&field, url, base);
-            let field_type = format!("{field}.mime_type");
-            let mime_type = if let Some(raw) = mime_type {
-                self.media_type(&field_type, &raw)
-            } else {
-                self.fault(
-                    field_type,
-                    "missing; write for example `audio/mpeg` or `application/pdf`",
-                );
-                None
-            };
+            let mime_type = self.required_media_type(&field, mime_type.as_deref());
             let title = self.text(&format!("{field}.title"), title).unwrap_or_default();
             let seconds =
                 duration_in_seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
@@ -396,13 +388,27 @@ impl Reader<'_> {
         found
     }
 
-    fn required_url(&mut self, field: &str, raw: Option<String>, base: &Url) -> Option<Url> {
+    pub(super) fn required_url(
+        &mut self,
+        field: &str,
+        raw: Option<String>,
+        base: &Url,
+    ) -> Option<Url> {
         let field = format!("{field}.url");
         if raw.as_deref().is_none_or(|raw| raw.trim().is_empty()) {
             self.fault(field, "missing; write `https://…`");
             return None;
         }
         self.url(&field, raw, base)
+    }
+
+    pub(super) fn required_media_type(&mut self, field: &str, raw: Option<&str>) -> Option<Text> {
+        let field = format!("{field}.mime_type");
+        let Some(raw) = raw else {
+            self.fault(field, "missing; write for example `audio/mpeg` or `application/pdf`");
+            return None;
+        };
+        self.media_type(&field, raw)
     }
 
     fn media_type(&mut self, field: &str, raw: &str) -> Option<Text> {

@@ -2,6 +2,7 @@
 
 mod convert;
 mod date;
+mod episode;
 mod file;
 mod parse;
 mod record;

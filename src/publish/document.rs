@@ -1,7 +1,7 @@
 //! What can be asked for: the documents there are, by their canonical paths.
 
 use crate::{
-    article::{Revision, Span},
+    article::{ArticleId, Revision, Span},
     edition::Presentation,
     feed::{Feed, FeedPath, FeedSpec},
     format::Format,
@@ -14,6 +14,8 @@ pub enum Document {
     Feed(FeedPath, Format),
     /// An archive of a feed in a format for programs.
     Archive(FeedPath, Span, Format),
+    /// A file that is kept with an article of a show: its chapters or a transcript.
+    Episode(ArticleId, EpisodeFile),
     /// The page at `/`.
     Index,
     /// All feeds as OPML.
@@ -24,6 +26,15 @@ pub enum Document {
     Robots,
 }
 
+/// What is kept with an article of a show.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum EpisodeFile {
+    /// Its parts, as JSON chapters (P-23).
+    Chapters,
+    /// A transcript, by its file name (P-22).
+    Transcript(String),
+}
+
 impl Document {
     /// Its one path (H-6), percent-encoded.
     pub fn path(&self) -> String {
@@ -31,6 +42,12 @@ impl Document {
             Self::Feed(path, format) => format!("/{}.{}", path.encoded(), format.extension()),
             Self::Archive(path, span, format) => {
                 format!("/{}", path.archive(*span, format.extension()))
+            }
+            Self::Episode(id, EpisodeFile::Chapters) => {
+                format!("/episodes/{}/chapters.json", id.segment())
+            }
+            Self::Episode(id, EpisodeFile::Transcript(name)) => {
+                format!("/episodes/{}/{name}", id.segment())
             }
             Self::Index => "/".to_owned(),
             Self::Opml => "/feeds.opml".to_owned(),
@@ -41,7 +58,8 @@ impl Document {
 }
 
 /// What pages may load: nothing but their own style, and pictures (T-54).
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src https: http:; base-uri 'none'; \
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src https: http:; media-src https: http:; \
+                           base-uri 'none'; \
                            form-action 'none'; frame-ancestors 'none'";
 
 /// How long clients keep what seldom changes, in seconds.

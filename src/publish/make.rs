@@ -6,13 +6,13 @@ use std::sync::{
 };
 
 use crate::{
-    article::{Revision, Span},
+    article::{ArticleId, Revision, Snapshot, Span},
     category::Facet,
     edition::{Edition, Entries},
     feed::{Feed, FeedPath, Listing},
     format::{self, Format},
     publish::{
-        Document, Kept, PublishError, Publisher, blocking,
+        Document, EpisodeFile, Kept, PublishError, Publisher, blocking,
         document::{of_archive, of_feed, of_other, of_program},
     },
 };
@@ -25,6 +25,7 @@ impl Publisher {
             Document::Archive(path, span, format) => {
                 self.make_archive(path, *span, *format).await?
             }
+            Document::Episode(id, file) => self.make_episode(document, id, file).await?,
             Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
             Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
             Document::Style => {
@@ -105,6 +106,27 @@ impl Publisher {
             .await
             .map_err(|source| PublishError::Render { path: format!("{path}, {span}"), source })?;
         Ok((edition, marks, head))
+    }
+
+    async fn make_episode(
+        &self,
+        document: &Document,
+        id: &ArticleId,
+        file: &EpisodeFile,
+    ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
+        let unknown = || PublishError::UnknownFile(document.path());
+        let snapshot = self.store.article(id).await?.ok_or_else(unknown)?;
+        let Snapshot { head, mark, articles, .. } = snapshot;
+        let episode = articles.first().and_then(|article| article.story.episode.as_deref());
+        let found = episode.and_then(|episode| match file {
+            EpisodeFile::Chapters => format::chapters(episode.chapters.as_ref()?),
+            EpisodeFile::Transcript(name) => format::transcript(episode, name),
+        });
+        let (content_type, bytes) = found.ok_or_else(unknown)?;
+        let presentation =
+            of_other(content_type, u32::from(self.catalogue.defaults.ttl.get()) * 60);
+        let edition = Edition::new(bytes, &presentation, mark.revision, Some(mark.changed));
+        Ok((edition, vec![Facet::episodes()], head))
     }
 
     async fn make_listing(

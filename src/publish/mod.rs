@@ -7,7 +7,7 @@ mod document;
 mod make;
 mod recode;
 
-pub use document::Document;
+pub use document::{Document, EpisodeFile};
 pub use recode::Recoding;
 
 use std::{
@@ -28,8 +28,8 @@ use crate::{
     article::{Revision, Span},
     category::{Category, Facet, Slug},
     edition::{Coding, Edition},
-    feed::{Catalogue, Feed, FeedPath, FeedSpec},
-    format::RenderError,
+    feed::{Catalogue, Feed, FeedPath, FeedSpec, Show},
+    format::{Format, RenderError},
     store::{Store, StoreError},
 };
 
@@ -59,6 +59,9 @@ pub enum PublishError {
     /// There is no such archive yet: what will be in it is in the feed itself, or to come.
     #[error("archive {1} of `{0}` is not full yet")]
     Unfilled(FeedPath, Span),
+    /// No article has such a file.
+    #[error("no file at `{0}`")]
+    UnknownFile(String),
     /// The store failed.
     #[error("cannot read the articles")]
     Store(#[from] StoreError),
@@ -140,6 +143,7 @@ impl Publisher {
     ) -> Result<Self, StoreError> {
         /// What most editions weigh, to size the tables of the cache.
         const TYPICAL: u64 = 100_000;
+        let catalogue = settled(&*store, catalogue).await?;
         store.declare(catalogue.fingerprints(), now).await?;
         store.release(now).await?;
         let items =
@@ -346,6 +350,8 @@ impl Publisher {
                     self.seen.store(seen.0, Ordering::SeqCst);
                     return Err(error);
                 }
+                // What it showed has been taken back.
+                Err(PublishError::UnknownFile(path)) => drop(self.cache.remove(&path)),
                 Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "keeping the last good edition of `{}`",
@@ -355,6 +361,22 @@ impl Publisher {
         }
         Ok(due)
     }
+}
+
+/// The catalogue with an identity for each show: one that was minted once stays, wherever the feed goes (P-20).
+async fn settled(
+    store: &dyn Store,
+    catalogue: Arc<Catalogue>,
+) -> Result<Arc<Catalogue>, StoreError> {
+    let mut catalogue = Arc::unwrap_or_clone(catalogue);
+    for spec in &mut catalogue.feeds {
+        let Some(show) = spec.show.as_ref().filter(|show| show.guid.is_none()) else { continue };
+        let minted = Show::mint_guid(&spec.address(Format::Rss.extension()));
+        let guid = store.settle(&format!("podcast:guid/{}", spec.path), &minted).await?;
+        let show = Some(Arc::new(show.with_guid(&guid)));
+        *spec = Arc::new(FeedSpec { show, ..FeedSpec::clone(spec) });
+    }
+    Ok(Arc::new(catalogue))
 }
 
 /// Rendering and coding take milliseconds: away from the threads that answer requests.

@@ -95,7 +95,7 @@ pub(super) struct Circumstances<'a> {
 /// What a submission does to an article that is known (`old`) or not.
 pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'_>) -> Decision {
     let bytes = serde_json::to_vec(&new.story).map_or(0, |text| text.len());
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let bytes = u32::try_from(bytes.saturating_sub(new.story.inline_bytes())).unwrap_or(u32::MAX);
     let frozen = old.filter(|row| row.is_frozen);
     // A publication begins when its embargo ends, so that no reader takes it for old news.
     let begins = new.embargo.map_or(given.placed, |embargo| embargo.max(given.placed));

@@ -170,6 +170,12 @@ pub trait Store: Send + Sync {
         span: Span,
     ) -> Result<Option<Snapshot>>;
 
+    /// An article that can be read, with the mark of its last change.
+    async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>>;
+
+    /// What is settled under a name for as long as the store lives: `value`, unless something was before.
+    async fn settle(&self, name: &str, value: &str) -> Result<String>;
+
     /// Changes after a revision, oldest first.
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;
 

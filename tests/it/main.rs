@@ -14,6 +14,7 @@ mod http;
 mod layers;
 mod outage;
 mod pages;
+mod podcasts;
 mod property;
 mod rebuild;
 mod samples;

@@ -77,6 +77,14 @@ impl Store for Frail {
         self.store()?.archive(settings, selection, span).await
     }
 
+    async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {
+        self.store()?.article(id).await
+    }
+
+    async fn settle(&self, name: &str, value: &str) -> Result<String> {
+        self.store()?.settle(name, value).await
+    }
+
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {
         self.store()?.log(since, limit).await
     }

@@ -62,6 +62,7 @@ pub(crate) fn spec(name: &str) -> FeedSpec {
         full_text: true,
         pictures: true,
         ttl: NonZeroU16::new(5).unwrap(),
+        show: None,
         site: Arc::new(site),
     }
 }

@@ -184,6 +184,16 @@ impl Store for SqliteStore {
         self.read(move |reader| read::archive(reader, &settings, &selection, span)).await
     }
 
+    async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {
+        let id = id.clone();
+        self.read(move |reader| read::article(reader, &id)).await
+    }
+
+    async fn settle(&self, name: &str, value: &str) -> Result<String> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.write(move |writer| write::settle(writer, &name, &value)).await
+    }
+
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {
         self.read(move |reader| read::log(reader, since, limit)).await
     }

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row as SqlRow, Rows, params};
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         Census, Moved, Result,
         decide::{Row, State},
         sqlite::{
-            row::{COLUMNS, decode, number, revision, state, time},
+            row::{COLUMNS, decode, find, number, revision, state, time},
             shelf::{self, Place},
         },
     },
@@ -221,13 +222,30 @@ pub(super) fn archive(
     }
     rows.sort_by(newest_first);
     if newest > mark.revision {
-        let mut select =
-            transaction.prepare_cached("SELECT at FROM change WHERE revision = ? LIMIT 1")?;
         mark.revision = newest;
-        mark.changed = select.query_row([number(newest)], |row| row.get(0).map(time))?;
+        mark.changed = committed(&transaction, newest)?;
     }
     mark.floor = mark.revision;
     reading.finish(mark, Part::Archive(span), rows).map(Some)
+}
+
+/// An article that can be read, at its own revision.
+pub(super) fn article(reader: &Connection, id: &ArticleId) -> Result<Option<Snapshot>> {
+    let transaction = reader.unchecked_transaction()?;
+    let everything = Selection::default();
+    let reading = Reading::new(&transaction, &everything);
+    let Some((_, row)) = find(&transaction, id)?.filter(|(_, row)| row.state == State::Live) else {
+        return Ok(None);
+    };
+    let changed = committed(&transaction, row.revision)?;
+    let mark = Mark { revision: row.revision, changed, floor: row.revision };
+    reading.finish(mark, Part::All, vec![row]).map(Some)
+}
+
+/// When a write was committed.
+fn committed(reader: &Connection, revision: Revision) -> Result<DateTime<Utc>> {
+    let mut select = reader.prepare_cached("SELECT at FROM change WHERE revision = ? LIMIT 1")?;
+    Ok(select.query_row([number(revision)], |row| row.get(0).map(time))?)
 }
 
 impl From<Row> for Article {

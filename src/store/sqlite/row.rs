@@ -1,7 +1,7 @@
 //! Rows of the table `article`, in and out.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Row as SqlRow, Transaction, named_params};
+use rusqlite::{Connection, Row as SqlRow, Transaction, named_params};
 
 use crate::{
     article::{ArticleId, Revision, Story},
@@ -56,9 +56,9 @@ fn state_number(state: State) -> i64 {
 }
 
 /// An article by its id, with its key.
-pub(super) fn find(transaction: &Transaction<'_>, id: &ArticleId) -> Result<Option<(i64, Row)>> {
+pub(super) fn find(reader: &Connection, id: &ArticleId) -> Result<Option<(i64, Row)>> {
     let mut select =
-        transaction.prepare_cached(&format!("SELECT {COLUMNS} FROM article WHERE id = ?"))?;
+        reader.prepare_cached(&format!("SELECT {COLUMNS} FROM article WHERE id = ?"))?;
     let mut rows = select.query([id.as_str()])?;
     rows.next()?.map(decode).transpose()
 }

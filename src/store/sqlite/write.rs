@@ -271,6 +271,17 @@ pub(super) fn withdraw(
     Ok(outcomes)
 }
 
+/// No revision: what is settled is part of no edition by itself.
+pub(super) fn settle(writer: &mut Connection, name: &str, value: &str) -> Result<String> {
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction
+        .execute("INSERT OR IGNORE INTO settled (name, value) VALUES (?, ?)", [name, value])?;
+    let select = "SELECT value FROM settled WHERE name = ?";
+    let settled = transaction.query_row(select, [name], |row| row.get(0))?;
+    transaction.commit()?;
+    Ok(settled)
+}
+
 pub(super) fn release(
     writer: &mut Connection,
     now: DateTime<Utc>,
