@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use courant::{
     article::{
-        Article, ArticleId, Change, Mark, Part, Revision, Snapshot, Span, Story, Submission, Window,
+        Amendment, Article, ArticleId, Change, Cursor, Latest, Mark, Part, Revision, Snapshot,
+        Span, Story, Submission, Window,
     },
     category::{Category, Facet, Selection},
     clock,
@@ -136,6 +137,10 @@ impl Store for Shelf {
         Ok(Vec::new())
     }
 
+    async fn latest(&self, _since: Cursor, _limit: NonZeroU16) -> Result<Vec<Latest>> {
+        Ok(Vec::new())
+    }
+
     async fn categories(&self) -> Result<Vec<Category>> {
         Ok(self.articles.iter().flat_map(|article| article.story.categories.clone()).collect())
     }
@@ -151,6 +156,10 @@ impl Store for Shelf {
         _intake: Intake,
         _now: DateTime<Utc>,
     ) -> Result<Receipt> {
+        Err(StoreError::ReadOnly)
+    }
+
+    async fn amend(&self, _amendments: Vec<Amendment>, _now: DateTime<Utc>) -> Result<Receipt> {
         Err(StoreError::ReadOnly)
     }
 
@@ -219,6 +228,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         write_timeout: Duration::from_secs(30),
         shutdown_grace: Duration::from_secs(10),
         logs_access: false,
+        media: None,
     };
     let listener = TcpListener::bind(config.server.listen).await?;
     eprintln!("http://{}/all.atom; Ctrl-C to stop", listener.local_addr()?);

@@ -232,6 +232,24 @@ fn article(entry: &Entry<'_>) -> Vec<Finding> {
     found.into_iter().map(finding).collect()
 }
 
+/// The files of a feed's articles that are to be in the media folder and are not.
+pub fn files(feed: &Feed, is_missing: impl Fn(&url::Url) -> bool) -> Vec<Finding> {
+    let missing = feed.entries().flat_map(|entry| {
+        let article = &entry.article().id;
+        let files = entry.story().attachments.iter().map(|file| &file.url);
+        let pictures = entry.story().pictures.iter().map(|picture| &picture.url);
+        let missing = files.chain(pictures).filter(|url| is_missing(url));
+        let findings = missing.map(|url| Finding {
+            severity: Severity::Error,
+            place: format!("article `{article}`"),
+            problem: format!("`{url}` is not in the media folder; readers get 404"),
+            rule: "P-12",
+        });
+        findings.collect::<Vec<_>>()
+    });
+    missing.collect()
+}
+
 /// Each finding once: an article is in several feeds.
 pub fn distinct(findings: Vec<Finding>) -> Vec<Finding> {
     let mut seen = HashSet::new();

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod format;
 pub mod http;
 pub mod import;
+pub mod media;
 pub mod publish;
 pub mod store;
 pub mod text;

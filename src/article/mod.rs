@@ -381,6 +381,43 @@ impl ChangeKind {
     }
 }
 
+/// Where somebody who follows the changes has come to: after this article of this write, or after the whole write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The write.
+    pub revision: Revision,
+    /// The last article of it that they have seen; `None`: all.
+    pub article: Option<ArticleId>,
+}
+
+/// An article at its last change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// The publisher's key.
+    pub id: ArticleId,
+    /// Its identity.
+    pub guid: Text,
+    /// The last write that changed it.
+    pub revision: Revision,
+    /// Commit time of that write.
+    pub at: DateTime<Utc>,
+    /// Whether it could ever be read.
+    pub was_published: bool,
+    /// What it is now; `None` when it cannot be read.
+    pub article: Option<Arc<Article>>,
+}
+
+/// A quiet change to an article, made by this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amendment {
+    /// Which article.
+    pub id: ArticleId,
+    /// The write it was read at; when there was another since, nothing is done.
+    pub base: Revision,
+    /// What it says from now on.
+    pub story: Story,
+}
+
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {

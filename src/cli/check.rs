@@ -11,6 +11,7 @@ use courant::{
     check::{self, Finding, Severity},
     config::Config,
 };
+use url::Url;
 
 use crate::cli::{self, feeds};
 
@@ -31,10 +32,16 @@ pub(super) struct Check {
 impl Check {
     pub(super) async fn run(self, config: Config) -> Result<ExitCode> {
         let mut findings = check::site(&config.catalogue.site);
+        let folder = cli::media::folder(&config)?;
         let publisher = feeds::publisher(config).await?;
         let specs = publisher.feeds();
         for spec in &specs {
-            findings.extend(check::feed(&publisher.feed(&spec.path).await?));
+            let feed = publisher.feed(&spec.path).await?;
+            findings.extend(check::feed(&feed));
+            let is_missing = |url: &Url| {
+                folder.as_ref().and_then(|folder| folder.at(url)).is_some_and(|file| file.is_none())
+            };
+            findings.extend(check::files(&feed, is_missing));
         }
         let findings = check::distinct(findings);
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();

@@ -32,6 +32,7 @@ wrong with others. A withdrawn article stays withdrawn unless --republish is giv
 Examples:
   courant import articles.ndjson
   courant import --dry-run export.json         see what that would do
+  courant import --probe episodes.ndjson       and find out what files of episodes are like
   export-articles | courant import --json -    from a program, for a program")]
 pub(super) struct Import {
     /// What to read
@@ -43,6 +44,9 @@ pub(super) struct Import {
     /// Publish withdrawn articles again
     #[arg(long)]
     republish: bool,
+    /// Then find out size and duration of files where the records do not say
+    #[arg(long, conflicts_with = "dry_run")]
+    probe: bool,
     /// Report as JSON
     #[arg(long)]
     json: bool,
@@ -59,6 +63,12 @@ impl Import {
             cli::print_json(&report)?;
         } else {
             print(&report, begun.elapsed(), self.dry_run)?;
+        }
+        if self.probe {
+            let found = cli::media::Run::after_import(false).probe(config, &*store).await?;
+            if !self.json {
+                found.print(false)?;
+            }
         }
         Ok(code)
     }

@@ -3,6 +3,7 @@
 mod check;
 mod feeds;
 mod import;
+mod media;
 mod serve;
 mod withdraw;
 
@@ -85,6 +86,7 @@ Examples:
     Check(check::Check),
     Feeds(feeds::Feeds),
     Render(feeds::Render),
+    Media(media::Media),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
 Examples:
@@ -109,6 +111,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Check(check) => check.run(config).await,
             Command::Feeds(feeds) => feeds.run(config).await,
             Command::Render(render) => render.run(config).await,
+            Command::Media(media) => media.run(&config).await,
             Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });

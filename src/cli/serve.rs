@@ -14,6 +14,7 @@ use courant::{
         Limits,
         server::{self, Settings},
     },
+    media::Folder,
     publish::Publisher,
     store::Census,
 };
@@ -39,6 +40,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         format!("cannot listen at {listen}; set COURANT_LISTEN to a free address")
     })?;
     let address = listener.local_addr()?;
+    let media = cli::media::folder(&config)?;
     let catalogue = Arc::clone(&config.catalogue);
     let publisher =
         Publisher::open(Arc::clone(&store), catalogue, cache_bytes, clock::now()).await?;
@@ -66,7 +68,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
             _ = terminate.recv() => {},
         }
     };
-    server::serve(listener, publisher, Arc::new(settings(config.server)), stop).await;
+    server::serve(listener, publisher, Arc::new(settings(config.server, media)), stop).await;
     following.abort();
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
@@ -82,7 +84,7 @@ fn describe(census: Census, feeds: usize) -> String {
     format!("{published} articles{}, in {feeds} feeds", others.collect::<String>())
 }
 
-fn settings(server: Server) -> Settings {
+fn settings(server: Server, media: Option<Folder>) -> Settings {
     Settings {
         limits: Limits {
             target_bytes: server.max_target_bytes,
@@ -94,6 +96,7 @@ fn settings(server: Server) -> Settings {
         write_timeout: server.write_timeout,
         shutdown_grace: server.shutdown_grace,
         logs_access: server.access_log != AccessLog::Off,
+        media,
     }
 }
 

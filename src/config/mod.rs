@@ -43,6 +43,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// Files to take in when the store is empty.
     pub import: Vec<PathBuf>,
+    /// The folder whose files are served.
+    pub media: Option<PathBuf>,
 }
 
 /// Where articles are kept.
@@ -63,10 +65,14 @@ pub struct Overrides {
     pub store: Option<String>,
 }
 
-const ROOT: Keys =
-    Keys { required: &["site"], optional: &["server", "store", "defaults", "category", "feed"] };
+const ROOT: Keys = Keys {
+    required: &["site"],
+    optional: &["server", "store", "media", "defaults", "category", "feed"],
+};
 
 const STORE: Keys = Keys { required: &[], optional: &["url", "import"] };
+
+const MEDIA: Keys = Keys { required: &["folder"], optional: &[] };
 
 /// Reads the text of a configuration. Relative paths in it start at the folder of `file`.
 pub fn read(text: &str, file: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
@@ -93,6 +99,7 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
     let site = root.section("site", &catalogue::SITE);
     let (server, base) = server::server(&root.section("server", &server::KEYS), overrides);
     let store = root.section("store", &STORE);
+    let media = root.section("media", &MEDIA);
     let url = store.parse("url", |given| value::store(given, folder));
     Config {
         catalogue: Arc::new(catalogue::catalogue(root, &site, base)),
@@ -103,6 +110,7 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
             .or(url)
             .unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db"))),
         import: store.list("import", |given| value::file(given, folder)),
+        media: media.parse("folder", |given| value::file(given, folder)),
     }
 }
 
@@ -133,7 +141,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 19] = [
+    const SECTIONS: [(&str, &str, &Keys); 20] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -141,6 +149,7 @@ mod tests {
         ("[site.image]", "`[site]`", &catalogue::IMAGE),
         ("[server]", "`[server]`", &server::KEYS),
         ("[store]", "`[store]`", &STORE),
+        ("[media]", "`[media]`", &MEDIA),
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),

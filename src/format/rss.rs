@@ -14,7 +14,6 @@ use rss::{
 };
 
 use crate::{
-    article::Attachment,
     feed::{Contact, Entry, Feed, FeedSpec, Logo, TEMPLATE},
     format::{
         Flaw, Format, HISTORY, check,
@@ -185,17 +184,19 @@ fn dublin_core(entry: &Entry<'_>) -> Option<DublinCoreExtension> {
     (dublin_core != DublinCoreExtension::default()).then_some(dublin_core)
 }
 
-/// The date of an edit (M-22), pictures, and files beside the enclosure; in a show, what makes an episode.
+/// The date of an edit (M-22), and pictures and files beside the enclosure. In a show, what makes an episode instead:
+/// podcast apps take any `media:content` for something to play.
 fn extensions(spec: &FeedSpec, entry: &Entry<'_>) -> ExtensionMap {
-    let enclosure = entry.enclosure();
-    let is_media =
-        |file: &&Attachment| Some(*file) != enclosure && (spec.show.is_none() || !file.plays());
-    let pictures = entry.pictures().iter().map(media::picture);
-    let files = entry.story().attachments.iter().filter(is_media).map(media::attachment);
     let edited = (entry.updated() != entry.published())
         .then(|| Element::text("dcterms:modified", entry.updated().format("%Y-%m-%dT%H:%M:%SZ")));
-    let episode = spec.show.iter().flat_map(|show| podcast::item(spec, show, entry));
-    extension_map(edited.into_iter().chain(pictures).chain(files).chain(episode))
+    let others = if let Some(show) = &spec.show {
+        podcast::item(spec, show, entry)
+    } else {
+        let pictures = entry.pictures().iter().map(media::picture);
+        let files = entry.story().attachments.iter().skip(1).map(media::attachment);
+        pictures.chain(files).collect()
+    };
+    extension_map(edited.into_iter().chain(others))
 }
 
 fn extension_map(elements: impl IntoIterator<Item = Element>) -> ExtensionMap {

@@ -5,6 +5,7 @@
 
 mod conditional;
 mod delta;
+mod media;
 mod negotiate;
 mod response;
 mod route;

@@ -2,7 +2,8 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, header};
+use http::{Request, Response, header};
+use http_body_util::Either;
 use hyper::{
     body::{Body, Incoming},
     server::conn::http1,
@@ -20,7 +21,8 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     clock,
-    http::{Answer, Limits, respond},
+    http::{Limits, media as files, respond},
+    media,
     publish::Publisher,
 };
 
@@ -46,6 +48,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// Whether each request leaves a line in the log.
     pub logs_access: bool,
+    /// Whose files are served below [`media::PREFIX`].
+    pub media: Option<media::Folder>,
 }
 
 /// Answers what comes in at a listener until `stop` is ready; then finishes what is running.
@@ -109,7 +113,7 @@ fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let (publisher, settings) = (Arc::clone(&publisher), Arc::clone(&settings));
         async move {
-            let answer = respond(&publisher, &settings.limits, &request, clock::now()).await;
+            let answer = answer(&publisher, &settings, &request).await;
             if settings.logs_access {
                 log(&request, &answer, peer);
             }
@@ -130,8 +134,22 @@ fn connection(
     }
 }
 
+async fn answer(
+    publisher: &Publisher,
+    settings: &Settings,
+    request: &Request<Incoming>,
+) -> Response<files::Body> {
+    let (limits, now) = (&settings.limits, clock::now());
+    match &settings.media {
+        Some(folder) if request.uri().path().starts_with(media::PREFIX) => {
+            files::respond(folder, limits, request, now).await
+        }
+        _ => respond(publisher, limits, request, now).await.map(Either::Left),
+    }
+}
+
 /// A line for each request, as fields.
-fn log(request: &Request<Incoming>, answer: &Answer, peer: SocketAddr) {
+fn log(request: &Request<Incoming>, answer: &Response<files::Body>, peer: SocketAddr) {
     let text = |fields: &http::HeaderMap, name| {
         fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     };

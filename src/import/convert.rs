@@ -12,6 +12,7 @@ use crate::{
         record::{AttachmentRecord, ImageRecord, Key, PersonRecord, Record, SourceRecord},
         value::{self, is_mail, plain, shorten},
     },
+    media,
     text::{Html, Text, dropped, web_url},
 };
 
@@ -371,7 +372,10 @@ impl Reader<'_> {
             let AttachmentRecord { url, mime_type, title, size_in_bytes, duration_in_seconds } =
                 attachment;
             let url = self.required_url(&field, url, base);
-            let mime_type = self.required_media_type(&field, mime_type.as_deref());
+            // Where the record does not say, the name of the file may.
+            let by_name = url.as_ref().and_then(|url| media::media_type(url.path()));
+            let by_name = by_name.map(|kind| kind.split(';').next().unwrap_or(kind));
+            let mime_type = self.required_media_type(&field, mime_type.as_deref().or(by_name));
             let title = self.text(&format!("{field}.title"), title).unwrap_or_default();
             let seconds =
                 duration_in_seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);

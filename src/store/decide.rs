@@ -94,8 +94,11 @@ pub(super) struct Circumstances<'a> {
 
 /// What a submission does to an article that is known (`old`) or not.
 pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'_>) -> Decision {
-    let bytes = serde_json::to_vec(&new.story).map_or(0, |text| text.len());
-    let bytes = u32::try_from(bytes.saturating_sub(new.story.inline_bytes())).unwrap_or(u32::MAX);
+    let mut new = new;
+    if let Some(old) = old {
+        inherit(&mut new.story, &old.story);
+    }
+    let bytes = weight(&new.story);
     let frozen = old.filter(|row| row.is_frozen);
     // A publication begins when its embargo ends, so that no reader takes it for old news.
     let begins = new.embargo.map_or(given.placed, |embargo| embargo.max(given.placed));
@@ -161,6 +164,22 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
         _ => seen(state),
     };
     Decision { outcome, write: Some((row, kind)) }
+}
+
+/// What a story counts for in a window, in bytes.
+pub(super) fn weight(story: &Story) -> u32 {
+    let bytes = serde_json::to_vec(story).map_or(0, |text| text.len());
+    u32::try_from(bytes.saturating_sub(story.inline_bytes())).unwrap_or(u32::MAX)
+}
+
+/// What was measured of a file stays known when the publisher hands the article in again without it.
+fn inherit(new: &mut Story, old: &Story) {
+    for file in &mut new.attachments {
+        if let Some(known) = old.attachments.iter().find(|known| known.url == file.url) {
+            file.bytes = file.bytes.or(known.bytes);
+            file.seconds = file.seconds.or(known.seconds);
+        }
+    }
 }
 
 /// What an article that comes into a state is to the log.

@@ -14,7 +14,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    article::{ArticleId, Change, Mark, Revision, Snapshot, Span, Submission, Window},
+    article::{
+        Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
+        Window,
+    },
     category::{Category, Facet, Selection},
     text::Text,
 };
@@ -179,6 +182,10 @@ pub trait Store: Send + Sync {
     /// Changes after a revision, oldest first.
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;
 
+    /// Articles by their last change, each once, oldest change first, after `since`. Whoever goes on from the last one
+    /// until there is none has seen each article as it is.
+    async fn latest(&self, since: Cursor, limit: NonZeroU16) -> Result<Vec<Latest>>;
+
     /// Every category that ever held an article, by slug.
     async fn categories(&self) -> Result<Vec<Category>>;
 
@@ -192,6 +199,9 @@ pub trait Store: Send + Sync {
         intake: Intake,
         now: DateTime<Utc>,
     ) -> Result<Receipt>;
+
+    /// Changes articles quietly; one revision.
+    async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt>;
 
     /// Takes articles back; `None` for an id that nobody knows. One revision.
     async fn withdraw(

@@ -26,7 +26,7 @@ struct Client {
     run: fn() -> Result<(), Failed>,
 }
 
-const CLIENTS: [Client; 8] = [
+const CLIENTS: [Client; 10] = [
     Client {
         name: "curl_gets_304_with_the_tag_it_saved",
         program: "curl",
@@ -45,6 +45,18 @@ const CLIENTS: [Client; 8] = [
         program: "feedparser",
         is_there: has_feedparser,
         run: feedparser,
+    },
+    Client {
+        name: "curl_goes_on_where_it_stopped",
+        program: "curl",
+        is_there: has_curl,
+        run: curl_resumes,
+    },
+    Client {
+        name: "the_parser_of_gpodder_reads_shows",
+        program: "podcastparser",
+        is_there: has_podcastparser,
+        run: podcastparser,
     },
     Client {
         name: "expat_accepts_every_byte",
@@ -165,6 +177,51 @@ fn curl_old() -> Result<(), Failed> {
     let address = format!("http://{}/feeds.opml", server.address);
     let opml = output(Command::new("curl").args(["-sf", "--http1.0", &address]))?;
     check(opml.contains("<opml version=\"2.0\">"), opml)
+}
+
+/// `curl -C -` asks for the rest of a file that it has the beginning of.
+fn curl_resumes() -> Result<(), Failed> {
+    let site = Site::new(&format!("{SETTINGS}\n[media]\nfolder = \"media\"\n"));
+    fs::create_dir(site.path("media"))?;
+    let sound: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    site.write("media/a.mp3", &sound);
+    site.write("a.mp3", &sound[..700_001]);
+    let server = site.serve();
+    let mut curl = Command::new("curl");
+    curl.args(["-sf", "-C", "-", "-w", "%{http_code} %{size_download}", "-o"]);
+    curl.arg(site.path("a.mp3"));
+    let said = output(curl.arg(format!("http://{}/media/a.mp3", server.address)))?;
+    check(said == "206 499999", said)?;
+    check(fs::read(site.path("a.mp3"))? == sound, "what curl has put together differs")
+}
+
+fn has_podcastparser() -> bool {
+    works("python3", &["-c", "import podcastparser"])
+}
+
+// It knows the podcast namespace by another address than the one of its standard: those elements pass it by.
+const PODCASTPARSER: &str = r#"
+import sys, urllib.request, podcastparser
+address = sys.argv[1]
+show = podcastparser.parse(address, urllib.request.urlopen(address, timeout=20))
+assert show["title"] == "慢车道" and show["type"] == "episodic" and not show["explicit"], show
+assert show["itunes_author"] and show["itunes_owner"]["email"] == "podcast@example.com", show
+assert show["itunes_categories"] == [["Society & Culture", "Places & Travel"], ["News"]], show
+assert show["cover_url"].endswith("3000.jpg") and show["language"] == "zh-CN", show
+episodes = show["episodes"]
+assert len(episodes) == 7 and len({episode["guid"] for episode in episodes}) == 7, episodes
+for episode in episodes:
+    assert episode["enclosures"][0]["mime_type"] == "audio/mpeg", episode
+    assert episode["enclosures"][0]["file_size"] > 0 and episode["total_time"] > 0, episode
+    assert len(episode["enclosures"]) == 1 and episode["season"] == 1, episode
+assert sorted(episode["number"] for episode in episodes if episode["type"] == "full") == [1, 2, 3, 4, 5, 6]
+"#;
+
+fn podcastparser() -> Result<(), Failed> {
+    let site = Site::shipped();
+    let server = site.serve();
+    let address = format!("http://{}/slow-lane.rss", server.address);
+    output(Command::new("python3").args(["-c", PODCASTPARSER, &address])).map(drop)
 }
 
 fn has_python() -> bool {

@@ -56,6 +56,7 @@ impl Server {
             write_timeout: PATIENCE,
             shutdown_grace: PATIENCE,
             logs_access: false,
+            media: None,
         };
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();

@@ -12,6 +12,7 @@ mod formats;
 mod histories;
 mod http;
 mod layers;
+mod media;
 mod outage;
 mod pages;
 mod podcasts;

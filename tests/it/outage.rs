@@ -12,7 +12,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use courant::{
-    article::{ArticleId, Change, Mark, Revision, Snapshot, Span, Submission, Window},
+    article::{
+        Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
+        Window,
+    },
     category::{Category, Facet, Selection},
     http::respond,
     publish::Publisher,
@@ -89,6 +92,10 @@ impl Store for Frail {
         self.store()?.log(since, limit).await
     }
 
+    async fn latest(&self, since: Cursor, limit: NonZeroU16) -> Result<Vec<Latest>> {
+        self.store()?.latest(since, limit).await
+    }
+
     async fn categories(&self) -> Result<Vec<Category>> {
         self.store()?.categories().await
     }
@@ -104,6 +111,10 @@ impl Store for Frail {
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
         self.store()?.upsert(batch, intake, now).await
+    }
+
+    async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {
+        self.store()?.amend(amendments, now).await
     }
 
     async fn withdraw(

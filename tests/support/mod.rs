@@ -165,9 +165,20 @@ pub(crate) fn get(
     path: &str,
     fields: &[(&str, &str)],
 ) -> (u16, String, Vec<u8>) {
+    request(address, "GET", path, fields)
+}
+
+/// The same with any method.
+pub(crate) fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> (u16, String, Vec<u8>) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in fields {
         request.push_str(&[name, ": ", value, "\r\n"].concat());
     }

@@ -21,7 +21,10 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    article::{ArticleId, Change, Mark, Revision, Snapshot, Span, Submission, Window},
+    article::{
+        Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
+        Window,
+    },
     category::{Category, Facet, Selection},
     store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
 };
@@ -198,6 +201,10 @@ impl Store for SqliteStore {
         self.read(move |reader| read::log(reader, since, limit)).await
     }
 
+    async fn latest(&self, since: Cursor, limit: NonZeroU16) -> Result<Vec<Latest>> {
+        self.read(move |reader| read::latest(reader, &since, limit)).await
+    }
+
     async fn categories(&self) -> Result<Vec<Category>> {
         self.read(read::categories).await
     }
@@ -213,6 +220,10 @@ impl Store for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
         self.write(move |writer| write::upsert(writer, batch, intake, now)).await
+    }
+
+    async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {
+        self.write(move |writer| write::amend(writer, amendments, now)).await
     }
 
     async fn withdraw(

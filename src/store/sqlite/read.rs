@@ -12,7 +12,8 @@ use rusqlite::{Connection, Row as SqlRow, Rows, params};
 
 use crate::{
     article::{
-        Article, ArticleId, Change, ChangeKind, Mark, Part, Revision, Snapshot, Span, Window,
+        Article, ArticleId, Change, ChangeKind, Cursor, Latest, Mark, Part, Revision, Snapshot,
+        Span, Window,
     },
     category::{Category, Facet, Selection},
     store::{
@@ -310,6 +311,42 @@ pub(super) fn log(reader: &Connection, since: Revision, limit: NonZeroU16) -> Re
         });
     }
     Ok(changes)
+}
+
+pub(super) fn latest(
+    reader: &Connection,
+    since: &Cursor,
+    limit: NonZeroU16,
+) -> Result<Vec<Latest>> {
+    let transaction = reader.unchecked_transaction()?;
+    // The whole of a write comes before the first article of the next.
+    let (revision, after) = match &since.article {
+        Some(article) => (since.revision, article.as_str()),
+        None => (Revision(since.revision.0 + 1), ""),
+    };
+    let mut select = transaction.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM article WHERE (revision, id) > (?, ?) ORDER BY revision, id LIMIT ?"
+    ))?;
+    let mut rows = select.query(params![number(revision), after, limit.get()])?;
+    let mut latest = Vec::new();
+    let mut committed_at = None;
+    while let Some(row) = rows.next()? {
+        let (_, row) = decode(row)?;
+        let at = match committed_at {
+            Some((revision, at)) if revision == row.revision => at,
+            _ => committed(&transaction, row.revision)?,
+        };
+        committed_at = Some((row.revision, at));
+        latest.push(Latest {
+            id: row.id.clone(),
+            guid: row.guid.clone(),
+            revision: row.revision,
+            at,
+            was_published: row.is_frozen,
+            article: (row.state == State::Live).then(|| Arc::new(Article::from(row))),
+        });
+    }
+    Ok(latest)
 }
 
 pub(super) fn categories(reader: &Connection) -> Result<Vec<Category>> {

@@ -6,11 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::{
-    article::{ArticleId, ChangeKind, Revision, Story, Submission},
+    article::{Amendment, ArticleId, ChangeKind, Revision, Story, Submission},
     category::{Category, Facet},
     store::{
         Intake, Outcome, Receipt, Result,
-        decide::{Circumstances, Row, State, Touch, place, submit, touch},
+        decide::{Circumstances, Row, State, Touch, place, submit, touch, weight},
         mint,
         sqlite::{
             row::{COLUMNS, decode, find, number, revision, save, time},
@@ -239,6 +239,28 @@ impl Writing<'_> {
         let last: Option<i64> = select.query_row([slot], |row| row.get(0))?;
         Ok(place(when.start, when.room(), last.map(time)))
     }
+}
+
+pub(super) fn amend(
+    writer: &mut Connection,
+    amendments: Vec<Amendment>,
+    now: DateTime<Utc>,
+) -> Result<Receipt> {
+    let mut writing = Writing::begin(writer, now)?;
+    let mut outcomes = Vec::with_capacity(amendments.len());
+    for Amendment { id, base, story } in amendments {
+        let found = find(&writing.transaction, &id)?;
+        let found = found.filter(|(_, old)| old.revision == base && old.state == State::Live);
+        let Some((key, old)) = found.filter(|(_, old)| old.story != story) else {
+            outcomes.push(Outcome::Unchanged);
+            continue;
+        };
+        let (revision, bytes) = (writing.revision, weight(&story));
+        let row = Row { revision, story, bytes, ..old.clone() };
+        writing.put(Some((key, &old)), &row, ChangeKind::Corrected)?;
+        outcomes.push(Outcome::Corrected);
+    }
+    Ok(Receipt { revision: writing.commit()?, outcomes })
 }
 
 pub(super) fn withdraw(
