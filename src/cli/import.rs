@@ -34,6 +34,7 @@ Examples:
   courant import --dry-run export.json         see what that would do
   courant import --probe episodes.ndjson       and find out what files of episodes are like
   export-articles | courant import --json -    from a program, for a program")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Import {
     /// What to read
     #[arg(required = true, value_name = "FILE")]
