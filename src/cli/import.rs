@@ -66,7 +66,7 @@ impl Import {
             print(&report, begun.elapsed(), self.dry_run)?;
         }
         if self.probe {
-            let found = cli::media::Run::after_import(false).probe(config, &*store).await?;
+            let found = cli::media::Look::after_import(false).probe(config, &*store).await?;
             if !self.json {
                 found.print(false)?;
             }

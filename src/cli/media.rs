@@ -45,12 +45,12 @@ when the record is imported again without it.
 Examples:
   courant media probe
   courant media probe --dry-run --json")]
-    Probe(Run),
+    Probe(Look),
 }
 
 /// How to look.
 #[derive(Args)]
-pub(super) struct Run {
+pub(super) struct Look {
     /// Ask servers of private networks too
     #[arg(long)]
     pub(super) allow_private: bool,
@@ -83,13 +83,13 @@ struct Problem {
 
 impl Media {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode> {
-        let Command::Probe(run) = self.command;
+        let Command::Probe(look) = self.command;
         let store = cli::open(config)?;
-        let report = run.probe(config, &*store).await?;
-        if run.json {
+        let report = look.probe(config, &*store).await?;
+        if look.json {
             cli::print_json(&report)?;
         } else {
-            report.print(run.dry_run)?;
+            report.print(look.dry_run)?;
         }
         Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
@@ -105,7 +105,7 @@ pub(super) fn folder(config: &Config) -> Result<Option<Folder>> {
     Ok(Some(folder))
 }
 
-impl Run {
+impl Look {
     /// After an import.
     pub(super) fn after_import(allow_private: bool) -> Self {
         Self { allow_private, dry_run: false, json: false }
