@@ -60,7 +60,14 @@ impl Shelf {
         articles: Vec<Arc<Article>>,
     ) -> Result<Snapshot> {
         let (head, mark) = (Self::REVISION, self.mark(facets).await?);
-        Ok(Snapshot { head, mark, authority: "example.com,2026".to_owned(), part, articles })
+        Ok(Snapshot {
+            head,
+            mark,
+            authority: "example.com,2026".to_owned(),
+            part,
+            articles,
+            gone: Vec::new(),
+        })
     }
 }
 

@@ -234,6 +234,16 @@ impl Facet {
         Self("episodes".to_owned())
     }
 
+    /// Who may come in.
+    pub fn access() -> Self {
+        Self("access".to_owned())
+    }
+
+    /// What those have who get articles so many minutes after everybody else.
+    pub fn shift(minutes: i16) -> Self {
+        Self(format!("shift/{minutes}"))
+    }
+
     /// What `feeds.toml` says of the feed at this path.
     pub fn feed(path: &str) -> Self {
         Self(format!("feed/{path}"))
@@ -281,6 +291,24 @@ pub struct Selection {
     /// With something to hear or see.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_episodes: bool,
+    /// Cleared for these; `None`: for everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
+}
+
+/// For whom articles have to be cleared, and when they get them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audience {
+    /// Who takes them.
+    pub partner: Slug,
+    /// Where they are published, as ISO 3166 codes.
+    pub territories: BTreeSet<Text>,
+    /// Whether pieces that come from others may be among them.
+    pub takes_republished: bool,
+    /// So many minutes after everybody else; before everybody else where it is negative.
+    pub shift_minutes: i16,
+    /// For so many days they are told of what has gone; 0: not at all.
+    pub signs_days: u16,
 }
 
 impl Selection {

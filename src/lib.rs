@@ -14,6 +14,7 @@ pub mod format;
 pub mod http;
 pub mod import;
 pub mod media;
+pub mod partner;
 pub mod publish;
 pub mod store;
 pub mod text;

@@ -25,7 +25,7 @@ use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
 use crate::{
-    category::{Category, Facet, Language, Selection},
+    category::{Audience, Category, Facet, Language, Selection, Slug},
     text::{Html, Text},
 };
 
@@ -249,6 +249,45 @@ pub struct Story {
     /// What it says of itself as an episode of a show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode: Option<Box<Episode>>,
+    /// For whom it is cleared; everybody, unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Clearance::is_open")]
+    pub clearance: Clearance,
+}
+
+/// For whom an article is cleared beside the public.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clearance {
+    /// These partners only; empty: any.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub partners: BTreeSet<Slug>,
+    /// Not these partners.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_partners: BTreeSet<Slug>,
+    /// These territories only, as ISO 3166 codes; empty: any.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub territories: BTreeSet<Text>,
+    /// Not these territories.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_territories: BTreeSet<Text>,
+}
+
+impl Clearance {
+    fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it is cleared for a partner in every territory where that publishes. Nobody knows where a partner without
+    /// territories publishes: what is not cleared for all of them is not cleared for it.
+    fn admits(&self, audience: &Audience) -> bool {
+        let Audience { partner, territories, .. } = audience;
+        let is_limited = !self.territories.is_empty() || !self.not_territories.is_empty();
+        (self.partners.is_empty() || self.partners.contains(partner))
+            && !self.not_partners.contains(partner)
+            && (self.territories.is_empty() || territories.is_subset(&self.territories))
+            && territories.is_disjoint(&self.not_territories)
+            && !(is_limited && territories.is_empty())
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -265,6 +304,10 @@ impl Story {
         let episodes = self.media().is_some().then(Facet::episodes);
         let own = [Facet::all()].into_iter().chain(categories);
         own.chain(authors).chain(language).chain(episodes).collect()
+    }
+
+    fn is_cleared_for(&self, audience: &Audience) -> bool {
+        self.clearance.admits(audience) && (audience.takes_republished || self.source.is_none())
     }
 
     /// The file that makes it an episode: the first that can be heard or seen.
@@ -287,6 +330,7 @@ impl Story {
             && (selection.authors.is_empty() || written())
             && selection.language.as_ref().is_none_or(speaks)
             && (!selection.only_episodes || self.media().is_some())
+            && selection.audience.as_ref().is_none_or(|audience| self.is_cleared_for(audience))
     }
 }
 
@@ -322,6 +366,25 @@ pub struct Snapshot {
     pub part: Part,
     /// Newest first: `published` descending, then `id`. Older articles that changed of late follow in the same order.
     pub articles: Vec<Arc<Article>>,
+    /// What has gone, newest write first; only where the selection's audience is told.
+    pub gone: Vec<Gone>,
+}
+
+/// An article that can no longer be read, or not by those who ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The publisher's key.
+    pub id: ArticleId,
+    /// Its identity.
+    pub guid: Text,
+    /// First publication.
+    pub published: DateTime<Utc>,
+    /// The write that took it.
+    pub revision: Revision,
+    /// Commit time of that write.
+    pub at: DateTime<Utc>,
+    /// What is left of it: what it was filed under, and its address.
+    pub story: Story,
 }
 
 /// Where one or several facets stand.
@@ -434,6 +497,41 @@ pub struct Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clearance_is_for_every_territory_of_a_partner() {
+        let set =
+            |codes: &[&str]| codes.iter().map(|code| Text::new(code)).collect::<BTreeSet<_>>();
+        let slugs = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        let limited = |partners: &[&str], not: &[&str], only: &[&str], never: &[&str]| Clearance {
+            partners: slugs(partners),
+            not_partners: slugs(not),
+            territories: set(only),
+            not_territories: set(never),
+        };
+        for (clearance, territories, expected) in [
+            (Clearance::default(), &["JP"][..], true),
+            (Clearance::default(), &[], true),
+            (limited(&["msn"], &[], &[], &[]), &[], true),
+            (limited(&["line"], &[], &[], &[]), &[], false),
+            (limited(&[], &["msn"], &[], &[]), &[], false),
+            (limited(&[], &[], &["JP", "TW"], &[]), &["JP"], true),
+            (limited(&[], &[], &["JP", "TW"], &[]), &["JP", "US"], false),
+            (limited(&[], &[], &["JP"], &[]), &[], false),
+            (limited(&[], &[], &[], &["CN"]), &["JP"], true),
+            (limited(&[], &[], &[], &["CN"]), &["CN", "JP"], false),
+            (limited(&[], &[], &[], &["CN"]), &[], false),
+        ] {
+            let audience = Audience {
+                partner: "msn".parse().unwrap(),
+                territories: set(territories),
+                takes_republished: true,
+                shift_minutes: 0,
+                signs_days: 0,
+            };
+            assert_eq!(clearance.admits(&audience), expected, "{clearance:?} {territories:?}");
+        }
+    }
 
     #[test]
     fn a_key_is_a_segment_and_back() {

@@ -71,11 +71,11 @@ pub(super) struct Report {
     measured: usize,
     /// Articles that say more now.
     corrected: usize,
-    problems: Vec<Problem>,
+    problems: Vec<Failure>,
 }
 
 #[derive(Debug, Serialize)]
-struct Problem {
+struct Failure {
     article: String,
     url: String,
     problem: String,
@@ -185,7 +185,7 @@ impl Look {
                 Err(stopped) => stopped.to_string(),
             };
             let (article, url) = (article.id.to_string(), file.url.to_string());
-            report.problems.push(Problem { article, url, problem });
+            report.problems.push(Failure { article, url, problem });
         }
         amendments
     }
@@ -225,7 +225,7 @@ fn progress() -> ProgressBar {
 impl Report {
     pub(super) fn print(&self, is_rehearsal: bool) -> Result<()> {
         let mut errors = io::stderr().lock();
-        for Problem { article, url, problem } in &self.problems {
+        for Failure { article, url, problem } in &self.problems {
             writeln!(errors, "article `{article}`: {url}: {problem}")?;
         }
         drop(errors);

@@ -14,6 +14,7 @@ use crate::{
     article::Window,
     category::{Category, Selection, Slug},
     config::{
+        partner,
         section::{Keys, Section, Span, listed},
         show,
         value::{self, Mistake},
@@ -105,7 +106,7 @@ pub(super) fn catalogue(root: &Section<'_>, site: &Section<'_>, base: Url) -> Ca
 
     let labels = listings.iter().map(|listing| (listing.slug().clone(), listing.label().clone()));
     let site = Arc::new(common(site, base, labels.collect()));
-    let catalogue = Catalogue { site, defaults, feeds: Vec::new() };
+    let catalogue = Catalogue { site, defaults, feeds: Vec::new(), partners: Vec::new() };
 
     let sections = root.sections("feed", &FEED);
     let named: Vec<_> =
@@ -121,7 +122,9 @@ pub(super) fn catalogue(root: &Section<'_>, site: &Section<'_>, base: Url) -> Ca
     let named = named.into_iter().map(Spanned::into_inner);
     let filed = listings.into_iter().map(|listing| listing.feed(&catalogue));
     let feeds = named.chain(filed).map(Arc::new).collect();
-    Catalogue { feeds, ..catalogue }
+    let catalogue = Catalogue { feeds, ..catalogue };
+    let partners = partner::partners(root, &catalogue);
+    Catalogue { partners, ..catalogue }
 }
 
 /// What all feeds have in common.
@@ -285,6 +288,7 @@ fn named_feed(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Fe
         pictures: look.pictures,
         ttl: look.ttl,
         show: show.map(Arc::new),
+        terms: None,
     };
     Some(Spanned::new(span, spec))
 }
@@ -316,6 +320,7 @@ fn selection(section: &Section<'_>, catalogue: &Catalogue) -> Selection {
         authors: section.list("authors", value::text).into_iter().collect(),
         language: section.parse("language", value::language),
         only_episodes: false,
+        audience: None,
     }
 }
 
@@ -338,6 +343,6 @@ fn known_category(given: &str, catalogue: &Catalogue) -> Result<Slug, Mistake> {
 }
 
 /// Each item, and those before it.
-fn with_those_above<T>(items: &[T]) -> impl Iterator<Item = (&T, &[T])> {
+pub(super) fn with_those_above<T>(items: &[T]) -> impl Iterator<Item = (&T, &[T])> {
     items.iter().enumerate().map(|(index, item)| (item, &items[..index]))
 }

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod error;
+mod partner;
 mod section;
 mod server;
 mod show;
@@ -67,7 +68,7 @@ pub struct Overrides {
 
 const ROOT: Keys = Keys {
     required: &["site"],
-    optional: &["server", "store", "media", "defaults", "category", "feed"],
+    optional: &["server", "store", "media", "defaults", "category", "feed", "partner"],
 };
 
 const STORE: Keys = Keys { required: &[], optional: &["url", "import"] };
@@ -141,7 +142,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 20] = [
+    const SECTIONS: [(&str, &str, &Keys); 21] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -153,6 +154,7 @@ mod tests {
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
+        ("[[partner]]", "`[[partner]]`", &partner::PARTNER),
         ("[[feed]]\n[feed.show]", "`[feed.show]`", &show::SHOW),
         ("[[feed]]\n[feed.show.owner]", "`[feed.show]`", &catalogue::CONTACT),
         ("[[feed]]\n[[feed.show.funding]]", "`[feed.show]`", &show::FUNDING),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     article::Window,
     category::{Category, Facet, Selection, Slug},
-    feed::{FeedPath, FeedSpec, Site, spec::fingerprint},
+    feed::{FeedPath, FeedSpec, Partner, Site, spec::fingerprint},
     text::Text,
 };
 
@@ -40,18 +40,35 @@ pub struct Catalogue {
     pub defaults: Defaults,
     /// As listed: named ones, then categories, in the publisher's order.
     pub feeds: Vec<Arc<FeedSpec>>,
+    /// Those who take feeds under terms, as listed.
+    pub partners: Vec<Arc<Partner>>,
 }
 
 impl Catalogue {
     /// The listed feed at this path.
-    pub fn find(&self, path: &FeedPath) -> Option<&Arc<FeedSpec>> {
-        self.feeds.iter().find(|spec| spec.path == *path)
+    pub fn find(&self, path: &FeedPath) -> Option<Arc<FeedSpec>> {
+        if let FeedPath::Partner(name, public) = path {
+            let partner = self.partner(name).filter(|partner| partner.feeds.contains(public))?;
+            return self.find(public).map(|public| Arc::new(partner.variant(&public)));
+        }
+        self.feeds.iter().find(|spec| spec.path == *path).cloned()
+    }
+
+    /// The partner of this name.
+    pub fn partner(&self, name: &Slug) -> Option<&Arc<Partner>> {
+        self.partners.iter().find(|partner| partner.name == *name)
+    }
+
+    /// A partner's feeds, in the order of `feeds.toml`.
+    pub fn feeds_of(&self, partner: &Partner) -> Vec<Arc<FeedSpec>> {
+        let public = partner.feeds.iter().filter_map(|path| self.find(path));
+        public.map(|public| Arc::new(partner.variant(&public))).collect()
     }
 
     /// The feed of a category, listed or not.
     pub fn category(&self, category: &Category) -> Arc<FeedSpec> {
         let path = FeedPath::Category(category.slug.clone());
-        self.find(&path).cloned().unwrap_or_else(|| Arc::new(self.unlisted(category)))
+        self.find(&path).unwrap_or_else(|| Arc::new(self.unlisted(category)))
     }
 
     /// The feed that a category has when nothing more is said of it.
@@ -73,6 +90,7 @@ impl Catalogue {
             pictures: self.defaults.pictures,
             ttl: self.defaults.ttl,
             show: None,
+            terms: None,
         }
     }
 
@@ -83,8 +101,9 @@ impl Catalogue {
 
     /// What `feeds.toml` says, as writes: each a mark and its fingerprint.
     pub fn fingerprints(&self) -> Vec<(Facet, u64)> {
-        let feeds =
-            self.feeds.iter().map(|spec| (Facet::feed(&spec.path.to_string()), spec.fingerprint()));
+        let variants = self.partners.iter().flat_map(|partner| self.feeds_of(partner));
+        let feeds = self.feeds.iter().cloned().chain(variants);
+        let feeds = feeds.map(|spec| (Facet::feed(&spec.path.to_string()), spec.fingerprint()));
         let shared = [
             (Facet::site(), fingerprint(&(&*self.site, &self.defaults))),
             (Facet::catalogue(), fingerprint(&self.feeds)),

@@ -40,7 +40,7 @@ impl FeedSpec {
     pub fn label(&self) -> &str {
         let known = match &self.path {
             FeedPath::Category(slug) => self.site.labels.get(slug),
-            FeedPath::Named(_) => None,
+            FeedPath::Named(_) | FeedPath::Partner(..) => None,
         };
         known.map_or_else(|| self.short_title(), Text::as_str)
     }

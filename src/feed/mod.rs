@@ -3,12 +3,14 @@
 mod catalogue;
 mod entry;
 mod listing;
+mod partner;
 mod show;
 mod spec;
 
 pub use catalogue::{Catalogue, Defaults};
 pub use entry::Entry;
 pub use listing::Listing;
+pub use partner::{Partner, Terms};
 pub use show::{Show, ShowCategory, ShowKind, Trailer};
 pub use spec::{Contact, FeedPath, FeedSpec, Logo, Site, TEMPLATE};
 
@@ -16,7 +18,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::article::{Article, Part, Revision, Snapshot, Span};
+use crate::article::{Article, Gone, Part, Revision, Snapshot, Span};
 
 /// Head matter and entries of one feed, at one revision.
 #[derive(Clone, Debug)]
@@ -34,13 +36,14 @@ pub struct Feed {
     /// How much of the feed this is.
     pub part: Part,
     articles: Vec<Arc<Article>>,
+    gone: Vec<Gone>,
     authority: String,
 }
 
 impl Feed {
     /// What a snapshot is to the readers of this feed.
     pub fn assemble(spec: Arc<FeedSpec>, snapshot: Snapshot) -> Self {
-        let Snapshot { head: _, mark, authority, part, articles } = snapshot;
+        let Snapshot { head: _, mark, authority, part, articles, gone } = snapshot;
         Self {
             id: format!("tag:{authority}:feed/{}", spec.path.encoded()),
             spec,
@@ -49,6 +52,7 @@ impl Feed {
             floor: mark.floor,
             part,
             articles,
+            gone,
             authority,
         }
     }
@@ -60,6 +64,11 @@ impl Feed {
             Part::Newest(span) => Some(span),
             Part::Archive(span) => span.previous(),
         }
+    }
+
+    /// What has gone, newest write first; only in feeds whose readers are told.
+    pub fn signs(&self) -> &[Gone] {
+        &self.gone
     }
 
     /// Newest first; in the newest document, older ones that changed of late follow.

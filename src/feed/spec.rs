@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     article::{Span, Window},
     category::{Category, Language, Selection, Slug},
-    feed::Show,
+    feed::{Show, Terms},
     text::Text,
 };
 
@@ -93,6 +93,8 @@ pub enum FeedPath {
     Named(Slug),
     /// `/category/{slug}`.
     Category(Slug),
+    /// `/partner/{name}/…`, a feed as a partner gets it.
+    Partner(Slug, Box<FeedPath>),
 }
 
 impl FeedPath {
@@ -101,6 +103,7 @@ impl FeedPath {
         match self {
             Self::Named(name) => name.encoded(),
             Self::Category(slug) => format!("category/{}", slug.encoded()),
+            Self::Partner(name, feed) => format!("partner/{}/{}", name.encoded(), feed.encoded()),
         }
     }
 
@@ -115,6 +118,7 @@ impl fmt::Display for FeedPath {
         match self {
             Self::Named(name) => name.fmt(f),
             Self::Category(slug) => write!(f, "category/{slug}"),
+            Self::Partner(name, feed) => write!(f, "partner/{name}/{feed}"),
         }
     }
 }
@@ -148,6 +152,9 @@ pub struct FeedSpec {
     /// Whether it is a show, and what it says as one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub show: Option<Arc<Show>>,
+    /// The terms of the partner whose feed it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Arc<Terms>>,
 }
 
 impl FeedSpec {

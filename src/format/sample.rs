@@ -54,6 +54,7 @@ pub(super) fn spec(site: Site, path: FeedPath) -> FeedSpec {
         pictures: true,
         ttl: NonZeroU16::MIN,
         show: None,
+        terms: None,
     }
 }
 
@@ -78,6 +79,7 @@ pub(super) fn feed(spec: FeedSpec, stories: Vec<Story>) -> Feed {
         authority: "example.com,2026".to_owned(),
         part: Part::All,
         articles: stories.into_iter().enumerate().map(article).collect(),
+        gone: Vec::new(),
     };
     Feed::assemble(Arc::new(spec), snapshot)
 }

@@ -1,15 +1,19 @@
 //! From a record to a submission: every field checked, every mistake of a record found at once.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::{
-    article::{ArticleId, Attachment, Person, Picture, Source, Story, Submission, When},
+    article::{ArticleId, Attachment, Clearance, Person, Picture, Source, Story, Submission, When},
     category::{Category, Language, Slug},
     feed::Catalogue,
     import::{
         date, parse,
-        record::{AttachmentRecord, ImageRecord, Key, PersonRecord, Record, SourceRecord},
+        record::{
+            AttachmentRecord, ClearanceRecord, ImageRecord, Key, PersonRecord, Record, SourceRecord,
+        },
         value::{self, is_mail, plain, shorten},
     },
     media,
@@ -105,6 +109,7 @@ impl Reader<'_> {
             source: record.source.and_then(|source| self.source(source, &base)),
             pictures,
             attachments: self.attachments(record.attachments, &base),
+            clearance: self.clearance(record.clearance.unwrap_or_default()),
             episode: record.episode.map(|episode| Box::new(self.episode(episode, &base))),
         };
         let embargo = self.when("embargo", record.embargo.as_deref()).map(|when| when.start);
@@ -312,6 +317,41 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn clearance(&mut self, record: ClearanceRecord) -> Clearance {
+        let ClearanceRecord { partners, not_partners, territories, not_territories } = record;
+        Clearance {
+            partners: self.partners("clearance.partners", partners),
+            not_partners: self.partners("clearance.not_partners", not_partners),
+            territories: self.territories("clearance.territories", territories),
+            not_territories: self.territories("clearance.not_territories", not_territories),
+        }
+    }
+
+    /// Names that nobody has yet are no mistake: a partner may come later.
+    fn partners(&mut self, field: &str, names: Option<Vec<String>>) -> BTreeSet<Slug> {
+        let mut found = BTreeSet::new();
+        for (field, name) in self.list(field, names) {
+            match name.trim().parse() {
+                Ok(name) => drop(found.insert(name)),
+                Err(error) => self.fault(field, format!("{error}")),
+            }
+        }
+        found
+    }
+
+    fn territories(&mut self, field: &str, codes: Option<Vec<String>>) -> BTreeSet<Text> {
+        let mut found = BTreeSet::new();
+        for (field, code) in self.list(field, codes) {
+            let code = code.trim().to_ascii_uppercase();
+            if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+                found.insert(Text::new(&code));
+            } else {
+                self.fault(field, "not the code of a country; write for example `JP`");
+            }
+        }
+        found
     }
 
     fn source(&mut self, source: SourceRecord, base: &Url) -> Option<Source> {

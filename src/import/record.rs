@@ -52,6 +52,8 @@ pub struct Record {
     pub attachments: Option<Vec<AttachmentRecord>>,
     /// What the article says of itself as an episode of a show.
     pub episode: Option<EpisodeRecord>,
+    /// For which partners and territories it is cleared; when missing: for all.
+    pub clearance: Option<ClearanceRecord>,
     /// Not to be seen before; the same forms as `date_published`.
     pub embargo: Option<String>,
     /// Not to be seen after; the same forms, a date alone meaning the end of that day.
@@ -134,6 +136,19 @@ pub struct AttachmentRecord {
     pub size_in_bytes: Option<u64>,
     /// In seconds.
     pub duration_in_seconds: Option<f64>,
+}
+
+/// For whom an article is cleared beside the public.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct ClearanceRecord {
+    /// These partners only.
+    pub partners: Option<Vec<String>>,
+    /// Not these partners.
+    pub not_partners: Option<Vec<String>>,
+    /// These territories only, as ISO 3166 codes: `JP`.
+    pub territories: Option<Vec<String>>,
+    /// Not these territories.
+    pub not_territories: Option<Vec<String>>,
 }
 
 /// An episode of a show.

@@ -223,7 +223,7 @@ impl Publisher {
     /// The feed at a path, listed or of a category that articles have.
     pub fn find(&self, path: &FeedPath) -> Option<Arc<FeedSpec>> {
         if let Some(spec) = self.catalogue.find(path) {
-            return Some(Arc::clone(spec));
+            return Some(spec);
         }
         let FeedPath::Category(slug) = path else { return None };
         let categories = self.categories.read().unwrap_or_else(PoisonError::into_inner);

@@ -60,7 +60,11 @@ impl Row {
 
     /// Whether no selection tells the two apart. A facet stands for all varieties of a language, a selection may not.
     pub(super) fn is_filed_as(&self, other: &Self) -> bool {
-        self.facets() == other.facets() && self.story.language == other.story.language
+        let Story { language, clearance, source, .. } = &self.story;
+        self.facets() == other.facets()
+            && *language == other.story.language
+            && *clearance == other.story.clearance
+            && source.is_some() == other.story.source.is_some()
     }
 }
 

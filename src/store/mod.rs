@@ -18,7 +18,7 @@ use crate::{
         Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
         Window,
     },
-    category::{Category, Facet, Selection},
+    category::{Category, Facet, Selection, Slug},
     text::Text,
 };
 
@@ -139,7 +139,43 @@ pub struct Census {
     pub withdrawn: i64,
 }
 
+/// What lets a partner in, or somebody of theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// SHA-256 of the secret, in base64.
+    pub digest: String,
+    /// Whose it is.
+    pub partner: Slug,
+    /// To whom it was given; empty: to the partner as a whole.
+    pub holder: String,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// From when on it lets nobody in.
+    pub ends: Option<DateTime<Utc>>,
+}
+
+/// Who has fetched a state of a feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// The partner.
+    pub partner: Slug,
+    /// Whose token it was; empty: the partner's.
+    pub holder: String,
+    /// The path of the feed as the public has it, or `changes`.
+    pub feed: String,
+    /// The state.
+    pub revision: Revision,
+    /// When they first had it.
+    pub first: DateTime<Utc>,
+    /// When they last did.
+    pub last: DateTime<Utc>,
+    /// How often.
+    pub count: u64,
+}
+
 /// Articles and the log of changes to them.
+///
+/// What is about partners may be left out by a store that has none.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The newest write.
@@ -219,6 +255,41 @@ pub trait Store: Send + Sync {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision>;
+
+    /// Every token, those that have ended too.
+    async fn tokens(&self) -> Result<Vec<Token>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes a token in. A write, so that others learn of it.
+    async fn issue(&self, token: Token) -> Result<()> {
+        let _ = token;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Ends the tokens of a partner, or of one holder, at a time; those made by `until` only. How many there were. A write.
+    async fn end_tokens(
+        &self,
+        partner: &Slug,
+        holder: Option<&str>,
+        until: DateTime<Utc>,
+        ends: DateTime<Utc>,
+    ) -> Result<usize> {
+        let _ = (partner, holder, until, ends);
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Writes down who has fetched what, adding to what is known. The newest states of each feed are kept.
+    async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<()> {
+        let _ = deliveries;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// What a partner has fetched, by feed, holder and state.
+    async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
+        let _ = partner;
+        Ok(Vec::new())
+    }
 }
 
 /// The identity an article gets at first sight.

@@ -81,7 +81,8 @@ fn what_cannot_be_carried_is_named() {
     let mark = Mark { revision: Revision(1), changed: noon(), floor: Revision(0) };
     let authority = "\u{1}".to_owned();
     let (part, articles) = (Part::All, Vec::new());
-    let snapshot = Snapshot { head: Revision(1), mark, authority, part, articles };
+    let snapshot =
+        Snapshot { head: Revision(1), mark, authority, part, articles, gone: Vec::new() };
     let feed = Feed::assemble(spec("news").into(), snapshot);
     assert!(matches!(Format::Atom.render(&feed), Err(RenderError::Feed { .. })));
 }

@@ -63,7 +63,12 @@ fn courier() -> Site {
 }
 
 fn catalogue(site: Site) -> Catalogue {
-    Catalogue { site: Arc::new(site), defaults: Defaults::default(), feeds: Vec::new() }
+    Catalogue {
+        site: Arc::new(site),
+        defaults: Defaults::default(),
+        feeds: Vec::new(),
+        partners: Vec::new(),
+    }
 }
 
 fn of_category(catalogue: &Catalogue, label: &str) -> FeedSpec {
@@ -86,6 +91,7 @@ fn feed(spec: FeedSpec, stories: Vec<Story>) -> Feed {
         authority: "example.com,2026".to_owned(),
         part: Part::All,
         articles: stories.into_iter().enumerate().map(article).collect(),
+        gone: Vec::new(),
     };
     Feed::assemble(Arc::new(spec), snapshot)
 }

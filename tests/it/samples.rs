@@ -63,6 +63,7 @@ pub(crate) fn spec(name: &str) -> FeedSpec {
         pictures: true,
         ttl: NonZeroU16::new(5).unwrap(),
         show: None,
+        terms: None,
         site: Arc::new(site),
     }
 }
@@ -73,7 +74,14 @@ pub(crate) fn feed(spec: FeedSpec, articles: Vec<Article>) -> Feed {
     let authority = "example.com,2026".to_owned();
     Feed::assemble(
         Arc::new(spec),
-        Snapshot { head: Revision(7), mark, authority, part: Part::All, articles },
+        Snapshot {
+            head: Revision(7),
+            mark,
+            authority,
+            part: Part::All,
+            articles,
+            gone: Vec::new(),
+        },
     )
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Write-ahead log with a sync at every commit: what was acknowledged is on disk, and readers never wait for writers.
 
+mod partners;
 mod read;
 mod row;
 mod schema;
@@ -25,8 +26,8 @@ use crate::{
         Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
         Window,
     },
-    category::{Category, Facet, Selection},
-    store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
+    category::{Category, Facet, Selection, Slug},
+    store::{Census, Delivery, Intake, Moved, Outcome, Receipt, Result, Store, StoreError, Token},
 };
 
 /// How often writes of other processes are looked for; a change is to be seen within a second.
@@ -244,5 +245,34 @@ impl Store for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<Revision> {
         self.write(move |writer| write::declare(writer, &fingerprints, now)).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>> {
+        self.read(partners::tokens).await
+    }
+
+    async fn issue(&self, token: Token) -> Result<()> {
+        self.write(move |writer| partners::issue(writer, &token)).await
+    }
+
+    async fn end_tokens(
+        &self,
+        partner: &Slug,
+        holder: Option<&str>,
+        until: DateTime<Utc>,
+        ends: DateTime<Utc>,
+    ) -> Result<usize> {
+        let (partner, holder) = (partner.clone(), holder.map(str::to_owned));
+        self.write(move |writer| partners::end(writer, &partner, holder.as_deref(), until, ends))
+            .await
+    }
+
+    async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<()> {
+        self.write(move |writer| partners::deliver(writer, &deliveries)).await
+    }
+
+    async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
+        let partner = partner.clone();
+        self.read(move |reader| partners::deliveries(reader, &partner)).await
     }
 }

@@ -22,19 +22,33 @@ CREATE TABLE delivery (
   PRIMARY KEY (partner, feed, revision, holder)
 ) STRICT, WITHOUT ROWID;
 
--- Articles that have gone from a facet, for those who are told so.
+-- What an article was filed as before the write that took it away, or filed it otherwise. `early` is 0 when everybody
+-- could read it, otherwise the least head start, negative and in minutes, with which it could be read.
 CREATE TABLE gone (
-  facet    TEXT    NOT NULL,
   revision INTEGER NOT NULL,
   article  INTEGER NOT NULL,
   at       INTEGER NOT NULL,
-  PRIMARY KEY (facet, revision, article)
+  early    INTEGER NOT NULL,
+  story    TEXT    NOT NULL,
+  PRIMARY KEY (revision, article)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX gone_article ON gone (article, revision);
 
--- How far those have come who get articles later than others: up to which publication.
-CREATE TABLE tick (
-  delay    INTEGER NOT NULL,
-  revision INTEGER NOT NULL,
-  until    INTEGER NOT NULL,
-  PRIMARY KEY (delay, revision)
+-- Articles that wait for those who get them later than others (`minutes` is positive) or earlier (negative).
+CREATE TABLE coming (
+  minutes INTEGER NOT NULL,
+  article INTEGER NOT NULL,
+  at      INTEGER NOT NULL,
+  PRIMARY KEY (minutes, article)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX coming_at ON coming (at);
+
+-- Articles that came to them by a write that did not change the article itself.
+CREATE TABLE came (
+  minutes  INTEGER NOT NULL,
+  article  INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  id       TEXT    NOT NULL,
+  PRIMARY KEY (minutes, article)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX came_revision ON came (minutes, revision, id);

@@ -106,7 +106,7 @@ impl<'c> Reading<'c> {
         let (head, authority) =
             store.query_row([], |row| Ok((revision(row.get(0)?), row.get(1)?)))?;
         let articles = rows.into_iter().map(|row| Arc::new(Article::from(row))).collect();
-        Ok(Snapshot { head, mark, authority, part, articles })
+        Ok(Snapshot { head, mark, authority, part, articles, gone: Vec::new() })
     }
 }
 

@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// A transaction that holds the row which counts revisions.
-struct Writing<'c> {
-    transaction: Transaction<'c>,
+pub(super) struct Writing<'c> {
+    pub(super) transaction: Transaction<'c>,
     authority: String,
     /// The revision this write will be, if it changes anything.
     revision: Revision,
@@ -38,7 +38,7 @@ struct Writing<'c> {
 }
 
 impl<'c> Writing<'c> {
-    fn begin(writer: &'c mut Connection, now: DateTime<Utc>) -> Result<Self> {
+    pub(super) fn begin(writer: &'c mut Connection, now: DateTime<Utc>) -> Result<Self> {
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let select = "SELECT head, changed, shelved, authority FROM store";
         let (head, changed, shelved, authority): (i64, i64, i64, String) =
@@ -78,6 +78,12 @@ impl<'c> Writing<'c> {
         }
     }
 
+    /// Moves a mark, whatever happens to articles.
+    pub(super) fn move_mark(&mut self, facet: Facet, raises_floor: bool) {
+        self.changes = true;
+        *self.touched.entry(facet).or_default() |= raises_floor;
+    }
+
     /// Puts `row` in the place of `old`: the article, what it is filed under, the log, the marks.
     fn put(&mut self, old: Option<(i64, &Row)>, row: &Row, kind: ChangeKind) -> Result<()> {
         let key = save(&self.transaction, row)?;
@@ -107,7 +113,7 @@ impl<'c> Writing<'c> {
     }
 
     /// Moves the marks and commits. Nothing changed: nothing is written, and no revision is used up.
-    fn commit(mut self) -> Result<Revision> {
+    pub(super) fn commit(mut self) -> Result<Revision> {
         if !self.changes {
             return Ok(Revision(self.revision.0 - 1));
         }

@@ -1,0 +1,141 @@
+//! `[[partner]]`: who takes feeds under terms.
+
+use std::{
+    num::{NonZeroU16, NonZeroU32},
+    sync::Arc,
+};
+
+use toml::Spanned;
+
+use crate::{
+    article::Window,
+    category::Slug,
+    config::{
+        catalogue::with_those_above,
+        section::{Keys, Section, listed},
+        value::{self, Mistake},
+    },
+    feed::{Catalogue, FeedPath, FeedSpec, Partner, Terms},
+    text::Text,
+};
+
+pub(super) const PARTNER: Keys = Keys {
+    required: &["name", "feeds"],
+    optional: &[
+        "title",
+        "territories",
+        "republished",
+        "text",
+        "pictures",
+        "newest",
+        "hours",
+        "bytes",
+        "delay_minutes",
+        "head_start_minutes",
+        "signs_days",
+    ],
+};
+
+/// The partners of a file, each with the feeds it may take.
+pub(super) fn partners(root: &Section<'_>, catalogue: &Catalogue) -> Vec<Arc<Partner>> {
+    let sections = root.sections("partner", &PARTNER);
+    let partners: Vec<_> =
+        sections.iter().filter_map(|section| partner(section, catalogue)).collect();
+    for (partner, above) in with_those_above(&partners) {
+        let name = &partner.get_ref().name;
+        if let Some(other) = above.iter().find(|other| other.get_ref().name == *name) {
+            let wrong = format!("there is a partner `{name}` already");
+            let spans = [other.span(), partner.span()];
+            root.report.note_twice(spans, Mistake::new(wrong, "write another name"));
+        }
+    }
+    partners.into_iter().map(|partner| Arc::new(partner.into_inner())).collect()
+}
+
+fn partner(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Partner>> {
+    let name = section.parse_spanned("name", value::slug);
+    let title = section.parse("title", value::text);
+    let feeds = section.list("feeds", |given| known_feed(given, catalogue));
+    let full_text =
+        section.parse("text", |given| value::choice(given, &[("full", true), ("summary", false)]));
+    let signs_days = section.number("signs_days", 0..=365).unwrap_or(30);
+    let shift_minutes = shift(section);
+    let territories = section.list("territories", territory).into_iter().collect();
+    let takes_republished = section.flag("republished").unwrap_or(true);
+    let pictures = section.flag("pictures");
+    let window = window(section);
+
+    let name = name?;
+    let span = name.span();
+    let name = name.into_inner();
+    let partner = Partner {
+        title: title.unwrap_or_else(|| Text::new(name.as_str())),
+        feeds,
+        territories,
+        takes_republished,
+        full_text,
+        pictures,
+        window,
+        shift_minutes,
+        signs_days,
+        terms: Arc::new(Terms { partner: name.clone() }),
+        name,
+    };
+    Some(Spanned::new(span, partner))
+}
+
+/// How much later than everybody else, or earlier.
+fn shift(section: &Section<'_>) -> i16 {
+    /// A week.
+    const MOST: i16 = 7 * 24 * 60;
+    let delay = section.number("delay_minutes", 1..=MOST);
+    let head_start = section.number("head_start_minutes", 1..=MOST);
+    if let (Some(_), Some(_)) = (delay, head_start) {
+        let advice = "leave out `delay_minutes` or `head_start_minutes`";
+        section.note(Mistake::new("a partner that is both late and early", advice));
+    }
+    delay.or(head_start.map(|minutes| -minutes)).unwrap_or(0)
+}
+
+/// What the section says of the window; the rest is as usual.
+fn window(section: &Section<'_>) -> Option<Window> {
+    let count = section.number("newest", 1..=Window::MAX_COUNT).and_then(NonZeroU16::new);
+    let hours = section.number("hours", 1..=8_760).and_then(NonZeroU16::new);
+    let bytes = section.number("bytes", 10_000..=5_000_000).and_then(NonZeroU32::new);
+    let usual = Window::default();
+    let is_given = count.is_some() || hours.is_some() || bytes.is_some();
+    is_given.then(|| Window {
+        count: count.unwrap_or(usual.count),
+        hours,
+        bytes: bytes.unwrap_or(usual.bytes),
+    })
+}
+
+/// A feed that the file lists, as addresses have it: `news`, `category/headlines`.
+fn known_feed(given: &str, catalogue: &Catalogue) -> Result<FeedPath, Mistake> {
+    let paths = || catalogue.feeds.iter().map(|spec: &Arc<FeedSpec>| spec.path.to_string());
+    if let Some(spec) = catalogue.feeds.iter().find(|spec| spec.path.to_string() == given) {
+        return Ok(spec.path.clone());
+    }
+    let known: Vec<String> = paths().collect();
+    let known = || known.iter().map(String::as_str);
+    let in_category = format!("category/{given}");
+    let near = known().find(|path| *path == in_category);
+    let advice = match near.or_else(|| value::nearest(given, known())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", listed(known())),
+    };
+    Err(Mistake::new(format!("there is no feed `{}`", brief(given)), advice))
+}
+
+fn territory(given: &str) -> Result<Text, Mistake> {
+    if given.len() == 2 && given.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Ok(Text::new(given));
+    }
+    let wrong = format!("`{}` is not the code of a country", brief(given));
+    Err(Mistake::new(wrong, "write for example `JP`"))
+}
+
+fn brief(given: &str) -> &str {
+    &given[..given.floor_char_boundary(Slug::MAX_BYTES)]
+}

@@ -1,0 +1,134 @@
+//! Tokens, and the ledger of what partners have fetched.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use crate::{
+    category::{Facet, Slug},
+    store::{
+        Delivery, Result, Token,
+        sqlite::{
+            row::{number, revision, time},
+            write::Writing,
+        },
+    },
+};
+
+/// So many states of a feed are kept for each holder, newest first.
+const STATES: i64 = 100;
+
+pub(super) fn tokens(reader: &Connection) -> Result<Vec<Token>> {
+    let mut select = reader.prepare_cached(
+        "SELECT digest, partner, holder, created, ends FROM token ORDER BY partner, holder, created",
+    )?;
+    let mut rows = select.query([])?;
+    let mut tokens = Vec::new();
+    while let Some(row) = rows.next()? {
+        tokens.push(Token {
+            digest: row.get(0)?,
+            partner: slug(&row.get::<_, String>(1)?)?,
+            holder: row.get(2)?,
+            created: time(row.get(3)?),
+            ends: row.get::<_, Option<i64>>(4)?.map(time),
+        });
+    }
+    Ok(tokens)
+}
+
+pub(super) fn issue(writer: &mut Connection, token: &Token) -> Result<()> {
+    let mut writing = Writing::begin(writer, token.created)?;
+    let Token { digest, partner, holder, created, ends } = token;
+    writing.transaction.execute(
+        "INSERT INTO token (digest, partner, holder, created, ends) VALUES (?, ?, ?, ?, ?)",
+        params![
+            digest,
+            partner.as_str(),
+            holder,
+            created.timestamp(),
+            ends.map(|ends| ends.timestamp())
+        ],
+    )?;
+    writing.move_mark(Facet::access(), false);
+    writing.commit()?;
+    Ok(())
+}
+
+pub(super) fn end(
+    writer: &mut Connection,
+    partner: &Slug,
+    holder: Option<&str>,
+    until: DateTime<Utc>,
+    ends: DateTime<Utc>,
+) -> Result<usize> {
+    let mut writing = Writing::begin(writer, ends)?;
+    let count = writing.transaction.execute(
+        "UPDATE token SET ends = ?1
+         WHERE partner = ?2 AND (?3 IS NULL OR holder = ?3) AND created <= ?4 AND (ends IS NULL OR ends > ?1)",
+        params![ends.timestamp(), partner.as_str(), holder, until.timestamp()],
+    )?;
+    if count > 0 {
+        writing.move_mark(Facet::access(), false);
+    }
+    writing.commit()?;
+    Ok(count)
+}
+
+/// No revision: who has fetched what is part of no feed.
+pub(super) fn deliver(writer: &mut Connection, deliveries: &[Delivery]) -> Result<()> {
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut upsert = transaction.prepare_cached(
+            "INSERT INTO delivery (partner, feed, revision, holder, first, last, count) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (partner, feed, revision, holder) DO UPDATE SET
+               first = min(first, excluded.first), last = max(last, excluded.last), count = count + excluded.count",
+        )?;
+        let mut prune = transaction.prepare_cached(
+            "DELETE FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3 AND revision <=
+               (SELECT revision FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3
+                ORDER BY revision DESC LIMIT 1 OFFSET ?4)",
+        )?;
+        for delivery in deliveries {
+            let Delivery { partner, holder, feed, revision, first, last, count } = delivery;
+            let (first, last) = (first.timestamp(), last.timestamp());
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            let partner = partner.as_str();
+            upsert.execute(params![
+                partner,
+                feed,
+                number(*revision),
+                holder,
+                first,
+                last,
+                count
+            ])?;
+            prune.execute(params![partner, feed, holder, STATES])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+pub(super) fn deliveries(reader: &Connection, partner: &Slug) -> Result<Vec<Delivery>> {
+    let mut select = reader.prepare_cached(
+        "SELECT feed, revision, holder, first, last, count FROM delivery WHERE partner = ?
+         ORDER BY feed, holder, revision",
+    )?;
+    let mut rows = select.query([partner.as_str()])?;
+    let mut deliveries = Vec::new();
+    while let Some(row) = rows.next()? {
+        deliveries.push(Delivery {
+            partner: partner.clone(),
+            feed: row.get(0)?,
+            revision: revision(row.get(1)?),
+            holder: row.get(2)?,
+            first: time(row.get(3)?),
+            last: time(row.get(4)?),
+            count: u64::try_from(row.get::<_, i64>(5)?).unwrap_or_default(),
+        });
+    }
+    Ok(deliveries)
+}
+
+fn slug(stored: &str) -> Result<Slug> {
+    Ok(stored.parse().map_err(|_| rusqlite::Error::InvalidQuery)?)
+}
