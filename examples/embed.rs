@@ -144,7 +144,16 @@ impl Store for Shelf {
         Ok(Vec::new())
     }
 
-    async fn latest(&self, _since: Cursor, _limit: NonZeroU16) -> Result<Vec<Latest>> {
+    async fn last(&self, _id: &ArticleId) -> Result<Option<Latest>> {
+        Ok(None)
+    }
+
+    async fn latest(
+        &self,
+        _since: Cursor,
+        _shift_minutes: i16,
+        _limit: NonZeroU16,
+    ) -> Result<Vec<Latest>> {
         Ok(Vec::new())
     }
 
@@ -236,6 +245,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         shutdown_grace: Duration::from_secs(10),
         logs_access: false,
         media: None,
+        desk: None,
     };
     let listener = TcpListener::bind(config.server.listen).await?;
     eprintln!("http://{}/all.atom; Ctrl-C to stop", listener.local_addr()?);

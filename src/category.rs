@@ -239,9 +239,14 @@ impl Facet {
         Self("access".to_owned())
     }
 
-    /// What those have who get articles so many minutes after everybody else.
+    /// What comes to those who get articles so many minutes after everybody else.
     pub fn shift(minutes: i16) -> Self {
         Self(format!("shift/{minutes}"))
+    }
+
+    /// The terms of a partner.
+    pub fn partner(name: &Slug) -> Self {
+        Self(format!("partner/{name}"))
     }
 
     /// What `feeds.toml` says of the feed at this path.
@@ -267,6 +272,11 @@ impl Facet {
     /// A facet as the store kept it.
     pub fn stored(name: String) -> Self {
         Self(name)
+    }
+
+    /// How many minutes it stands for, if it stands for what comes later or earlier.
+    pub fn as_shift(&self) -> Option<i16> {
+        self.0.strip_prefix("shift/")?.parse().ok()
     }
 
     /// The category it stands for, if it stands for one.
@@ -312,6 +322,11 @@ pub struct Audience {
 }
 
 impl Selection {
+    /// How many minutes after everybody else its articles come.
+    pub fn shift_minutes(&self) -> i16 {
+        self.audience.as_ref().map_or(0, |audience| audience.shift_minutes)
+    }
+
     /// The facets an article must be in to be selected, one of them at least: where to read, and whose marks to watch.
     pub fn facets(&self) -> Vec<Facet> {
         if !self.authors.is_empty() {

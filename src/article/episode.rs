@@ -59,6 +59,22 @@ pub struct Episode {
 }
 
 impl Episode {
+    /// The addresses of its files.
+    pub fn file_urls_mut(&mut self) -> impl Iterator<Item = &mut Url> {
+        let Self { image, transcripts, chapters, alternate_enclosures, .. } = self;
+        let transcripts =
+            transcripts.iter_mut().filter_map(|transcript| match &mut transcript.content {
+                Content::Linked(url) => Some(url),
+                Content::Inline(_) => None,
+            });
+        let chapters = chapters.iter_mut().filter_map(|chapters| match chapters {
+            Chapters::Linked(url) => Some(url),
+            Chapters::Inline(_) => None,
+        });
+        let others = alternate_enclosures.iter_mut().flat_map(|other| &mut other.sources);
+        image.iter_mut().chain(transcripts).chain(chapters).chain(others)
+    }
+
     /// Size of what is kept with the article but not part of a feed, in bytes.
     pub fn inline_bytes(&self) -> usize {
         let text = |transcript: &Transcript| match &transcript.content {

@@ -254,10 +254,13 @@ pub struct Story {
     pub clearance: Clearance,
 }
 
-/// For whom an article is cleared beside the public.
+/// For whom an article is cleared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Clearance {
+    /// Not for public feeds.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_private: bool,
     /// These partners only; empty: any.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub partners: BTreeSet<Slug>,
@@ -306,7 +309,27 @@ impl Story {
         own.chain(authors).chain(language).chain(episodes).collect()
     }
 
-    fn is_cleared_for(&self, audience: &Audience) -> bool {
+    /// What is left of it when it has gone: what it was filed under, and its address.
+    #[must_use]
+    pub fn remnant(&self) -> Self {
+        let Self { url, categories, authors, language, source, clearance, .. } = self;
+        let source = source.as_ref();
+        let source =
+            source.map(|Source { name, .. }| Source { name: name.clone(), ..Source::default() });
+        Self {
+            url: url.clone(),
+            categories: categories.clone(),
+            authors: authors.clone(),
+            language: language.clone(),
+            source,
+            attachments: self.media().cloned().into_iter().collect(),
+            clearance: clearance.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it may be among what is given to these.
+    pub fn is_cleared_for(&self, audience: &Audience) -> bool {
         self.clearance.admits(audience) && (audience.takes_republished || self.source.is_none())
     }
 
@@ -320,6 +343,15 @@ impl Story {
         self.episode.as_ref().map_or(0, |episode| episode.inline_bytes())
     }
 
+    /// The addresses of its files, pictures and what comes with it as an episode.
+    pub fn file_urls_mut(&mut self) -> Vec<&mut Url> {
+        let Self { pictures, attachments, episode, .. } = self;
+        let pictures = pictures.iter_mut().map(|picture| &mut picture.url);
+        let attachments = attachments.iter_mut().map(|attachment| &mut attachment.url);
+        let own = pictures.chain(attachments);
+        own.chain(episode.iter_mut().flat_map(|episode| episode.file_urls_mut())).collect()
+    }
+
     /// Whether a feed that makes this selection holds it.
     pub fn is_selected(&self, selection: &Selection) -> bool {
         let filed = |slugs: &BTreeSet<_>| self.categories.iter().any(|c| slugs.contains(&c.slug));
@@ -330,7 +362,10 @@ impl Story {
             && (selection.authors.is_empty() || written())
             && selection.language.as_ref().is_none_or(speaks)
             && (!selection.only_episodes || self.media().is_some())
-            && selection.audience.as_ref().is_none_or(|audience| self.is_cleared_for(audience))
+            && match &selection.audience {
+                Some(audience) => self.is_cleared_for(audience),
+                None => !self.clearance.is_private,
+            }
     }
 }
 
@@ -468,6 +503,9 @@ pub struct Latest {
     pub was_published: bool,
     /// What it is now; `None` when it cannot be read.
     pub article: Option<Arc<Article>>,
+    /// What it was filed as, each time that it could be read and then was taken away or filed otherwise. All of them, however
+    /// old: whoever goes on from one last change to the next may have missed any.
+    pub was: Vec<Story>,
 }
 
 /// A quiet change to an article, made by this program.
@@ -504,6 +542,7 @@ mod tests {
             |codes: &[&str]| codes.iter().map(|code| Text::new(code)).collect::<BTreeSet<_>>();
         let slugs = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
         let limited = |partners: &[&str], not: &[&str], only: &[&str], never: &[&str]| Clearance {
+            is_private: false,
             partners: slugs(partners),
             not_partners: slugs(not),
             territories: set(only),

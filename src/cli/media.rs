@@ -98,7 +98,8 @@ impl Media {
 /// The folder that the configuration names.
 pub(super) fn folder(config: &Config) -> Result<Option<Folder>> {
     let Some(path) = &config.media else { return Ok(None) };
-    let folder = Folder::open(path, &config.catalogue.site.base);
+    let private = config.private_media.iter().map(ToString::to_string).collect();
+    let folder = Folder::open(path, &config.catalogue.site.base, private);
     let folder = folder.with_context(|| {
         format!("cannot open the media folder `{}`; make it, or leave out [media]", path.display())
     })?;
@@ -119,7 +120,7 @@ impl Look {
         let head = store.head().await?;
         let mut cursor = Cursor::default();
         loop {
-            let latest = store.latest(cursor.clone(), BATCH).await?;
+            let latest = store.latest(cursor.clone(), 0, BATCH).await?;
             let Some(last) = latest.last().filter(|last| last.revision <= head) else { break };
             cursor = Cursor { revision: last.revision, article: Some(last.id.clone()) };
             let amendments = self.look(&probe, latest, &progress, &mut report).await;

@@ -4,6 +4,7 @@ mod check;
 mod feeds;
 mod import;
 mod media;
+mod partner;
 mod serve;
 mod withdraw;
 
@@ -87,6 +88,7 @@ Examples:
     Feeds(feeds::Feeds),
     Render(feeds::Render),
     Media(media::Media),
+    Partner(partner::Partner),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
 Examples:
@@ -112,6 +114,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Feeds(feeds) => feeds.run(config).await,
             Command::Render(render) => render.run(config).await,
             Command::Media(media) => media.run(&config).await,
+            Command::Partner(partner) => partner.run(config).await,
             Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });

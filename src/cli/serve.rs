@@ -15,6 +15,7 @@ use courant::{
         server::{self, Settings},
     },
     media::Folder,
+    partner::Desk,
     publish::Publisher,
     store::Census,
 };
@@ -47,6 +48,17 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let publisher = Arc::new(publisher);
     let follower = Arc::clone(&publisher);
     let following = tokio::spawn(async move { follower.follow(clock::now).await });
+    let desk = if config.catalogue.partners.is_empty() {
+        None
+    } else {
+        Some(Arc::new(Desk::open(Arc::clone(&store)).await?))
+    };
+    let keeper = desk.clone();
+    let keeping = tokio::spawn(async move {
+        if let Some(desk) = keeper {
+            desk.follow().await;
+        }
+    });
 
     let census = store.census().await?;
     let feeds = publisher.feeds();
@@ -68,8 +80,18 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
             _ = terminate.recv() => {},
         }
     };
-    server::serve(listener, publisher, Arc::new(settings(config.server, media)), stop).await;
+    server::serve(
+        listener,
+        publisher,
+        Arc::new(settings(config.server, media, desk.clone())),
+        stop,
+    )
+    .await;
     following.abort();
+    keeping.abort();
+    if let Some(desk) = desk {
+        desk.flush().await;
+    }
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -84,7 +106,7 @@ fn describe(census: Census, feeds: usize) -> String {
     format!("{published} articles{}, in {feeds} feeds", others.collect::<String>())
 }
 
-fn settings(server: Server, media: Option<Folder>) -> Settings {
+fn settings(server: Server, media: Option<Folder>, desk: Option<Arc<Desk>>) -> Settings {
     Settings {
         limits: Limits {
             target_bytes: server.max_target_bytes,
@@ -97,6 +119,7 @@ fn settings(server: Server, media: Option<Folder>) -> Settings {
         shutdown_grace: server.shutdown_grace,
         logs_access: server.access_log != AccessLog::Off,
         media,
+        desk,
     }
 }
 

@@ -88,12 +88,20 @@ pub(super) const FEED: Keys = Keys {
         "text",
         "pictures",
         "ttl_minutes",
+        "public",
         "show",
     ],
 };
 
 /// The catalogue of a file, for a service that is reached at `base`.
-pub(super) fn catalogue(root: &Section<'_>, site: &Section<'_>, base: Url) -> Catalogue {
+///
+/// `private_media` are the names of folders from which partners alone may read.
+pub(super) fn catalogue(
+    root: &Section<'_>,
+    site: &Section<'_>,
+    base: Url,
+    private_media: &[Text],
+) -> Catalogue {
     let defaults = look(&root.section("defaults", &DEFAULTS), &Defaults::default());
     let sections = root.sections("category", &CATEGORY);
     let listings: Vec<_> =
@@ -106,24 +114,29 @@ pub(super) fn catalogue(root: &Section<'_>, site: &Section<'_>, base: Url) -> Ca
 
     let labels = listings.iter().map(|listing| (listing.slug().clone(), listing.label().clone()));
     let site = Arc::new(common(site, base, labels.collect()));
-    let catalogue = Catalogue { site, defaults, feeds: Vec::new(), partners: Vec::new() };
+    let catalogue =
+        Catalogue { site, defaults, feeds: Vec::new(), private: Vec::new(), partners: Vec::new() };
 
     let sections = root.sections("feed", &FEED);
     let named: Vec<_> =
         sections.iter().filter_map(|section| named_feed(section, &catalogue)).collect();
     for (feed, above) in with_those_above(&named) {
-        let path = &feed.get_ref().path;
-        if let Some(other) = above.iter().find(|other| other.get_ref().path == *path) {
+        let path = &feed.get_ref().spec.path;
+        if let Some(other) = above.iter().find(|other| other.get_ref().spec.path == *path) {
             let mistake =
                 Mistake::new(format!("there is a feed `{path}` already"), "write another name");
             root.report.note_twice([other.span(), feed.span()], mistake);
         }
     }
-    let named = named.into_iter().map(Spanned::into_inner);
-    let filed = listings.into_iter().map(|listing| listing.feed(&catalogue));
-    let feeds = named.chain(filed).map(Arc::new).collect();
-    let catalogue = Catalogue { feeds, ..catalogue };
-    let partners = partner::partners(root, &catalogue);
+    let mut public = Vec::new();
+    let mut private = Vec::new();
+    for named in named {
+        let Named { spec, is_public } = named.into_inner();
+        if is_public { &mut public } else { &mut private }.push(Arc::new(spec));
+    }
+    public.extend(listings.into_iter().map(|listing| Arc::new(listing.feed(&catalogue))));
+    let catalogue = Catalogue { feeds: public, private, ..catalogue };
+    let partners = partner::partners(root, &catalogue, private_media);
     Catalogue { partners, ..catalogue }
 }
 
@@ -252,8 +265,14 @@ impl Listing {
     }
 }
 
+/// What a `[[feed]]` says.
+struct Named {
+    spec: FeedSpec,
+    is_public: bool,
+}
+
 /// A `[[feed]]`, with the place of its name.
-fn named_feed(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<FeedSpec>> {
+fn named_feed(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Named>> {
     let site = &catalogue.site;
     let name = section.parse_spanned("name", feed_name);
     let title = section.parse("title", value::text).unwrap_or_default();
@@ -262,6 +281,7 @@ fn named_feed(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Fe
     let mut selection = selection(section, catalogue);
     let show = show::show(&section.section("show", &show::SHOW), &site.base);
     selection.only_episodes = show.is_some();
+    let is_public = section.flag("public").unwrap_or(true);
     let usual = &catalogue.defaults;
     let look = match &show {
         // Podcast apps follow no archives: a show is given whole (P-14).
@@ -290,7 +310,7 @@ fn named_feed(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Fe
         show: show.map(Arc::new),
         terms: None,
     };
-    Some(Spanned::new(span, spec))
+    Some(Spanned::new(span, Named { spec, is_public }))
 }
 
 fn feed_name(given: &str) -> Result<Slug, Mistake> {

@@ -29,6 +29,7 @@ use crate::{
         value::Mistake,
     },
     feed::Catalogue,
+    text::Text,
 };
 
 /// How the program is set up.
@@ -46,6 +47,8 @@ pub struct Config {
     pub import: Vec<PathBuf>,
     /// The folder whose files are served.
     pub media: Option<PathBuf>,
+    /// Folders in it from which partners alone may read.
+    pub private_media: Vec<Text>,
 }
 
 /// Where articles are kept.
@@ -73,7 +76,7 @@ const ROOT: Keys = Keys {
 
 const STORE: Keys = Keys { required: &[], optional: &["url", "import"] };
 
-const MEDIA: Keys = Keys { required: &["folder"], optional: &[] };
+const MEDIA: Keys = Keys { required: &["folder"], optional: &["private"] };
 
 /// Reads the text of a configuration. Relative paths in it start at the folder of `file`.
 pub fn read(text: &str, file: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
@@ -102,8 +105,9 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
     let store = root.section("store", &STORE);
     let media = root.section("media", &MEDIA);
     let url = store.parse("url", |given| value::store(given, folder));
+    let private_media = media.list("private", value::folder_name);
     Config {
-        catalogue: Arc::new(catalogue::catalogue(root, &site, base)),
+        catalogue: Arc::new(catalogue::catalogue(root, &site, base, &private_media)),
         authority: site.parse("tag", value::authority).unwrap_or_default(),
         server,
         store: overrides
@@ -112,6 +116,7 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
             .unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db"))),
         import: store.list("import", |given| value::file(given, folder)),
         media: media.parse("folder", |given| value::file(given, folder)),
+        private_media,
     }
 }
 
@@ -136,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{category::Category, feed::FeedPath, text::Text};
+    use crate::{category::Category, feed::FeedPath};
 
     const SHIPPED: &str = include_str!("../../feeds.toml");
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");

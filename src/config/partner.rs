@@ -15,7 +15,7 @@ use crate::{
         section::{Keys, Section, listed},
         value::{self, Mistake},
     },
-    feed::{Catalogue, FeedPath, FeedSpec, Partner, Terms},
+    feed::{Catalogue, FeedPath, Partner, Terms},
     text::Text,
 };
 
@@ -37,10 +37,14 @@ pub(super) const PARTNER: Keys = Keys {
 };
 
 /// The partners of a file, each with the feeds it may take.
-pub(super) fn partners(root: &Section<'_>, catalogue: &Catalogue) -> Vec<Arc<Partner>> {
+pub(super) fn partners(
+    root: &Section<'_>,
+    catalogue: &Catalogue,
+    private_media: &[Text],
+) -> Vec<Arc<Partner>> {
     let sections = root.sections("partner", &PARTNER);
     let partners: Vec<_> =
-        sections.iter().filter_map(|section| partner(section, catalogue)).collect();
+        sections.iter().filter_map(|section| partner(section, catalogue, private_media)).collect();
     for (partner, above) in with_those_above(&partners) {
         let name = &partner.get_ref().name;
         if let Some(other) = above.iter().find(|other| other.get_ref().name == *name) {
@@ -52,7 +56,11 @@ pub(super) fn partners(root: &Section<'_>, catalogue: &Catalogue) -> Vec<Arc<Par
     partners.into_iter().map(|partner| Arc::new(partner.into_inner())).collect()
 }
 
-fn partner(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Partner>> {
+fn partner(
+    section: &Section<'_>,
+    catalogue: &Catalogue,
+    private_media: &[Text],
+) -> Option<Spanned<Partner>> {
     let name = section.parse_spanned("name", value::slug);
     let title = section.parse("title", value::text);
     let feeds = section.list("feeds", |given| known_feed(given, catalogue));
@@ -78,7 +86,11 @@ fn partner(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Partn
         window,
         shift_minutes,
         signs_days,
-        terms: Arc::new(Terms { partner: name.clone() }),
+        terms: Arc::new(Terms {
+            partner: name.clone(),
+            private_media: private_media.to_vec(),
+            reach: Text::default(),
+        }),
         name,
     };
     Some(Spanned::new(span, partner))
@@ -113,11 +125,11 @@ fn window(section: &Section<'_>) -> Option<Window> {
 
 /// A feed that the file lists, as addresses have it: `news`, `category/headlines`.
 fn known_feed(given: &str, catalogue: &Catalogue) -> Result<FeedPath, Mistake> {
-    let paths = || catalogue.feeds.iter().map(|spec: &Arc<FeedSpec>| spec.path.to_string());
-    if let Some(spec) = catalogue.feeds.iter().find(|spec| spec.path.to_string() == given) {
+    let all = || catalogue.feeds.iter().chain(&catalogue.private);
+    if let Some(spec) = all().find(|spec| spec.path.to_string() == given) {
         return Ok(spec.path.clone());
     }
-    let known: Vec<String> = paths().collect();
+    let known: Vec<String> = all().map(|spec| spec.path.to_string()).collect();
     let known = || known.iter().map(String::as_str);
     let in_category = format!("category/{given}");
     let near = known().find(|path| *path == in_category);

@@ -222,6 +222,16 @@ pub(super) fn file(given: &str, folder: &Path) -> Result<PathBuf, Mistake> {
     Ok(folder.join(given))
 }
 
+/// The name of a folder, as it stands in addresses.
+pub(super) fn folder_name(given: &str) -> Result<Text, Mistake> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if given.is_empty() || given.starts_with('.') || !given.chars().all(is_plain) {
+        let wrong = format!("`{}` is not the name of a folder", brief(given));
+        return Err(Mistake::new(wrong, "write a name of letters, digits, `-`, `_` and `.` alone"));
+    }
+    Ok(Text::new(given))
+}
+
 /// One of a few words.
 pub(super) fn choice<T: Copy>(given: &str, choices: &[(&str, T)]) -> Result<T, Mistake> {
     let words = || choices.iter().map(|(word, _)| *word);

@@ -39,6 +39,8 @@ pub struct Presentation {
     pub is_unlisted: bool,
     /// For pages.
     pub security_policy: Option<&'static str>,
+    /// Whether it is for some only: no shared cache keeps it (H-109), and no page of another origin reads it (H-125).
+    pub is_private: bool,
 }
 
 /// A document in each coding. It never changes; a newer one takes its place.
@@ -241,12 +243,17 @@ fn unchanged_fields(tag: &str, presentation: &Presentation) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(16);
     fields.insert(header::ETAG, value(&format!("\"{tag}\"")));
     let age = presentation.max_age_seconds;
-    let freshness =
-        format!("public, max-age={age}, stale-while-revalidate=60, stale-if-error=86400");
+    let freshness = if presentation.is_private {
+        format!("private, max-age={age}")
+    } else {
+        format!("public, max-age={age}, stale-while-revalidate=60, stale-if-error=86400")
+    };
     fields.insert(header::CACHE_CONTROL, value(&freshness));
     fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    if !presentation.is_private {
+        fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
     fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !presentation.links.is_empty() {
         fields.insert(header::LINK, value(&presentation.links));

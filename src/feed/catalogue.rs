@@ -1,6 +1,6 @@
 //! Which feeds there are.
 
-use std::{num::NonZeroU16, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroU16, sync::Arc};
 
 use serde::Serialize;
 
@@ -40,6 +40,8 @@ pub struct Catalogue {
     pub defaults: Defaults,
     /// As listed: named ones, then categories, in the publisher's order.
     pub feeds: Vec<Arc<FeedSpec>>,
+    /// Those that partners alone may take, as listed.
+    pub private: Vec<Arc<FeedSpec>>,
     /// Those who take feeds under terms, as listed.
     pub partners: Vec<Arc<Partner>>,
 }
@@ -49,9 +51,14 @@ impl Catalogue {
     pub fn find(&self, path: &FeedPath) -> Option<Arc<FeedSpec>> {
         if let FeedPath::Partner(name, public) = path {
             let partner = self.partner(name).filter(|partner| partner.feeds.contains(public))?;
-            return self.find(public).map(|public| Arc::new(partner.variant(&public)));
+            return self.any(public).map(|public| Arc::new(partner.variant(public)));
         }
         self.feeds.iter().find(|spec| spec.path == *path).cloned()
+    }
+
+    /// The feed at this path before anybody's terms, public or not.
+    pub fn any(&self, path: &FeedPath) -> Option<&Arc<FeedSpec>> {
+        self.feeds.iter().chain(&self.private).find(|spec| spec.path == *path)
     }
 
     /// The partner of this name.
@@ -61,8 +68,8 @@ impl Catalogue {
 
     /// A partner's feeds, in the order of `feeds.toml`.
     pub fn feeds_of(&self, partner: &Partner) -> Vec<Arc<FeedSpec>> {
-        let public = partner.feeds.iter().filter_map(|path| self.find(path));
-        public.map(|public| Arc::new(partner.variant(&public))).collect()
+        let feeds = partner.feeds.iter().filter_map(|path| self.any(path));
+        feeds.map(|spec| Arc::new(partner.variant(spec))).collect()
     }
 
     /// The feed of a category, listed or not.
@@ -104,18 +111,28 @@ impl Catalogue {
         let variants = self.partners.iter().flat_map(|partner| self.feeds_of(partner));
         let feeds = self.feeds.iter().cloned().chain(variants);
         let feeds = feeds.map(|spec| (Facet::feed(&spec.path.to_string()), spec.fingerprint()));
+        let partners = self.partners.iter().map(|partner| {
+            let variants: Vec<_> = self.feeds_of(partner);
+            (Facet::partner(&partner.name), fingerprint(&variants))
+        });
+        let shifts: BTreeSet<i16> =
+            self.partners.iter().map(|partner| partner.shift_minutes).collect();
+        let shifts = shifts.into_iter().filter(|minutes| *minutes != 0);
+        let shifts = shifts.map(|minutes| (Facet::shift(minutes), fingerprint(&minutes)));
         let shared = [
             (Facet::site(), fingerprint(&(&*self.site, &self.defaults))),
             (Facet::catalogue(), fingerprint(&self.feeds)),
         ];
-        shared.into_iter().chain(feeds).collect()
+        shared.into_iter().chain(feeds).chain(partners).chain(shifts).collect()
     }
 }
 
 impl FeedSpec {
     /// The marks this feed stands at: the articles', its own, and what all feeds share.
     pub fn marks(&self) -> Vec<Facet> {
-        self.settings().into_iter().chain(self.selection.facets()).collect()
+        let shift = Some(self.selection.shift_minutes()).filter(|minutes| *minutes != 0);
+        let settings = self.settings().into_iter().chain(shift.map(Facet::shift));
+        settings.chain(self.selection.facets()).collect()
     }
 
     /// The marks of what `feeds.toml` says of it.

@@ -1,6 +1,7 @@
 //! A feed, before it takes the shape of a format.
 
 mod catalogue;
+mod changes;
 mod entry;
 mod listing;
 mod partner;
@@ -8,6 +9,7 @@ mod show;
 mod spec;
 
 pub use catalogue::{Catalogue, Defaults};
+pub use changes::{Changes, Departure};
 pub use entry::Entry;
 pub use listing::Listing;
 pub use partner::{Partner, Terms};
@@ -43,7 +45,10 @@ pub struct Feed {
 impl Feed {
     /// What a snapshot is to the readers of this feed.
     pub fn assemble(spec: Arc<FeedSpec>, snapshot: Snapshot) -> Self {
-        let Snapshot { head: _, mark, authority, part, articles, gone } = snapshot;
+        let Snapshot { head: _, mark, authority, part, mut articles, gone } = snapshot;
+        for article in &mut articles {
+            *article = spec.reached(article);
+        }
         Self {
             id: format!("tag:{authority}:feed/{}", spec.path.encoded()),
             spec,

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Serialize;
+use url::Url;
 
 use crate::{
-    article::Window,
+    article::{Article, Window},
     category::{Audience, Slug},
     feed::{FeedPath, FeedSpec, Show},
     text::Text,
@@ -43,20 +44,75 @@ pub struct Partner {
 pub struct Terms {
     /// Whose they are.
     pub partner: Slug,
+    /// Folders of `[media]` from which partners alone may read.
+    pub private_media: Vec<Text>,
+    /// What opens those folders to this partner, as a segment of addresses; settled once for each store.
+    pub reach: Text,
+}
+
+impl Terms {
+    /// How a reach begins.
+    pub const REACH: &str = "reach_";
+
+    /// Where this partner's addresses of files begin, below the address of the service.
+    pub fn files(&self) -> String {
+        format!("partner/{}/{}/", self.partner.encoded(), self.reach)
+    }
+
+    /// The address under which this partner reaches a private file; `None` for any other.
+    fn reached(&self, base: &Url, url: &Url) -> Option<Url> {
+        let path = url.as_str().strip_prefix(base.as_str())?;
+        let folder = path.strip_prefix("media/")?.split('/').next()?;
+        let is_private = self.private_media.iter().any(|name| name.as_str() == folder);
+        is_private.then(|| base.join(&format!("{}{path}", self.files())).ok())?
+    }
+}
+
+impl FeedSpec {
+    /// An article as the readers of this feed reach its files.
+    pub fn reached(&self, article: &Arc<Article>) -> Arc<Article> {
+        let terms = self.terms.as_ref().filter(|terms| !terms.private_media.is_empty());
+        let Some(terms) = terms else { return Arc::clone(article) };
+        let mut story = article.story.clone();
+        let mut is_changed = false;
+        for url in story.file_urls_mut() {
+            if let Some(reached) = terms.reached(&self.site.base, url) {
+                *url = reached;
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            Arc::new(Article { story, ..Article::clone(article) })
+        } else {
+            Arc::clone(article)
+        }
+    }
 }
 
 impl Partner {
-    /// A feed as this partner gets it: the same articles with the same identities, dates and links (M-30), selected and
-    /// shown by its terms.
-    pub fn variant(&self, public: &FeedSpec) -> FeedSpec {
-        let mut selection = public.selection.clone();
-        selection.audience = Some(Audience {
+    /// For whom articles have to be cleared, and when they come.
+    pub fn audience(&self) -> Audience {
+        Audience {
             partner: self.name.clone(),
             territories: self.territories.clone(),
             takes_republished: self.takes_republished,
             shift_minutes: self.shift_minutes,
             signs_days: self.signs_days,
-        });
+        }
+    }
+
+    /// The same partner, whose private files are found at addresses with this segment.
+    #[must_use]
+    pub fn with_reach(&self, reach: &str) -> Self {
+        let terms = Terms { reach: Text::new(reach), ..Terms::clone(&self.terms) };
+        Self { terms: Arc::new(terms), ..self.clone() }
+    }
+
+    /// A feed as this partner gets it: the same articles with the same identities, dates and links (M-30), selected and
+    /// shown by its terms.
+    pub fn variant(&self, public: &FeedSpec) -> FeedSpec {
+        let mut selection = public.selection.clone();
+        selection.audience = Some(self.audience());
         let show = public.show.as_ref();
         FeedSpec {
             path: FeedPath::Partner(self.name.clone(), Box::new(public.path.clone())),

@@ -9,7 +9,7 @@ use serde_json::{Serializer, ser::PrettyFormatter};
 use crate::{
     article::{Attachment, Person, Picture, Source},
     category::Language,
-    feed::{Entry, Feed},
+    feed::{Changes, Departure, Entry, Feed},
     format::{Flaw, Format, check, uri::uri},
     text::Text,
 };
@@ -26,6 +26,57 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
     document.push(b'\n');
     check::json(&document)?;
     Ok(document)
+}
+
+/// What has changed for a partner, in the shape of a feed whose pages follow each other (J-8).
+pub fn changes(changes: &Changes) -> Vec<u8> {
+    let site = &changes.feeds.first().expect("a partner has a feed").site;
+    let gone = changes.gone.iter();
+    let gone = gone.map(|Departure { guid, at }| Removal { id: guid, date_removed: rfc3339(*at) });
+    let document = ChangesDocument {
+        version: VERSION,
+        title: &changes.partner.title,
+        home_page_url: uri(&site.url),
+        feed_url: changes.address(false),
+        next_url: changes.has_more.then(|| changes.address(true)),
+        progress: Progress {
+            about: site.address(""),
+            since: (!changes.has_more).then_some(changes.until.revision.0),
+            removed: gone.collect(),
+        },
+        items: changes.entries().map(Item::new).collect(),
+    };
+    let mut bytes = serde_json::to_vec(&document).expect("every member has a text for a name");
+    bytes.push(b'\n');
+    bytes
+}
+
+#[derive(Serialize)]
+struct ChangesDocument<'a> {
+    version: &'static str,
+    title: &'a Text,
+    home_page_url: String,
+    feed_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_url: Option<String>,
+    #[serde(rename = "_courant")]
+    progress: Progress<'a>,
+    items: Vec<Item<'a>>,
+}
+
+/// Where to go on, and what is no longer there.
+#[derive(Serialize)]
+struct Progress<'a> {
+    about: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+    removed: Vec<Removal<'a>>,
+}
+
+#[derive(Serialize)]
+struct Removal<'a> {
+    id: &'a Text,
+    date_removed: String,
 }
 
 /// J-2 to J-9. The archives are its further pages (J-8).

@@ -24,6 +24,7 @@ mod xml;
 pub use check::Flaw;
 pub use episode::{chapters, transcript};
 pub use index::render as index;
+pub use json::changes;
 pub use opml::render as opml;
 pub use page::STYLE;
 
@@ -163,6 +164,12 @@ impl Format {
     }
 }
 
+/// The formats in which a feed can be had: a page for people is for everybody.
+pub fn offered(spec: &FeedSpec) -> &'static [Format] {
+    const ALL: [Format; 4] = [Format::Rss, Format::Atom, Format::Json, Format::Html];
+    if spec.terms.is_some() { &Format::FEEDS } else { &ALL }
+}
+
 /// What RFC 5005 calls such a document: nothing when it is one of several but no archive. An empty one is not called
 /// complete: readers would drop all they have, and a feed is empty by mistake more often than by intent.
 fn history(feed: &Feed) -> Option<&'static str> {
@@ -174,8 +181,12 @@ fn history(feed: &Feed) -> Option<&'static str> {
 }
 
 /// Where this program serves what is kept with an article and belongs to it as an episode.
+///
+/// What belongs to an article that is not for everybody is out of everybody's reach too.
 fn episode_address(spec: &FeedSpec, entry: &Entry<'_>, file: &str) -> String {
-    spec.site.address(&format!("episodes/{}/{file}", entry.article().id.segment()))
+    let terms = spec.terms.as_ref().filter(|_| entry.story().clearance.is_private);
+    let reach = terms.map_or_else(String::new, |terms| terms.files());
+    spec.site.address(&format!("{reach}episodes/{}/{file}", entry.article().id.segment()))
 }
 
 impl fmt::Display for Format {

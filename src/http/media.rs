@@ -40,21 +40,36 @@ const MAX_RANGES: std::num::NonZeroUsize = std::num::NonZeroUsize::new(16).expec
 const CHUNK: usize = 64 << 10;
 /// Files keep their names only as long as they keep their bytes.
 const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=86400");
+const PRIVATE_FRESHNESS: HeaderValue = HeaderValue::from_static("private, max-age=86400");
+
+/// Which file is asked for, by its path below [`media::PREFIX`].
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// By whoever comes.
+    ByAnybody(&'a str),
+    /// By somebody who reaches what is not for everybody.
+    ByPartner(&'a str),
+}
 
 /// Answers a request for a file.
 pub(super) async fn respond<B>(
     folder: &Folder,
     limits: &Limits,
     request: &Request<B>,
+    wanted: Wanted<'_>,
     now: DateTime<Utc>,
 ) -> Response<Body> {
-    let answered = read(folder, limits, request, now).await;
+    let answered = read(folder, limits, request, wanted, now).await;
     let is_head = *request.method() == Method::HEAD;
     match answered {
         Ok(answer) if is_head => answer.map(|_| Either::Left(Full::default())),
         Ok(answer) => answer,
         Err(problem) => {
-            let answer = problem.answer(request.uri().path());
+            let instance = match wanted {
+                Wanted::ByAnybody(_) => request.uri().path(),
+                Wanted::ByPartner(_) => "",
+            };
+            let answer = problem.answer(instance);
             answer.map(|body| Either::Left(if is_head { Full::default() } else { body }))
         }
     }
@@ -64,6 +79,7 @@ async fn read<B>(
     folder: &Folder,
     limits: &Limits,
     request: &Request<B>,
+    wanted: Wanted<'_>,
     now: DateTime<Utc>,
 ) -> Result<Response<Body>, Problem> {
     check_bounds(limits, request)?;
@@ -72,7 +88,11 @@ async fn read<B>(
         let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         return Ok(response::options(is_preflight).map(Either::Left));
     }
-    let path = request.uri().path().strip_prefix(media::PREFIX).unwrap_or_default().to_owned();
+    let (path, is_private) = match wanted {
+        Wanted::ByAnybody(path) if folder.is_private(path) => return Err(Problem::Unknown),
+        Wanted::ByAnybody(path) => (path.to_owned(), false),
+        Wanted::ByPartner(path) => (path.to_owned(), true),
+    };
     let folder = folder.clone();
     let found = tokio::task::spawn_blocking(move || Media::find(&folder, &path)).await;
     let media = found.ok().flatten().ok_or(Problem::Unknown)?;
@@ -80,7 +100,11 @@ async fn read<B>(
     let tag = media.tag();
     let last_modified = media.modified.filter(|modified| modified.timestamp() < now.timestamp());
     let current = Validators { tags: &[&tag], last_modified, content: None };
-    let fields = fields(&tag, last_modified);
+    let mut fields = fields(&tag, last_modified);
+    if is_private {
+        fields.insert(header::CACHE_CONTROL, PRIVATE_FRESHNESS);
+        fields.insert("x-robots-tag", HeaderValue::from_static("noindex"));
+    }
     match evaluate(method, request.headers(), &current) {
         Outcome::NotModified(_) | Outcome::NotModifiedAs(_) => {
             Ok(with(StatusCode::NOT_MODIFIED, fields, Either::Left(Full::default())))

@@ -7,12 +7,14 @@ mod conditional;
 mod delta;
 mod media;
 mod negotiate;
+mod partner;
 mod response;
 mod route;
 pub mod server;
 
 pub use conditional::{Outcome, evaluate};
 pub use negotiate::codings;
+pub use partner::Counter;
 pub use response::Answer;
 pub use route::{Route, route};
 
@@ -71,6 +73,10 @@ async fn read<B>(
     let path = request.uri().path();
     if request.method() == Method::OPTIONS {
         return options(publisher, request);
+    }
+    if path.starts_with(partner::PREFIX) {
+        // Only whoever is let in gets anything there.
+        return Err(Problem::Unknown);
     }
     if let Some(edition) = publisher.cached(path) {
         return answer(publisher, &edition, request, now).await;

@@ -36,6 +36,10 @@ pub(super) enum Problem {
     Fields,
     /// Another host.
     Host,
+    /// Nobody who is let in, or nothing that they may have (P-42).
+    Stranger,
+    /// What the client knows is of no use any more.
+    Restart,
     /// Out of reach for now.
     Unavailable,
     /// Our fault.
@@ -86,6 +90,8 @@ impl Problem {
             Self::Target => StatusCode::URI_TOO_LONG,
             Self::Fields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Stranger => StatusCode::UNAUTHORIZED,
+            Self::Restart => StatusCode::GONE,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -109,6 +115,8 @@ impl Problem {
             Self::Target => "The address is too long.".to_owned(),
             Self::Fields => "The header is too large.".to_owned(),
             Self::Host => "This host is not served here.".to_owned(),
+            Self::Stranger => "Show the token that was given to you, as a bearer token, as a password, or in the address.".to_owned(),
+            Self::Restart => "What you may have is not what it was. Begin without `since`, and drop what is not there.".to_owned(),
             Self::Unavailable => "The articles cannot be read at the moment.".to_owned(),
             Self::Internal => "The feed cannot be made; the log says why.".to_owned(),
         }
@@ -147,6 +155,11 @@ impl Problem {
                     HeaderValue::try_from(links).expect("addresses are percent-encoded"),
                 );
             }
+            Self::Stranger => {
+                // No charset: what a client shows is ASCII.
+                let schemes = "Basic realm=\"partners\", Bearer realm=\"partners\"";
+                set(header::WWW_AUTHENTICATE, HeaderValue::from_static(schemes));
+            }
             Self::Unavailable => set(header::RETRY_AFTER, HeaderValue::from_static("30")),
             Self::Malformed(_) | Self::Target | Self::Fields => {
                 set(header::CONNECTION, HeaderValue::from_static("close"));
@@ -155,6 +168,7 @@ impl Problem {
             | Self::Unimplemented
             | Self::Precondition
             | Self::Host
+            | Self::Restart
             | Self::Internal => {}
         }
         *response.body_mut() = Full::new(Bytes::from(body));

@@ -54,18 +54,28 @@ pub fn route(path: &str) -> Route {
         ["healthz"] => Route::Health,
         ["readyz"] => Route::Ready,
         [".well-known", "feeds"] => Route::Moved(Document::Opml),
-        ["episodes", id, file] => episode(id, file),
-        [last] => feed(last, FeedPath::Named),
-        ["category", last] => feed(last, FeedPath::Category),
-        [name, "archive", last] => archive(name, last, FeedPath::Named),
-        ["category", slug, "archive", last] => archive(slug, last, FeedPath::Category),
+        ["episodes", id, file] => episode_file(id, file)
+            .map_or(Route::Unknown, |(id, file)| Route::Document(Document::Episode(id, file))),
+        _ => below_feeds(&segments, |path| path),
+    }
+}
+
+/// A feed or an archive of one, of whom `whose` says.
+pub(super) fn below_feeds(segments: &[&str], whose: impl Fn(FeedPath) -> FeedPath) -> Route {
+    match segments {
+        [last] => feed(last, |slug| whose(FeedPath::Named(slug))),
+        ["category", last] => feed(last, |slug| whose(FeedPath::Category(slug))),
+        [name, "archive", last] => archive(name, last, |slug| whose(FeedPath::Named(slug))),
+        ["category", slug, "archive", last] => {
+            archive(slug, last, |slug| whose(FeedPath::Category(slug)))
+        }
         _ => Route::Unknown,
     }
 }
 
 /// The decoded segments, without what other servers are asked for: a slash or an `index` at the end. `None` where one
 /// cannot be a name (H-13).
-fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
+pub(super) fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut segments = Vec::new();
     for raw in path.strip_prefix('/')?.split('/') {
         let segment = percent_decode_str(raw).decode_utf8().ok()?;
@@ -99,7 +109,8 @@ fn archive(name: &str, segment: &str, path: impl FnOnce(Slug) -> FeedPath) -> Ro
     parts.map_or(Route::Unknown, Route::Document)
 }
 
-fn episode(id: &str, file: &str) -> Route {
+/// What is kept with an episode.
+pub(super) fn episode_file(id: &str, file: &str) -> Option<(ArticleId, EpisodeFile)> {
     let file = match file {
         "chapters.json" => EpisodeFile::Chapters,
         name => EpisodeFile::Transcript(name.to_owned()),
@@ -109,11 +120,10 @@ fn episode(id: &str, file: &str) -> Route {
             && name.len() <= 30
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
     };
-    match (ArticleId::from_segment(id), file) {
-        (_, EpisodeFile::Transcript(name)) if !is_name(&name) => Route::Unknown,
-        (Some(id), file) => Route::Document(Document::Episode(id, file)),
-        (None, _) => Route::Unknown,
+    if matches!(&file, EpisodeFile::Transcript(name) if !is_name(name)) {
+        return None;
     }
+    Some((ArticleId::from_segment(id)?, file))
 }
 
 fn format(extension: &str) -> Option<Format> {

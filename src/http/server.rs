@@ -21,8 +21,13 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     clock,
-    http::{Limits, media as files, respond},
+    http::{
+        Counter, Limits,
+        media::{self as files, Wanted},
+        partner, respond,
+    },
     media,
+    partner::Desk,
     publish::Publisher,
 };
 
@@ -50,6 +55,8 @@ pub struct Settings {
     pub logs_access: bool,
     /// Whose files are served below [`media::PREFIX`].
     pub media: Option<media::Folder>,
+    /// Who lets partners in; `None` where there are none.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// Answers what comes in at a listener until `stop` is ready; then finishes what is running.
@@ -140,12 +147,14 @@ async fn answer(
     request: &Request<Incoming>,
 ) -> Response<files::Body> {
     let (limits, now) = (&settings.limits, clock::now());
-    match &settings.media {
-        Some(folder) if request.uri().path().starts_with(media::PREFIX) => {
-            files::respond(folder, limits, request, now).await
-        }
-        _ => respond(publisher, limits, request, now).await.map(Either::Left),
+    let (path, folder) = (request.uri().path(), settings.media.as_ref());
+    if let (Some(folder), Some(file)) = (folder, path.strip_prefix(media::PREFIX)) {
+        return files::respond(folder, limits, request, Wanted::ByAnybody(file), now).await;
     }
+    if let Some(desk) = settings.desk.as_ref().filter(|_| Counter::is_for(request)) {
+        return Counter { desk, publisher, folder, limits }.respond(request, now).await;
+    }
+    respond(publisher, limits, request, now).await.map(Either::Left)
 }
 
 /// A line for each request, as fields.
@@ -159,7 +168,7 @@ fn log(request: &Request<Incoming>, answer: &Response<files::Body>, peer: Socket
     tracing::info!(
         target: "courant::access",
         method = request.method().as_str(),
-        path = request.uri().path(),
+        path = &*partner::without_secret(request.uri().path()),
         status = answer.status().as_u16(),
         bytes = answer.body().size_hint().exact().unwrap_or_default(),
         coding = text(answer.headers(), header::CONTENT_ENCODING),

@@ -320,8 +320,10 @@ impl Reader<'_> {
     }
 
     fn clearance(&mut self, record: ClearanceRecord) -> Clearance {
-        let ClearanceRecord { partners, not_partners, territories, not_territories } = record;
+        let ClearanceRecord { public, partners, not_partners, territories, not_territories } =
+            record;
         Clearance {
+            is_private: public == Some(false),
             partners: self.partners("clearance.partners", partners),
             not_partners: self.partners("clearance.not_partners", not_partners),
             territories: self.territories("clearance.territories", territories),

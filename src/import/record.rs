@@ -138,9 +138,11 @@ pub struct AttachmentRecord {
     pub duration_in_seconds: Option<f64>,
 }
 
-/// For whom an article is cleared beside the public.
+/// For whom an article is cleared.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct ClearanceRecord {
+    /// Whether it is in public feeds; when missing: yes.
+    pub public: Option<bool>,
     /// These partners only.
     pub partners: Option<Vec<String>>,
     /// Not these partners.

@@ -22,17 +22,28 @@ pub struct Folder {
     root: PathBuf,
     /// The public address of the folder, ending in `/`.
     base: Url,
+    /// The folders in it that are not for everybody.
+    private: Vec<String>,
 }
 
 impl Folder {
-    /// The folder at `path`, served by a service that is reached at `base`.
-    pub fn open(path: &Path, base: &Url) -> io::Result<Self> {
+    /// The folder at `path`, served by a service that is reached at `base`; `private` are the folders in it that are not for
+    /// everybody.
+    pub fn open(path: &Path, base: &Url, private: Vec<String>) -> io::Result<Self> {
         let root = path.canonicalize()?;
         if !root.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
         let base = base.join(PREFIX.trim_start_matches('/'));
-        Ok(Self { root, base: base.map_err(io::Error::other)? })
+        Ok(Self { root, base: base.map_err(io::Error::other)?, private })
+    }
+
+    /// Whether a path below [`PREFIX`], percent-encoded, is in a folder that is not for everybody.
+    pub fn is_private(&self, path: &str) -> bool {
+        let first = path.split('/').next().unwrap_or_default();
+        let first = percent_decode_str(first).decode_utf8_lossy();
+        // Some file systems do not tell cases apart.
+        self.private.iter().any(|name| name.eq_ignore_ascii_case(&first))
     }
 
     /// The file at a path below [`PREFIX`], percent-encoded; `None` for what is not there, is no file, is hidden, or
@@ -115,7 +126,9 @@ mod tests {
         std::os::unix::fs::symlink(home.path().join("secret.txt"), root.join("link.txt")).unwrap();
         std::os::unix::fs::symlink(root.join("a.mp3"), root.join("inside.mp3")).unwrap();
         let base: Url = "https://feeds.example.com/x/".parse().unwrap();
-        let folder = Folder::open(&root, &base).unwrap();
+        let folder = Folder::open(&root, &base, vec!["2026".to_owned()]).unwrap();
+        assert!(folder.is_private("2026/a.mp3") && folder.is_private("%32026/a.mp3"));
+        assert!(!folder.is_private("a.mp3") && !folder.is_private("20260/a.mp3"));
         for (path, is_there) in [
             ("a.mp3", true),
             ("inside.mp3", true),

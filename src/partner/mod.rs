@@ -3,13 +3,17 @@
 //! A token is known by its digest alone; whoever reads the store cannot make one.
 
 mod ledger;
+mod standing;
 mod token;
 
 pub use ledger::Ledger;
-pub use token::{Secret, TokenError};
+pub use standing::{CHANGES, Missing, Standing, Testimony, Witness, standings, testimony};
+pub(crate) use token::is_same;
+pub use token::{Secret, TokenError, is_like_secret, reach};
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -18,12 +22,14 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     article::Revision,
-    category::Slug,
+    category::{Facet, Slug},
     store::{Store, StoreError, Token},
 };
 
 /// How often the ledger is written, and a failing store left alone.
 const ROUND: Duration = Duration::from_secs(2);
+/// Least time from one look for tokens to the next: one that was revoked is refused within a second.
+const LEAST: Duration = Duration::from_millis(200);
 
 /// Lets partners in, and notes what they fetch.
 pub struct Desk {
@@ -39,6 +45,12 @@ pub struct Guest {
     pub partner: Slug,
     /// To whom the token was given; empty: to the partner as a whole.
     pub holder: String,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
 }
 
 impl Desk {
@@ -58,11 +70,18 @@ impl Desk {
         let mut found = None;
         for token in tokens.get(partner).into_iter().flatten() {
             let is_good = token.ends.is_none_or(|ends| ends > now);
-            if token::is_same(&token.digest, &digest) & is_good {
+            if is_same(&token.digest, &digest) & is_good {
                 found = Some(token);
             }
         }
         found.map(|token| Guest { partner: partner.clone(), holder: token.holder.clone() })
+    }
+
+    /// Whether anybody of the partner is let in at all: what its feeds lead to is out of reach without.
+    pub fn is_open(&self, partner: &Slug, now: DateTime<Utc>) -> bool {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = tokens.get(partner).into_iter().flatten();
+        tokens.any(|token| token.ends.is_none_or(|ends| ends > now))
     }
 
     /// Notes that somebody has a state of a feed. Never waits for the store.
@@ -74,21 +93,27 @@ impl Desk {
     pub async fn follow(&self) {
         let mut seen = Revision(0);
         loop {
-            match tokio::time::timeout(ROUND, self.store.changed(seen)).await {
-                Ok(Ok(head)) => match self.learn().await {
-                    Ok(()) => seen = head,
-                    Err(error) => complain(&error),
-                },
+            let begun = tokio::time::Instant::now();
+            match tokio::time::timeout(ROUND, self.news(seen)).await {
+                Ok(Ok(head)) => seen = head,
                 Ok(Err(error)) => complain(&error),
                 // Nothing was written.
-                Err(_) => {
-                    self.flush().await;
-                    continue;
-                }
+                Err(_) => {}
             }
             self.flush().await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            // A burst of writes is one piece of news.
+            tokio::time::sleep_until(begun + LEAST).await;
         }
+    }
+
+    /// Waits for writes after one, and learns of the tokens among them.
+    async fn news(&self, seen: Revision) -> Result<Revision, StoreError> {
+        self.store.changed(seen).await?;
+        let moved = self.store.moved(seen).await?;
+        if moved.facets.contains(&Facet::access()) {
+            self.learn().await?;
+        }
+        Ok(moved.head)
     }
 
     /// Writes down what was noted. What cannot be written waits for the next time.

@@ -6,6 +6,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::feed::Terms;
+
 /// So much of a secret nobody can guess, in bytes.
 const LENGTH: usize = 32;
 
@@ -39,6 +41,18 @@ impl Secret {
     }
 }
 
+/// A new segment of addresses that nobody can guess, for files that come with a partner's feeds (P-40).
+pub fn reach() -> Result<String, TokenError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(TokenError)?;
+    Ok(format!("{}{}", Terms::REACH, BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// Whether a segment of a path reads like a secret.
+pub fn is_like_secret(segment: &str) -> bool {
+    segment.starts_with(PREFIX)
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
@@ -51,7 +65,7 @@ pub(super) fn digest(secret: &str) -> String {
 }
 
 /// Compares without telling by the time it takes how much is the same.
-pub(super) fn is_same(known: &str, shown: &str) -> bool {
+pub(crate) fn is_same(known: &str, shown: &str) -> bool {
     known.as_bytes().ct_eq(shown.as_bytes()).into()
 }
 

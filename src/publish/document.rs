@@ -2,6 +2,7 @@
 
 use crate::{
     article::{ArticleId, Revision, Span},
+    category::Slug,
     edition::Presentation,
     feed::{Feed, FeedPath, FeedSpec},
     format::Format,
@@ -16,6 +17,8 @@ pub enum Document {
     Archive(FeedPath, Span, Format),
     /// A file that is kept with an article of a show: its chapters or a transcript.
     Episode(ArticleId, EpisodeFile),
+    /// The same file of an article that is not for everybody, for a partner.
+    Reached(Slug, ArticleId, EpisodeFile),
     /// The page at `/`.
     Index,
     /// All feeds as OPML.
@@ -35,6 +38,16 @@ pub enum EpisodeFile {
     Transcript(String),
 }
 
+impl EpisodeFile {
+    fn path(&self, id: &ArticleId) -> String {
+        let name = match self {
+            Self::Chapters => "chapters.json",
+            Self::Transcript(name) => name,
+        };
+        format!("episodes/{}/{name}", id.segment())
+    }
+}
+
 impl Document {
     /// Its one path (H-6), percent-encoded.
     pub fn path(&self) -> String {
@@ -43,11 +56,9 @@ impl Document {
             Self::Archive(path, span, format) => {
                 format!("/{}", path.archive(*span, format.extension()))
             }
-            Self::Episode(id, EpisodeFile::Chapters) => {
-                format!("/episodes/{}/chapters.json", id.segment())
-            }
-            Self::Episode(id, EpisodeFile::Transcript(name)) => {
-                format!("/episodes/{}/{name}", id.segment())
+            Self::Episode(id, file) => format!("/{}", file.path(id)),
+            Self::Reached(partner, id, file) => {
+                format!("/partner/{}/{}", partner.encoded(), file.path(id))
             }
             Self::Index => "/".to_owned(),
             Self::Opml => "/feeds.opml".to_owned(),
@@ -68,6 +79,7 @@ const SLOW: u32 = 3_600;
 /// How a feed is presented in a format.
 pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
     let is_page = format == Format::Html;
+    let is_private = spec.terms.is_some();
     let link = |other: Format| {
         let relation = if other == format { "self" } else { "alternate" };
         let address = spec.address(other.extension());
@@ -81,8 +93,9 @@ pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
         content_type: format.content_type(),
         max_age_seconds: u32::from(spec.ttl.get()) * 60,
         links: links.join(", "),
-        is_unlisted: format == Format::Json,
+        is_unlisted: format == Format::Json || is_private,
         security_policy: is_page.then_some(PAGE_POLICY),
+        is_private,
     }
 }
 
@@ -105,6 +118,7 @@ pub(super) fn of_other(content_type: &'static str, max_age_seconds: u32) -> Pres
         links: String::new(),
         is_unlisted: content_type.starts_with("text/x-opml"),
         security_policy: is_page.then_some(PAGE_POLICY),
+        is_private: false,
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::{
 };
 
 use crate::{
-    article::{ArticleId, Revision, Snapshot, Span},
-    category::Facet,
-    edition::{Edition, Entries},
+    article::{ArticleId, Revision, Snapshot, Span, Story},
+    category::{Facet, Slug},
+    edition::{Edition, Entries, Presentation},
     feed::{Feed, FeedPath, Listing},
     format::{self, Format},
     publish::{
@@ -25,7 +25,10 @@ impl Publisher {
             Document::Archive(path, span, format) => {
                 self.make_archive(path, *span, *format).await?
             }
-            Document::Episode(id, file) => self.make_episode(document, id, file).await?,
+            Document::Episode(id, file) => self.make_episode(document, None, id, file).await?,
+            Document::Reached(name, id, file) => {
+                self.make_episode(document, Some(name), id, file).await?
+            }
             Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
             Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
             Document::Style => {
@@ -111,20 +114,30 @@ impl Publisher {
     async fn make_episode(
         &self,
         document: &Document,
+        reader: Option<&Slug>,
         id: &ArticleId,
         file: &EpisodeFile,
     ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
         let unknown = || PublishError::UnknownFile(document.path());
         let snapshot = self.store.article(id).await?.ok_or_else(unknown)?;
         let Snapshot { head, mark, articles, .. } = snapshot;
-        let episode = articles.first().and_then(|article| article.story.episode.as_deref());
+        let is_cleared = |story: &Story| match reader {
+            None => !story.clearance.is_private,
+            Some(name) => {
+                let partner = self.catalogue.partner(name);
+                partner.is_some_and(|partner| story.is_cleared_for(&partner.audience()))
+            }
+        };
+        let article = articles.first().filter(|article| is_cleared(&article.story));
+        let episode = article.and_then(|article| article.story.episode.as_deref());
         let found = episode.and_then(|episode| match file {
             EpisodeFile::Chapters => format::chapters(episode.chapters.as_ref()?),
             EpisodeFile::Transcript(name) => format::transcript(episode, name),
         });
         let (content_type, bytes) = found.ok_or_else(unknown)?;
-        let presentation =
-            of_other(content_type, u32::from(self.catalogue.defaults.ttl.get()) * 60);
+        let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
+        let is_private = reader.is_some();
+        let presentation = Presentation { is_private, ..of_other(content_type, max_age) };
         let edition = Edition::new(bytes, &presentation, mark.revision, Some(mark.changed));
         Ok((edition, vec![Facet::episodes()], head))
     }

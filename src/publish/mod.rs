@@ -3,10 +3,12 @@
 //! Editions stay in memory within a budget. When a write touches them, they are made anew in the background, and the
 //! old ones, still true editions of their revisions, are served until then: nobody who polls waits for rendering.
 
+mod changes;
 mod document;
 mod make;
 mod recode;
 
+pub use changes::Restart;
 pub use document::{Document, EpisodeFile};
 pub use recode::Recoding;
 
@@ -30,6 +32,7 @@ use crate::{
     edition::{Coding, Edition},
     feed::{Catalogue, Feed, FeedPath, FeedSpec, Show},
     format::{Format, RenderError},
+    partner,
     store::{Store, StoreError},
 };
 
@@ -363,18 +366,24 @@ impl Publisher {
     }
 }
 
-/// The catalogue with an identity for each show: one that was minted once stays, wherever the feed goes (P-20).
+/// The catalogue with an identity for each show, and a reach for each partner: one that was minted once stays, wherever the
+/// feed goes (P-20).
 async fn settled(
     store: &dyn Store,
     catalogue: Arc<Catalogue>,
 ) -> Result<Arc<Catalogue>, StoreError> {
     let mut catalogue = Arc::unwrap_or_clone(catalogue);
-    for spec in &mut catalogue.feeds {
+    for spec in catalogue.feeds.iter_mut().chain(&mut catalogue.private) {
         let Some(show) = spec.show.as_ref().filter(|show| show.guid.is_none()) else { continue };
         let minted = Show::mint_guid(&spec.address(Format::Rss.extension()));
         let guid = store.settle(&format!("podcast:guid/{}", spec.path), &minted).await?;
         let show = Some(Arc::new(show.with_guid(&guid)));
         *spec = Arc::new(FeedSpec { show, ..FeedSpec::clone(spec) });
+    }
+    for partner in &mut catalogue.partners {
+        let minted = partner::reach().map_err(|error| StoreError::Failed(error.into()))?;
+        let reach = store.settle(&format!("reach/{}", partner.name), &minted).await?;
+        *partner = Arc::new(partner.with_reach(&reach));
     }
     Ok(Arc::new(catalogue))
 }

@@ -60,8 +60,13 @@ impl Row {
 
     /// Whether no selection tells the two apart. A facet stands for all varieties of a language, a selection may not.
     pub(super) fn is_filed_as(&self, other: &Self) -> bool {
+        self.facets() == other.facets() && self.is_selected_as(other)
+    }
+
+    /// Whether no selection tells their stories apart, whoever can read them.
+    pub(super) fn is_selected_as(&self, other: &Self) -> bool {
         let Story { language, clearance, source, .. } = &self.story;
-        self.facets() == other.facets()
+        self.story.facets() == other.story.facets()
             && *language == other.story.language
             && *clearance == other.story.clearance
             && source.is_some() == other.story.source.is_some()

@@ -219,8 +219,17 @@ pub trait Store: Send + Sync {
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;
 
     /// Articles by their last change, each once, oldest change first, after `since`. Whoever goes on from the last one
-    /// until there is none has seen each article as it is.
-    async fn latest(&self, since: Cursor, limit: NonZeroU16) -> Result<Vec<Latest>>;
+    /// until there is none has seen each article as it is, for those who get articles `shift_minutes` after everybody else:
+    /// one that comes to them later is there at the write with which it came.
+    async fn latest(
+        &self,
+        since: Cursor,
+        shift_minutes: i16,
+        limit: NonZeroU16,
+    ) -> Result<Vec<Latest>>;
+
+    /// An article at its last change, with all that it was ever filed as before.
+    async fn last(&self, id: &ArticleId) -> Result<Option<Latest>>;
 
     /// Every category that ever held an article, by slug.
     async fn categories(&self) -> Result<Vec<Category>>;
@@ -261,21 +270,21 @@ pub trait Store: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Takes a token in. A write, so that others learn of it.
-    async fn issue(&self, token: Token) -> Result<()> {
-        let _ = token;
+    /// Takes a token in. Those that its holder has already end at `others_end`, unless they end before; `None`: they stay as
+    /// they are. A write, so that others learn of it.
+    async fn issue(&self, token: Token, others_end: Option<DateTime<Utc>>) -> Result<()> {
+        let _ = (token, others_end);
         Err(StoreError::ReadOnly)
     }
 
-    /// Ends the tokens of a partner, or of one holder, at a time; those made by `until` only. How many there were. A write.
-    async fn end_tokens(
+    /// Ends the tokens of a holder, or of all of a partner's at once; how many were good until then. A write.
+    async fn revoke(
         &self,
         partner: &Slug,
         holder: Option<&str>,
-        until: DateTime<Utc>,
-        ends: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<usize> {
-        let _ = (partner, holder, until, ends);
+        let _ = (partner, holder, now);
         Err(StoreError::ReadOnly)
     }
 

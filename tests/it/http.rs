@@ -57,6 +57,7 @@ impl Server {
             shutdown_grace: PATIENCE,
             logs_access: false,
             media: None,
+            desk: None,
         };
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();

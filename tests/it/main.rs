@@ -15,6 +15,7 @@ mod layers;
 mod media;
 mod outage;
 mod pages;
+mod partners;
 mod podcasts;
 mod property;
 mod rebuild;

@@ -92,8 +92,17 @@ impl Store for Frail {
         self.store()?.log(since, limit).await
     }
 
-    async fn latest(&self, since: Cursor, limit: NonZeroU16) -> Result<Vec<Latest>> {
-        self.store()?.latest(since, limit).await
+    async fn latest(
+        &self,
+        since: Cursor,
+        shift_minutes: i16,
+        limit: NonZeroU16,
+    ) -> Result<Vec<Latest>> {
+        self.store()?.latest(since, shift_minutes, limit).await
+    }
+
+    async fn last(&self, id: &ArticleId) -> Result<Option<Latest>> {
+        self.store()?.last(id).await
     }
 
     async fn categories(&self) -> Result<Vec<Category>> {

@@ -67,6 +67,7 @@ fn catalogue(site: Site) -> Catalogue {
         site: Arc::new(site),
         defaults: Defaults::default(),
         feeds: Vec::new(),
+        private: Vec::new(),
         partners: Vec::new(),
     }
 }

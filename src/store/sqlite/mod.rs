@@ -7,6 +7,7 @@ mod read;
 mod row;
 mod schema;
 mod shelf;
+mod shift;
 mod write;
 
 use std::{
@@ -202,8 +203,18 @@ impl Store for SqliteStore {
         self.read(move |reader| read::log(reader, since, limit)).await
     }
 
-    async fn latest(&self, since: Cursor, limit: NonZeroU16) -> Result<Vec<Latest>> {
-        self.read(move |reader| read::latest(reader, &since, limit)).await
+    async fn latest(
+        &self,
+        since: Cursor,
+        shift_minutes: i16,
+        limit: NonZeroU16,
+    ) -> Result<Vec<Latest>> {
+        self.read(move |reader| read::latest(reader, &since, shift_minutes, limit)).await
+    }
+
+    async fn last(&self, id: &ArticleId) -> Result<Option<Latest>> {
+        let id = id.clone();
+        self.read(move |reader| read::last(reader, &id)).await
     }
 
     async fn categories(&self) -> Result<Vec<Category>> {
@@ -251,20 +262,18 @@ impl Store for SqliteStore {
         self.read(partners::tokens).await
     }
 
-    async fn issue(&self, token: Token) -> Result<()> {
-        self.write(move |writer| partners::issue(writer, &token)).await
+    async fn issue(&self, token: Token, others_end: Option<DateTime<Utc>>) -> Result<()> {
+        self.write(move |writer| partners::issue(writer, &token, others_end)).await
     }
 
-    async fn end_tokens(
+    async fn revoke(
         &self,
         partner: &Slug,
         holder: Option<&str>,
-        until: DateTime<Utc>,
-        ends: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<usize> {
         let (partner, holder) = (partner.clone(), holder.map(str::to_owned));
-        self.write(move |writer| partners::end(writer, &partner, holder.as_deref(), until, ends))
-            .await
+        self.write(move |writer| partners::revoke(writer, &partner, holder.as_deref(), now)).await
     }
 
     async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<()> {

@@ -35,9 +35,16 @@ pub(super) fn tokens(reader: &Connection) -> Result<Vec<Token>> {
     Ok(tokens)
 }
 
-pub(super) fn issue(writer: &mut Connection, token: &Token) -> Result<()> {
-    let mut writing = Writing::begin(writer, token.created)?;
+pub(super) fn issue(
+    writer: &mut Connection,
+    token: &Token,
+    others_end: Option<DateTime<Utc>>,
+) -> Result<()> {
     let Token { digest, partner, holder, created, ends } = token;
+    let mut writing = Writing::begin(writer, *created)?;
+    if let Some(end) = others_end {
+        cut_short(&writing, partner, Some(holder), end)?;
+    }
     writing.transaction.execute(
         "INSERT INTO token (digest, partner, holder, created, ends) VALUES (?, ?, ?, ?, ?)",
         params![
@@ -53,24 +60,31 @@ pub(super) fn issue(writer: &mut Connection, token: &Token) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn end(
+pub(super) fn revoke(
     writer: &mut Connection,
     partner: &Slug,
     holder: Option<&str>,
-    until: DateTime<Utc>,
-    ends: DateTime<Utc>,
+    now: DateTime<Utc>,
 ) -> Result<usize> {
-    let mut writing = Writing::begin(writer, ends)?;
-    let count = writing.transaction.execute(
-        "UPDATE token SET ends = ?1
-         WHERE partner = ?2 AND (?3 IS NULL OR holder = ?3) AND created <= ?4 AND (ends IS NULL OR ends > ?1)",
-        params![ends.timestamp(), partner.as_str(), holder, until.timestamp()],
-    )?;
+    let mut writing = Writing::begin(writer, now)?;
+    let count = cut_short(&writing, partner, holder, now)?;
     if count > 0 {
         writing.move_mark(Facet::access(), false);
     }
     writing.commit()?;
     Ok(count)
+}
+
+/// No token of these is good for longer than until `end`; how many would have been.
+fn cut_short(
+    writing: &Writing<'_>,
+    partner: &Slug,
+    holder: Option<&str>,
+    end: DateTime<Utc>,
+) -> Result<usize> {
+    let update = "UPDATE token SET ends = ?1
+                  WHERE partner = ?2 AND (?3 IS NULL OR holder = ?3) AND (ends IS NULL OR ends > ?1)";
+    Ok(writing.transaction.execute(update, params![end.timestamp(), partner.as_str(), holder])?)
 }
 
 /// No revision: who has fetched what is part of no feed.

@@ -49,6 +49,7 @@ CREATE TABLE came (
   article  INTEGER NOT NULL,
   revision INTEGER NOT NULL,
   id       TEXT    NOT NULL,
+  at       INTEGER NOT NULL,
   PRIMARY KEY (minutes, article)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX came_revision ON came (minutes, revision, id);

@@ -22,6 +22,7 @@ use crate::{
         sqlite::{
             row::{COLUMNS, decode, find, number, revision, state, time},
             shelf::{self, Place},
+            shift,
         },
     },
     text::Text,
@@ -79,14 +80,19 @@ impl<'c> Reading<'c> {
 
     /// The row of an article that the selection holds.
     fn selected(&self, key: i64) -> Result<Option<Row>> {
-        let row = self.article(key)?;
-        Ok(row.filter(|row| row.story.is_selected(self.selection)))
+        let row = self.article(key)?.filter(|row| row.story.is_selected(self.selection));
+        if row.is_some() && shift::is_late(self.reader, self.selection, key)? {
+            return Ok(None);
+        }
+        Ok(row)
     }
 
     /// The row of an article that is shown at a place.
     fn shown(&self, place: &Place, key: i64) -> Result<Option<Row>> {
         let Some(row) = self.article(key)? else { return Ok(None) };
-        Ok(self.shows(place, &row)?.then_some(row))
+        let is_shown =
+            self.shows(place, &row)? && !shift::is_late(self.reader, self.selection, key)?;
+        Ok(is_shown.then_some(row))
     }
 
     fn shows(&self, place: &Place, row: &Row) -> Result<bool> {
@@ -122,6 +128,11 @@ pub(super) fn snapshot(
     let mut fill = window.fill();
     let mut rows = Vec::new();
     let mut held = HashSet::new();
+    for (_, row) in shift::early(&transaction, selection)? {
+        if fill.take(row.published, row.bytes) {
+            rows.push(row);
+        }
+    }
     let is_all = reading.for_each_newest(|key| {
         let Some(row) = reading.selected(key)? else { return Ok(true) };
         let takes = fill.take(row.published, row.bytes);
@@ -131,12 +142,14 @@ pub(super) fn snapshot(
         }
         Ok(takes)
     })?;
-    if is_all {
-        return reading.finish(mark, Part::All, rows);
+    let mut part = Part::All;
+    if !is_all {
+        let again;
+        (again, part) = reading.older(window, held)?;
+        rows.extend(again);
     }
-    let (again, part) = reading.older(window, held)?;
-    rows.extend(again);
-    reading.finish(mark, part, rows)
+    let gone = shift::signs(&transaction, selection, mark)?;
+    Ok(Snapshot { gone, ..reading.finish(mark, part, rows)? })
 }
 
 impl Reading<'_> {
@@ -213,11 +226,14 @@ pub(super) fn archive(
     let mut rows = Vec::with_capacity(places.len());
     for place in places {
         newest = newest.max(place.revision);
-        let Some(row) = place.article.map(|key| reading.article(key)).transpose()?.flatten() else {
-            continue;
-        };
+        let Some(key) = place.article else { continue };
+        let Some(row) = reading.article(key)? else { continue };
         newest = newest.max(row.revision);
         if reading.shows(&place, &row)? {
+            // Nothing comes into an archive: it has to wait for the last of its articles.
+            if shift::is_late(&transaction, selection, key)? {
+                return Ok(None);
+            }
             rows.push(row);
         }
     }
@@ -316,37 +332,71 @@ pub(super) fn log(reader: &Connection, since: Revision, limit: NonZeroU16) -> Re
 pub(super) fn latest(
     reader: &Connection,
     since: &Cursor,
+    shift_minutes: i16,
     limit: NonZeroU16,
 ) -> Result<Vec<Latest>> {
     let transaction = reader.unchecked_transaction()?;
     // The whole of a write comes before the first article of the next.
-    let (revision, after) = match &since.article {
+    let (first, after) = match &since.article {
         Some(article) => (since.revision, article.as_str()),
         None => (Revision(since.revision.0 + 1), ""),
     };
+    // Articles in the order of their last changes, and those that came by themselves to some, in one list.
     let mut select = transaction.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM article WHERE (revision, id) > (?, ?) ORDER BY revision, id LIMIT ?"
+        "SELECT position, came_at, {COLUMNS} FROM (
+           SELECT revision AS position, id AS named, NULL AS came_at FROM article
+           WHERE (revision, id) > (?1, ?2)
+             AND NOT EXISTS (SELECT 1 FROM came WHERE minutes = ?3 AND came.article = article.key)
+           UNION ALL
+           SELECT revision, id, at FROM came WHERE minutes = ?3 AND (revision, id) > (?1, ?2)
+           ORDER BY 1, 2 LIMIT ?4
+         ) JOIN article ON article.id = named ORDER BY position, named"
     ))?;
-    let mut rows = select.query(params![number(revision), after, limit.get()])?;
+    let mut rows = select.query(params![number(first), after, shift_minutes, limit.get()])?;
     let mut latest = Vec::new();
     let mut committed_at = None;
     while let Some(row) = rows.next()? {
-        let (_, row) = decode(row)?;
-        let at = match committed_at {
-            Some((revision, at)) if revision == row.revision => at,
-            _ => committed(&transaction, row.revision)?,
+        let position = revision(row.get("position")?);
+        let came_at: Option<i64> = row.get("came_at")?;
+        let (key, row) = decode(row)?;
+        let at = match (came_at, committed_at) {
+            (Some(at), _) => time(at),
+            (None, Some((revision, at))) if revision == position => at,
+            (None, _) => committed(&transaction, position)?,
         };
-        committed_at = Some((row.revision, at));
+        committed_at = Some((position, at));
+        let is_readable = match came_at {
+            Some(_) => true,
+            None => row.state == State::Live && !shift::waits(&transaction, shift_minutes, key)?,
+        };
         latest.push(Latest {
             id: row.id.clone(),
             guid: row.guid.clone(),
-            revision: row.revision,
+            revision: position,
             at,
             was_published: row.is_frozen,
-            article: (row.state == State::Live).then(|| Arc::new(Article::from(row))),
+            was: shift::was(&transaction, key, shift_minutes)?,
+            article: is_readable.then(|| Arc::new(Article::from(row))),
         });
     }
     Ok(latest)
+}
+
+pub(super) fn last(reader: &Connection, id: &ArticleId) -> Result<Option<Latest>> {
+    let transaction = reader.unchecked_transaction()?;
+    let Some((key, row)) = find(&transaction, id)? else { return Ok(None) };
+    let at = committed(&transaction, row.revision)?;
+    // Whoever gets things earlier than all others was told the most.
+    let was = shift::was(&transaction, key, i16::MIN)?;
+    Ok(Some(Latest {
+        id: row.id.clone(),
+        guid: row.guid.clone(),
+        revision: row.revision,
+        at,
+        was_published: row.is_frozen,
+        was,
+        article: (row.state == State::Live).then(|| Arc::new(Article::from(row))),
+    }))
 }
 
 pub(super) fn categories(reader: &Connection) -> Result<Vec<Category>> {

@@ -15,6 +15,7 @@ use crate::{
         sqlite::{
             row::{COLUMNS, decode, find, number, revision, save, time},
             shelf::Arrivals,
+            shift::{self, Step},
         },
     },
     text::Text,
@@ -35,6 +36,8 @@ pub(super) struct Writing<'c> {
     arrivals: Arrivals,
     /// How many articles have ever been shelved.
     shelved: i64,
+    /// How much later or earlier some get articles, in minutes.
+    shifts: Vec<i16>,
 }
 
 impl<'c> Writing<'c> {
@@ -45,8 +48,10 @@ impl<'c> Writing<'c> {
             transaction.query_row(select, [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?;
+        let shifts = shift::known(&transaction)?;
         Ok(Self {
             transaction,
+            shifts,
             authority,
             revision: Revision(revision(head).0 + 1),
             commit: time(commit(now.timestamp(), changed)),
@@ -108,7 +113,13 @@ impl<'c> Writing<'c> {
                 self.labels.insert(Facet::category(slug), label.clone());
             }
         }
-        self.touch(touch(old.map(|(_, old)| old), row));
+        let old = old.map(|(_, old)| old);
+        let Self { revision, commit, .. } = *self;
+        let step = Step { key, old, row, revision, commit };
+        for minutes in step.take(&self.transaction, &self.shifts)? {
+            self.move_mark(Facet::shift(minutes), true);
+        }
+        self.touch(touch(old, row));
         self.log(&row.id, kind)
     }
 
@@ -322,7 +333,10 @@ pub(super) fn release(
                    UNION ALL SELECT min(expires) FROM article INDEXED BY article_expires
                              WHERE expires IS NOT NULL AND state IN (0, 1))";
     let next = |connection: &Connection| -> Result<Option<i64>> {
-        Ok(connection.prepare_cached(soonest)?.query_row([], |row| row.get(0))?)
+        let due: Option<i64> =
+            connection.prepare_cached(soonest)?.query_row([], |row| row.get(0))?;
+        let coming = shift::next(connection)?;
+        Ok(due.into_iter().chain(coming).min())
     };
     // Most looks find nothing, and need no write lock to do so.
     let due = next(writer)?;
@@ -355,6 +369,9 @@ pub(super) fn release(
         let is_frozen = old.is_frozen || state == State::Live;
         let row = Row { state, due: None, is_frozen, revision: writing.revision, ..old.clone() };
         writing.put(Some((key, &old)), &row, kind)?;
+    }
+    for minutes in shift::arrive(&writing.transaction, writing.revision, writing.commit, BATCH)? {
+        writing.move_mark(Facet::shift(minutes), true);
     }
     writing.commit()?;
     Ok(next(writer)?.map(time))
@@ -391,6 +408,9 @@ pub(super) fn declare(
             .prepare_cached("UPDATE mark SET fingerprint = NULL WHERE facet = ?")?;
         forget.execute([facet.as_str()])?;
         drop(forget);
+        if let Some(minutes) = facet.as_shift() {
+            shift::end(&writing.transaction, minutes)?;
+        }
         writing.touched.insert(facet, true);
         writing.changes = true;
     }
@@ -403,6 +423,10 @@ pub(super) fn declare(
              ON CONFLICT (facet) DO UPDATE SET fingerprint = ?2",
         )?;
         upsert.execute(params![facet.as_str(), fingerprint.cast_signed()])?;
+        drop(upsert);
+        if let Some(minutes) = facet.as_shift() {
+            shift::begin(&writing.transaction, minutes)?;
+        }
     }
     writing.commit()
 }

@@ -1,0 +1,284 @@
+//! Those who get articles later or earlier than everybody else, and word of what has gone.
+//!
+//! Whom an article has come to is written down when it comes: no clock is asked when a feed is read.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::{
+    article::{Gone, Mark, Revision, Story},
+    category::{Audience, Facet, Selection},
+    store::{
+        Result,
+        decide::{Row, State},
+        sqlite::row::{COLUMNS, decode, number, revision, story, time},
+    },
+};
+
+/// So many signs of what has gone are looked at for a document, and so many are in it.
+const LOOKS: i64 = 5_000;
+const SIGNS: usize = 200;
+/// So many embargoed articles are in a document at most.
+const EARLY: i64 = 200;
+
+/// What a write does to an article, when and by whom it can be read.
+pub(super) struct Step<'a> {
+    pub key: i64,
+    pub old: Option<&'a Row>,
+    pub row: &'a Row,
+    pub revision: Revision,
+    pub commit: DateTime<Utc>,
+}
+
+/// The shifts of `feeds.toml`, in minutes.
+pub(super) fn known(reader: &Connection) -> Result<Vec<i16>> {
+    let mut select = reader.prepare_cached(
+        "SELECT facet FROM mark WHERE facet >= 'shift/' AND facet < 'shift0' AND fingerprint IS NOT NULL",
+    )?;
+    let facets = select.query_map([], |row| row.get(0).map(Facet::stored))?;
+    let facets = facets.collect::<Result<Vec<_>, _>>()?;
+    Ok(facets.iter().filter_map(Facet::as_shift).collect())
+}
+
+/// A shift that is new: embargoed articles wait for those who get them early. What can be read has come to everybody.
+pub(super) fn begin(transaction: &Transaction<'_>, minutes: i16) -> Result<()> {
+    if minutes < 0 {
+        transaction.execute(
+            "INSERT OR IGNORE INTO coming (minutes, article, at)
+             SELECT ?1, key, due + ?1 * 60 FROM article WHERE due IS NOT NULL",
+            [minutes],
+        )?;
+    }
+    Ok(())
+}
+
+/// A shift that nobody has any more.
+pub(super) fn end(transaction: &Transaction<'_>, minutes: i16) -> Result<()> {
+    transaction.execute("DELETE FROM coming WHERE minutes = ?", [minutes])?;
+    transaction.execute("DELETE FROM came WHERE minutes = ?", [minutes])?;
+    Ok(())
+}
+
+impl Step<'_> {
+    /// Sets down when the article comes to those of each shift; gives the shifts whose feeds may change with this write.
+    pub(super) fn take(&self, transaction: &Transaction<'_>, shifts: &[i16]) -> Result<Vec<i16>> {
+        let mut least_head_start = None;
+        let mut touched = Vec::new();
+        for &minutes in shifts {
+            let was_early = minutes < 0 && has_come(transaction, minutes, self.key)?;
+            if was_early {
+                least_head_start = least_head_start.max(Some(minutes));
+            }
+            let was_live = self.old.is_some_and(|old| old.state == State::Live);
+            let length = TimeDelta::minutes(minutes.into());
+            let at = match self.row.state {
+                // Whoever waits goes on waiting, whatever is corrected meanwhile.
+                State::Live if minutes > 0 && was_live => until(transaction, minutes, self.key)?,
+                State::Live if minutes > 0 => Some(self.commit + length),
+                State::Held if minutes < 0 => self.row.due.map(|due| due + length),
+                State::Held | State::Live | State::Expired | State::Withdrawn => None,
+            };
+            forget(transaction, minutes, self.key)?;
+            let is_early = minutes < 0 && at.is_some_and(|at| at <= self.commit);
+            match at {
+                Some(_) if is_early => come(transaction, minutes, self)?,
+                Some(at) => {
+                    let mut insert = transaction.prepare_cached(
+                        "INSERT INTO coming (minutes, article, at) VALUES (?, ?, ?)",
+                    )?;
+                    insert.execute(params![minutes, self.key, at.timestamp()])?;
+                }
+                None => {}
+            }
+            if was_early || is_early {
+                touched.push(minutes);
+            }
+        }
+        self.note_gone(transaction, least_head_start)?;
+        Ok(touched)
+    }
+
+    /// Keeps what the article was filed as, where somebody could read it who may not be able to now.
+    fn note_gone(&self, transaction: &Transaction<'_>, head_start: Option<i16>) -> Result<()> {
+        let Some(old) = self.old else { return Ok(()) };
+        let is_same = self.row.state == State::Live && self.row.is_selected_as(old);
+        let early = if old.state == State::Live { Some(0) } else { head_start };
+        let Some(early) = early.filter(|_| !is_same) else { return Ok(()) };
+        let left = serde_json::to_string(&old.story.remnant()).expect("a story has text keys only");
+        let mut insert = transaction.prepare_cached(
+            "INSERT OR REPLACE INTO gone (revision, article, at, early, story) VALUES (?, ?, ?, ?, ?)",
+        )?;
+        let (now, at) = (number(self.revision), self.commit.timestamp());
+        insert.execute(params![now, self.key, at, early, left])?;
+        Ok(())
+    }
+}
+
+/// Whether an article has come to those of a shift by a write that did not change it, or before everybody else can read it.
+pub(super) fn has_come(reader: &Connection, minutes: i16, key: i64) -> Result<bool> {
+    let mut select =
+        reader.prepare_cached("SELECT 1 FROM came WHERE minutes = ? AND article = ?")?;
+    Ok(select.exists(params![minutes, key])?)
+}
+
+/// Whether those of a shift wait for an article.
+pub(super) fn waits(reader: &Connection, minutes: i16, key: i64) -> Result<bool> {
+    Ok(until(reader, minutes, key)?.is_some())
+}
+
+/// Until when those of a shift wait for an article.
+fn until(reader: &Connection, minutes: i16, key: i64) -> Result<Option<DateTime<Utc>>> {
+    let mut select =
+        reader.prepare_cached("SELECT at FROM coming WHERE minutes = ? AND article = ?")?;
+    Ok(select.query_row(params![minutes, key], |row| row.get(0)).optional()?.map(time))
+}
+
+fn forget(transaction: &Transaction<'_>, minutes: i16, key: i64) -> Result<()> {
+    for table in ["coming", "came"] {
+        let delete = format!("DELETE FROM {table} WHERE minutes = ? AND article = ?");
+        transaction.prepare_cached(&delete)?.execute(params![minutes, key])?;
+    }
+    Ok(())
+}
+
+fn come(transaction: &Transaction<'_>, minutes: i16, step: &Step<'_>) -> Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO came (minutes, article, revision, id, at) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    let (id, now) = (step.row.id.as_str(), number(step.revision));
+    insert.execute(params![minutes, step.key, now, id, step.commit.timestamp()])?;
+    Ok(())
+}
+
+/// When the next article comes to those of some shift, in seconds.
+pub(super) fn next(reader: &Connection) -> Result<Option<i64>> {
+    let mut select = reader.prepare_cached("SELECT min(at) FROM coming")?;
+    Ok(select.query_row([], |row| row.get(0))?)
+}
+
+/// Lets articles come whose time it is, `limit` at a time; gives the shifts to whose readers some came.
+pub(super) fn arrive(
+    transaction: &Transaction<'_>,
+    now: Revision,
+    commit: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<i16>> {
+    let due: Vec<(i16, i64)> = {
+        let mut select = transaction.prepare_cached(
+            "SELECT minutes, article FROM coming WHERE at <= ? ORDER BY at, minutes, article LIMIT ?",
+        )?;
+        let due =
+            select.query_map([commit.timestamp(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        due.collect::<Result<_, _>>()?
+    };
+    let mut touched = Vec::new();
+    for (minutes, key) in due {
+        forget(transaction, minutes, key)?;
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO came (minutes, article, revision, id, at) SELECT ?1, key, ?3, id, ?4 FROM article WHERE key = ?2",
+        )?;
+        insert.execute(params![minutes, key, number(now), commit.timestamp()])?;
+        touched.push(minutes);
+    }
+    touched.sort_unstable();
+    touched.dedup();
+    Ok(touched)
+}
+
+/// Whether an article that everybody can read has not come yet to those who make a selection.
+pub(super) fn is_late(reader: &Connection, selection: &Selection, key: i64) -> Result<bool> {
+    let minutes = selection.shift_minutes();
+    Ok(minutes > 0 && waits(reader, minutes, key)?)
+}
+
+/// Articles under embargo that those who make a selection have already, newest first, with their keys.
+pub(super) fn early(reader: &Connection, selection: &Selection) -> Result<Vec<(i64, Row)>> {
+    let minutes = selection.shift_minutes();
+    if minutes >= 0 {
+        return Ok(Vec::new());
+    }
+    let mut select = reader.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM article WHERE state = 0 AND key IN (SELECT article FROM came WHERE minutes = ?)
+         ORDER BY published DESC, id LIMIT ?",
+    ))?;
+    let mut rows = select.query(params![minutes, EARLY])?;
+    let mut early = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (key, row) = decode(row)?;
+        if row.story.is_selected(selection) {
+            early.push((key, row));
+        }
+    }
+    Ok(early)
+}
+
+/// What those who make a selection could read and cannot any more, as far back as they are told from where the feed stands.
+pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> Result<Vec<Gone>> {
+    let Some(audience) = selection.audience.as_ref().filter(|audience| audience.signs_days > 0)
+    else {
+        return Ok(Vec::new());
+    };
+    let oldest = mark.changed - TimeDelta::days(audience.signs_days.into());
+    let mut select = reader.prepare_cached(&format!(
+        "SELECT gone.revision AS went, gone.at, gone.early, gone.story AS remnant, {}
+         FROM gone JOIN article ON article.key = gone.article
+         WHERE gone.at >= ? AND gone.revision <= ? ORDER BY gone.revision DESC, article.id LIMIT ?",
+        qualified()
+    ))?;
+    let mut rows = select.query(params![oldest.timestamp(), number(mark.revision), LOOKS])?;
+    let mut signs: Vec<Gone> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let left = remnant(row, "remnant")?;
+        let saw = left.is_selected(selection) && could_read(audience, row.get("early")?);
+        let (went, at) = (revision(row.get("went")?), time(row.get("at")?));
+        let (key, now) = decode(row)?;
+        let is_told = signs.iter().any(|sign| sign.id == now.id);
+        if !saw || is_told || has(reader, audience, key, &now)? {
+            continue;
+        }
+        let Row { id, guid, published, .. } = now;
+        signs.push(Gone { id, guid, published, revision: went, at, story: left });
+        if signs.len() == SIGNS {
+            break;
+        }
+    }
+    Ok(signs)
+}
+
+/// Whether an article is still theirs, in whatever feed.
+fn has(reader: &Connection, audience: &Audience, key: i64, row: &Row) -> Result<bool> {
+    let is_readable = match row.state {
+        State::Live => true,
+        State::Held => has_come(reader, audience.shift_minutes, key)?,
+        State::Expired | State::Withdrawn => false,
+    };
+    Ok(is_readable && row.story.is_cleared_for(audience))
+}
+
+/// Whether those of an audience could read an article with this head start; 0: everybody could.
+fn could_read(audience: &Audience, early: i16) -> bool {
+    early == 0 || audience.shift_minutes <= early
+}
+
+/// What an article was filed as, each time that it was taken from those of a shift or filed otherwise.
+pub(super) fn was(reader: &Connection, key: i64, minutes: i16) -> Result<Vec<Story>> {
+    let mut select = reader.prepare_cached(
+        "SELECT story FROM gone WHERE article = ? AND (early = 0 OR ? <= early) ORDER BY revision",
+    )?;
+    let mut rows = select.query(params![key, minutes])?;
+    let mut was = Vec::new();
+    while let Some(row) = rows.next()? {
+        was.push(remnant(row, "story")?);
+    }
+    Ok(was)
+}
+
+fn remnant(row: &rusqlite::Row<'_>, column: &str) -> Result<Story> {
+    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    story("gone", text)
+}
+
+/// [`COLUMNS`] of a query that joins other tables.
+fn qualified() -> String {
+    COLUMNS.split(", ").map(|column| format!("article.{column}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,839 @@
+//! Partners: who is let in, what they get and when, and what is known of it afterwards (P.4, M.2).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+    sync::Arc,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use courant::{
+    article::{ArticleId, Clearance, Source, Submission, Window},
+    config::{self, Config, Overrides},
+    http::{Counter, respond},
+    media::Folder,
+    partner::{CHANGES, Desk, Secret, standings, testimony},
+    publish::Publisher,
+    store::{Intake, SqliteStore, Store, Token},
+    text::Text,
+};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use serde_json::Value;
+
+use crate::{
+    fixtures::{Home, at, submission},
+    http::LIMITS,
+    support::{SETTINGS, Site, get, request, takes_its_time, until},
+};
+
+const FEEDS: &str = r#"
+[site]
+title = "Example"
+url = "https://www.example.com/"
+tag = "example.com,2026"
+language = "en"
+
+[server]
+base_url = "https://feeds.example.com"
+
+[[category]]
+slug = "news"
+label = "News"
+
+[[category]]
+slug = "sport"
+label = "Sport"
+
+[[feed]]
+name = "all"
+title = "Everything"
+
+[[feed]]
+name = "members"
+title = "Members"
+any_of = ["sport"]
+public = false
+"#;
+
+const PARTNERS: &str = r#"
+[[partner]]
+name = "wire"
+feeds = ["all", "category/news"]
+territories = ["JP"]
+
+[[partner]]
+name = "club"
+feeds = ["members", "all"]
+signs_days = 0
+
+[[partner]]
+name = "late"
+feeds = ["all"]
+delay_minutes = 60
+
+[[partner]]
+name = "early"
+feeds = ["all"]
+head_start_minutes = 30
+republished = false
+"#;
+
+fn configured(partners: &str) -> Config {
+    let media = "[media]\nfolder = 'media'\nprivate = ['members']\n";
+    let text = format!("{FEEDS}{partners}{media}");
+    config::read(&text, Path::new("feeds.toml"), &Overrides::default()).unwrap()
+}
+
+/// A service with partners.
+struct Service {
+    publisher: Publisher,
+    desk: Desk,
+    folder: Option<Folder>,
+}
+
+impl Service {
+    async fn open(store: &Arc<SqliteStore>, partners: &str, now: DateTime<Utc>) -> Self {
+        let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
+        let catalogue = configured(partners).catalogue;
+        let publisher =
+            Publisher::open(Arc::clone(&store), catalogue, 64_000_000, now).await.unwrap();
+        Self { publisher, desk: Desk::open(store).await.unwrap(), folder: None }
+    }
+
+    async fn ask(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        now: DateTime<Utc>,
+    ) -> (StatusCode, HeaderMap, Bytes) {
+        let mut request = Request::get(path).header("host", "feeds.example.com");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        self.answer(&request, now).await
+    }
+
+    async fn answer(
+        &self,
+        request: &Request<Empty<Bytes>>,
+        now: DateTime<Utc>,
+    ) -> (StatusCode, HeaderMap, Bytes) {
+        let Self { publisher, desk, folder } = self;
+        let counter = Counter { desk, publisher, folder: folder.as_ref(), limits: &LIMITS };
+        let (head, body) = counter.respond(request, now).await.into_parts();
+        (head.status, head.headers, body.collect().await.unwrap().to_bytes())
+    }
+
+    async fn json(&self, path: &str, secret: &Secret, now: DateTime<Utc>) -> Value {
+        let bearer = format!("Bearer {}", secret.reveal());
+        let (status, _, body) = self.ask(path, &[("authorization", &bearer)], now).await;
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+}
+
+/// Lets somebody in.
+async fn token(
+    store: &SqliteStore,
+    partner: &str,
+    holder: &str,
+    now: DateTime<Utc>,
+    others_end: Option<DateTime<Utc>>,
+) -> Secret {
+    let secret = Secret::new().unwrap();
+    let token = Token {
+        digest: secret.digest(),
+        partner: partner.parse().unwrap(),
+        holder: holder.to_owned(),
+        created: now,
+        ends: None,
+    };
+    store.issue(token, others_end).await.unwrap();
+    secret
+}
+
+fn ids(feed: &Value) -> Vec<String> {
+    let items = feed["items"].as_array().unwrap().iter();
+    items.map(|item| item["id"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect()
+}
+
+fn cleared(id: &str, seconds: i64, clearance: Clearance) -> Submission {
+    let mut submission = submission(id, seconds);
+    submission.story.clearance = clearance;
+    submission
+}
+
+fn only_in(territory: &str) -> Clearance {
+    Clearance { territories: [Text::new(territory)].into(), ..Clearance::default() }
+}
+
+#[tokio::test]
+async fn a_token_is_taken_in_each_of_three_places_and_nothing_else_is() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let other = token(&home.store, "club", "li.ming", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let (secret, other) = (secret.reveal(), other.reveal());
+    let basic =
+        |password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("anybody:{password}")));
+    for (path, shown) in [
+        ("/partner/wire/all.rss".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire/all.rss".to_owned(), format!("bearer {secret}")),
+        ("/partner/wire/category/news.atom".to_owned(), basic(secret)),
+        (format!("/partner/wire/{secret}/all.json"), String::new()),
+        (format!("/partner/wire/{secret}/changes"), String::new()),
+    ] {
+        let (status, fields, body) = service.ask(&path, &[("authorization", &shown)], at(40)).await;
+        assert_eq!(status, 200, "{path}");
+        let freshness = fields["cache-control"].to_str().unwrap();
+        assert!(freshness.starts_with("private"), "H-109, P-40: {freshness}");
+        assert_eq!(fields["x-robots-tag"], "noindex", "P-40");
+        assert!(!fields.contains_key("access-control-allow-origin"), "H-125");
+        assert!(!String::from_utf8_lossy(&body).contains(secret), "P-42");
+    }
+    // Whatever is wrong looks the same.
+    let mut answers = BTreeSet::new();
+    for (path, shown) in [
+        ("/partner/wire/all.rss".to_owned(), String::new()),
+        ("/partner/wire/all.rss".to_owned(), "Bearer courant_wrong".to_owned()),
+        ("/partner/wire/all.rss".to_owned(), format!("Bearer {other}")),
+        ("/partner/wire/all.rss".to_owned(), basic(other)),
+        ("/partner/wire/all.rss".to_owned(), "Basic %%%".to_owned()),
+        ("/partner/wire/all.rss".to_owned(), format!("Digest {secret}")),
+        (format!("/partner/wire/{other}/all.rss"), String::new()),
+        ("/partner/nobody/all.rss".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire/members.rss".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire/nothing.rss".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire/all.html".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire/all".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire/ALL.rss".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire/".to_owned(), format!("Bearer {secret}")),
+        ("/partner/wire".to_owned(), format!("Bearer {secret}")),
+    ] {
+        let (status, fields, body) = service.ask(&path, &[("authorization", &shown)], at(40)).await;
+        assert_eq!(status, 401, "{path}");
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(!text.contains(secret) && !text.contains(other), "P-42: {text}");
+        answers.insert((format!("{fields:?}"), text));
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    // The public service knows nothing of it, whatever is in memory.
+    let shown = format!("Bearer {secret}");
+    let request =
+        Request::get("/partner/wire/all.rss").header("host", "a").header("authorization", shown);
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(respond(&service.publisher, &LIMITS, &request, at(40)).await.status(), 404);
+    let hidden =
+        Request::get("/members.rss").header("host", "a").body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(respond(&service.publisher, &LIMITS, &hidden, at(40)).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_token_that_is_rotated_or_revoked_ends_when_it_should() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let first = token(&home.store, "wire", "", at(20), None).await;
+    let person = token(&home.store, "wire", "li.ming", at(20), None).await;
+    let second = token(&home.store, "wire", "", at(100), Some(at(200))).await;
+    let is_let_in = async |secret: &Secret, seconds: i64| {
+        let service = Service::open(&home.store, PARTNERS, at(30)).await;
+        let bearer = format!("Bearer {}", secret.reveal());
+        let fields = [("authorization", &*bearer)];
+        service.ask("/partner/wire/all.rss", &fields, at(seconds)).await.0 == 200
+    };
+    assert!(is_let_in(&first, 199).await && !is_let_in(&first, 200).await, "the overlap");
+    assert!(is_let_in(&second, 199).await && is_let_in(&second, 100_000).await);
+    assert!(is_let_in(&person, 100_000).await, "another holder's is not rotated");
+
+    let wire = "wire".parse().unwrap();
+    assert_eq!(home.store.revoke(&wire, Some("li.ming"), at(300)).await.unwrap(), 1);
+    assert!(!is_let_in(&person, 300).await && is_let_in(&second, 300).await);
+    assert_eq!(home.store.revoke(&wire, None, at(400)).await.unwrap(), 1);
+    assert!(!is_let_in(&second, 400).await);
+    assert_eq!(home.store.revoke(&wire, None, at(500)).await.unwrap(), 0);
+
+    // A time that lies ahead is no time of a write: nothing public is dated by it.
+    let mark = home.store.mark(&[courant::category::Facet::access()]).await.unwrap();
+    assert_eq!(mark.changed, at(400));
+}
+
+#[tokio::test]
+async fn public_feeds_are_the_same_with_and_without_partners() {
+    let home = Home::new();
+    let mut source = submission("taken", 5);
+    source.story.source = Some(Source { name: Text::new("Wire"), ..Source::default() });
+    let batch = vec![submission("a", 0), cleared("b", 1, only_in("JP")), source];
+    home.publish(batch, 10).await;
+    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(20)).await.unwrap();
+    let paths = ["/all.rss", "/all.atom", "/all.json", "/category/news.rss", "/feeds.opml", "/"];
+    let documents = async |partners: &str, seconds: i64| {
+        let service = Service::open(&home.store, partners, at(seconds)).await;
+        let mut documents = Vec::new();
+        for path in paths {
+            let request =
+                Request::get(path).header("host", "a").body(Empty::<Bytes>::new()).unwrap();
+            let (head, body) =
+                respond(&service.publisher, &LIMITS, &request, at(9_000)).await.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            documents.push((
+                path,
+                head.headers["etag"].clone(),
+                head.headers.get("last-modified").cloned(),
+                body,
+            ));
+        }
+        documents
+    };
+    let without = documents("", 30).await;
+    assert_eq!(without, documents(PARTNERS, 40).await);
+    assert_eq!(without, documents("", 50).await);
+}
+
+#[tokio::test]
+async fn a_partner_gets_what_it_is_cleared_for_under_the_same_identities() {
+    let home = Home::new();
+    let not = |partner: &str| Clearance {
+        not_partners: [partner.parse().unwrap()].into(),
+        ..Clearance::default()
+    };
+    let mut sport = cleared("member", 5, Clearance { is_private: true, ..Clearance::default() });
+    sport.story.categories = vec![courant::category::Category::from_label("sport").unwrap()];
+    let mut taken = submission("taken", 6);
+    taken.story.source = Some(Source { name: Text::new("Agency"), ..Source::default() });
+    let batch = vec![
+        submission("a", 0),
+        cleared("japan", 1, only_in("JP")),
+        cleared("taiwan", 2, only_in("TW")),
+        cleared("not-wire", 3, not("wire")),
+        sport,
+        taken,
+    ];
+    home.publish(batch, 10).await;
+    let mut secrets = BTreeMap::new();
+    for partner in ["wire", "club", "early"] {
+        secrets.insert(partner, token(&home.store, partner, "", at(20), None).await);
+    }
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let feed = async |partner: &str, feed: &str| {
+        service.json(&format!("/partner/{partner}/{feed}.json"), &secrets[partner], at(40)).await
+    };
+    let wire = feed("wire", "all").await;
+    assert_eq!(ids(&wire), ["taken", "member", "japan", "a"]);
+    assert_eq!(
+        ids(&feed("club", "all").await),
+        ["taken", "member", "not-wire", "a"],
+        "no territory"
+    );
+    assert_eq!(ids(&feed("club", "members").await), ["member"]);
+    assert_eq!(
+        ids(&feed("early", "all").await),
+        ["member", "not-wire", "a"],
+        "nothing republished"
+    );
+
+    let request =
+        Request::get("/all.json").header("host", "a").body(Empty::<Bytes>::new()).unwrap();
+    let public = respond(&service.publisher, &LIMITS, &request, at(40)).await;
+    let public: Value =
+        serde_json::from_slice(&public.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!(ids(&public), ["taken", "not-wire", "taiwan", "japan", "a"]);
+    // M-30: the same piece is the same piece.
+    let same = |feed: &Value, id: &str| {
+        let mut items = feed["items"].as_array().unwrap().iter();
+        items
+            .find(|item| item["id"].as_str().unwrap().ends_with(&format!("/{id}")))
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(same(&public, "japan"), same(&wire, "japan"));
+}
+
+#[tokio::test]
+async fn what_has_gone_leaves_a_sign_for_those_who_had_it_and_for_so_long() {
+    let home = Home::new();
+    let secret = token(&home.store, "wire", "", at(0), None).await;
+    let batch = vec![
+        submission("a", 0),
+        cleared("other", 1, only_in("TW")),
+        submission("narrowed", 2),
+        submission("refiled", 3),
+    ];
+    home.publish(batch, 10).await;
+    let service = Service::open(&home.store, PARTNERS, at(20)).await;
+    let path = "all".parse().map(courant::feed::FeedPath::Named).unwrap();
+    let path = courant::feed::FeedPath::Partner("wire".parse().unwrap(), Box::new(path));
+    let signs = async || -> Vec<String> {
+        let feed = service.publisher.feed(&path).await.unwrap();
+        feed.signs().iter().map(|gone| gone.id.to_string()).collect()
+    };
+    assert!(signs().await.is_empty());
+    let id = |id: &str| ArticleId::new(id).unwrap();
+    home.store.withdraw(vec![id("a"), id("other")], at(100)).await.unwrap();
+    home.publish(vec![cleared("narrowed", 2, only_in("TW"))], 200).await;
+    let mut refiled = submission("refiled", 3);
+    refiled.story.categories = vec![courant::category::Category::from_label("sport").unwrap()];
+    home.publish(vec![refiled], 300).await;
+    assert_eq!(signs().await, ["narrowed", "a"], "never what a partner was not cleared for");
+    assert_eq!(ids(&service.json("/partner/wire/all.json", &secret, at(400)).await), ["refiled"]);
+
+    // It can be read again.
+    let intake = Intake { republish: true, ..Intake::default() };
+    home.store.upsert(vec![submission("a", 0)], intake, at(500)).await.unwrap();
+    assert_eq!(signs().await, ["narrowed"]);
+    // As old as the feed's own time, not as some clock says: 30 days after it went, with the next change.
+    home.publish(vec![submission("new", 0)], 200 + 30 * 86_400).await;
+    assert_eq!(signs().await, ["narrowed"]);
+    home.publish(vec![submission("newer", 0)], 201 + 30 * 86_400).await;
+    assert!(signs().await.is_empty());
+}
+
+#[tokio::test]
+async fn some_get_articles_later_and_some_before_an_embargo_ends() {
+    let home = Home::new();
+    let late = token(&home.store, "late", "", at(0), None).await;
+    let early = token(&home.store, "early", "", at(0), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("a", 10)], 10).await;
+    let mut held = submission("held", 0);
+    held.embargo = Some(at(7_200));
+    home.publish(vec![held], 20).await;
+    let look = async |seconds: i64| {
+        service.publisher.refresh(at(seconds)).await.unwrap();
+        let late = service.json("/partner/late/all.json", &late, at(seconds)).await;
+        let early = service.json("/partner/early/all.json", &early, at(seconds)).await;
+        (ids(&late).join(" "), ids(&early).join(" "))
+    };
+    let pair = |late: &str, early: &str| (late.to_owned(), early.to_owned());
+    assert_eq!(look(30).await, pair("", "a"));
+    assert_eq!(look(3_609).await, pair("", "a"));
+    assert_eq!(look(3_610).await, pair("a", "a"), "an hour after everybody else");
+    assert_eq!(look(5_399).await, pair("a", "a"));
+    assert_eq!(look(5_400).await, pair("a", "held a"), "half an hour before the embargo ends");
+    assert_eq!(look(7_200).await, pair("a", "held a"));
+    assert_eq!(look(10_800).await, pair("held a", "held a"));
+    // What is taken back goes at once, also from those to whom it has come early.
+    let mut secret = submission("secret", 0);
+    secret.embargo = Some(at(12_000));
+    home.publish(vec![secret, submission("b", 10_900)], 10_900).await;
+    assert_eq!(look(10_901).await, pair("held a", "secret b held a"));
+    let gone = ["secret", "b"].map(|id| ArticleId::new(id).unwrap());
+    home.store.withdraw(gone.into(), at(11_000)).await.unwrap();
+    assert_eq!(look(11_001).await, pair("held a", "held a"));
+    let signs = async |partner: &str| -> Vec<String> {
+        let path = courant::feed::FeedPath::Named("all".parse().unwrap());
+        let path = courant::feed::FeedPath::Partner(partner.parse().unwrap(), Box::new(path));
+        let feed = service.publisher.feed(&path).await.unwrap();
+        feed.signs().iter().map(|gone| gone.id.to_string()).collect()
+    };
+    assert_eq!(signs("early").await, ["b", "secret"]);
+    assert_eq!(signs("wire").await, ["b"], "nobody else hears of what was under embargo");
+}
+
+#[tokio::test]
+async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in() {
+    let home = Home::new();
+    let media = home.folder.path().join("media");
+    std::fs::create_dir_all(media.join("members")).unwrap();
+    std::fs::write(media.join("members/1.mp3"), b"sound").unwrap();
+    std::fs::write(media.join("open.mp3"), b"open").unwrap();
+    let record = r#"{"id": "1", "title": "One", "categories": ["sport"], "date_published": "2026-03-05T05:00:00Z",
+        "clearance": {"public": false},
+        "attachments": [{"url": "https://feeds.example.com/media/members/1.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 5},
+                        {"url": "https://feeds.example.com/media/open.mp3", "mime_type": "audio/mpeg"}],
+        "episode": {"chapters": [{"start": 0, "title": "Begin"}]}}"#;
+    let catalogue = configured(PARTNERS).catalogue;
+    let article = courant::import::read(&catalogue, record).submission.unwrap();
+    home.publish(vec![article], 10).await;
+    let secret = token(&home.store, "club", "li.ming", at(20), None).await;
+    let mut service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let base = "https://feeds.example.com/".parse().unwrap();
+    service.folder = Some(Folder::open(&media, &base, vec!["members".to_owned()]).unwrap());
+
+    let feed = service.json("/partner/club/members.json", &secret, at(40)).await;
+    let files = feed["items"][0]["attachments"].as_array().unwrap();
+    let address = files[0]["url"].as_str().unwrap();
+    let path = address.strip_prefix("https://feeds.example.com").unwrap();
+    assert!(path.starts_with("/partner/club/reach_") && !path.contains(secret.reveal()), "{path}");
+    assert_eq!(files[1]["url"], "https://feeds.example.com/media/open.mp3", "M-30");
+    let (status, fields, body) = service.ask(path, &[("range", "bytes=1-2")], at(50)).await;
+    assert_eq!((status.as_u16(), &body[..]), (206, &b"ou"[..]), "P-12");
+    assert_eq!(fields["cache-control"], "private, max-age=86400");
+    assert!(!fields.contains_key("access-control-allow-origin"));
+    let chapters = path.replace("media/members/1.mp3", "episodes/1/chapters.json");
+    assert_eq!(service.ask(&chapters, &[], at(50)).await.0, 200);
+
+    // Another's reach, none, or a guess opens nothing; nor does the public address.
+    for wrong in [
+        path.replace("/club/", "/wire/"),
+        path.replace("reach_", "reach_x"),
+        "/partner/club/reach_/media/members/1.mp3".to_owned(),
+        path.replace("1.mp3", "../../courant.db"),
+    ] {
+        let (status, fields, _) = service.ask(&wrong, &[], at(50)).await;
+        assert_eq!(status, 404, "{wrong}");
+        assert_eq!(fields["cache-control"], "no-store");
+    }
+    let public = Request::get("/episodes/1/chapters.json").header("host", "a");
+    let public = public.body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(respond(&service.publisher, &LIMITS, &public, at(50)).await.status(), 404);
+
+    // The bytes of the feed stay, and what they lead to ends with the last token.
+    let club = "club".parse().unwrap();
+    home.store.revoke(&club, None, at(60)).await.unwrap();
+    let service =
+        Service { folder: service.folder, ..Service::open(&home.store, PARTNERS, at(70)).await };
+    assert_eq!(service.ask(path, &[], at(70)).await.0, 404);
+    let again = token(&home.store, "club", "", at(80), None).await;
+    let service =
+        Service { folder: service.folder, ..Service::open(&home.store, PARTNERS, at(90)).await };
+    assert_eq!(service.json("/partner/club/members.json", &again, at(90)).await, feed);
+    assert_eq!(service.ask(path, &[], at(90)).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0), submission("b", 1)], 10).await;
+    let wire = token(&home.store, "wire", "", at(20), None).await;
+    let person = token(&home.store, "wire", "li.ming", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let fetch = async |secret: &Secret, tag: &str, seconds: i64| {
+        let bearer = format!("Bearer {}", secret.reveal());
+        let fields = [("authorization", &*bearer), ("if-none-match", tag)];
+        let (status, fields, _) = service.ask("/partner/wire/all.rss", &fields, at(seconds)).await;
+        (status.as_u16(), fields["etag"].to_str().unwrap().to_owned())
+    };
+    let (status, tag) = fetch(&wire, "\"none\"", 100).await;
+    assert_eq!(status, 200);
+    assert_eq!(fetch(&person, "\"none\"", 150).await.0, 200);
+    assert_eq!(fetch(&wire, &tag, 200).await.0, 304);
+    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(300)).await.unwrap();
+    service.publisher.refresh(at(300)).await.unwrap();
+    assert_eq!(fetch(&wire, &tag, 400).await.0, 200);
+    service.desk.flush().await;
+    let Home { folder, store } = home.reopened();
+
+    let partner: courant::category::Slug = "wire".parse().unwrap();
+    let deliveries = store.deliveries(&partner).await.unwrap();
+    let lines: Vec<_> = deliveries
+        .iter()
+        .map(|line| {
+            (
+                line.holder.as_str(),
+                line.feed.as_str(),
+                line.revision.0,
+                line.first,
+                line.last,
+                line.count,
+            )
+        })
+        .collect();
+    let (before, after) = (lines[0].2, lines[1].2);
+    let expected = [
+        ("", "all", before, at(100), at(200), 2),
+        ("li.ming", "all", before, at(150), at(150), 1),
+        ("", "all", after, at(400), at(400), 1),
+    ];
+    assert!(before < after);
+    assert_eq!(BTreeSet::from_iter(lines), BTreeSet::from(expected));
+
+    let catalogue = configured(PARTNERS).catalogue;
+    let id = ArticleId::new("a").unwrap();
+    let found = testimony(&*store, &catalogue, &id).await.unwrap().unwrap();
+    assert!(!found.is_published && found.at == at(300));
+    let witnesses: BTreeMap<_, _> = found
+        .witnesses
+        .iter()
+        .filter(|witness| witness.partner == "wire" && witness.feed == "all")
+        .map(|witness| (witness.holder.as_str(), witness.seen))
+        .collect();
+    assert_eq!(witnesses, BTreeMap::from([("", Some(at(400))), ("li.ming", None)]));
+    let standings =
+        standings(&*store, &catalogue, catalogue.partner(&partner).unwrap()).await.unwrap();
+    assert_eq!(standings[0].feed, "all");
+    assert!(standings[0].missing.is_empty());
+    assert_eq!((standings[1].feed.as_str(), standings[1].fetched.len()), ("category/news", 0));
+    assert_eq!(standings[1].missing.len(), 2, "one to be read, one that has gone");
+    drop(folder);
+}
+
+/// Xorshift: the same history for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: i64) -> i64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        i64::try_from(self.0 % u64::try_from(sides).unwrap()).unwrap()
+    }
+}
+
+/// Somebody who follows the changes, and polls a feed beside.
+struct Follower {
+    partner: &'static str,
+    secret: Secret,
+    /// Identities and titles.
+    held: BTreeMap<String, String>,
+    next: String,
+    tag: String,
+    /// What the ledger should say: feed, state.
+    fetched: BTreeSet<(String, u64)>,
+    seen: u64,
+}
+
+impl Follower {
+    fn new(partner: &'static str, secret: Secret) -> Self {
+        let next = format!("/partner/{partner}/changes");
+        let (held, fetched) = (BTreeMap::new(), BTreeSet::new());
+        Self { partner, secret, held, next, tag: "\"none\"".to_owned(), fetched, seen: 0 }
+    }
+
+    /// Follows to the end, and holds what the store has for it.
+    async fn catch_up(&mut self, service: &Service, store: &SqliteStore, now: DateTime<Utc>) {
+        for round in 0.. {
+            assert!(round < 1_000, "changes have no end");
+            let answer = service.json(&self.next, &self.secret, now).await;
+            for item in answer["items"].as_array().unwrap() {
+                let id = item["id"].as_str().unwrap().to_owned();
+                let title = item["title"].as_str().unwrap().to_owned();
+                self.held.insert(id, title);
+            }
+            for gone in answer["_courant"]["removed"].as_array().unwrap() {
+                self.held.remove(gone["id"].as_str().unwrap());
+            }
+            let Some(next) = answer.get("next_url") else {
+                let since = answer["_courant"]["since"].as_u64().unwrap();
+                assert!(since >= self.seen);
+                self.seen = since;
+                self.next = format!("/partner/{}/changes?since={since}", self.partner);
+                break;
+            };
+            self.next = next.as_str().unwrap().replace("https://feeds.example.com", "");
+        }
+        let mut expected = BTreeMap::new();
+        let catalogue = service.publisher.catalogue();
+        let partner = catalogue.partner(&self.partner.parse().unwrap()).unwrap();
+        let window = Window {
+            count: NonZeroU16::new(Window::MAX_COUNT).unwrap(),
+            hours: None,
+            bytes: NonZeroU32::new(5_000_000).unwrap(),
+        };
+        for spec in catalogue.feeds_of(partner) {
+            let snapshot = store.snapshot(&spec.marks(), &spec.selection, window).await.unwrap();
+            for article in snapshot.articles {
+                expected.insert(article.guid.to_string(), article.story.title.to_string());
+            }
+        }
+        type Held = BTreeMap<String, String>;
+        let differ = |one: &Held, other: &Held| -> Vec<String> {
+            let others = one.iter().filter(|(id, title)| other.get(*id) != Some(*title));
+            others.map(|(id, title)| format!("{id}: {title}")).collect()
+        };
+        let (more, less) = (differ(&self.held, &expected), differ(&expected, &self.held));
+        assert!(
+            more.is_empty() && less.is_empty(),
+            "{} at {now}: holds {more:?} and not {less:?}",
+            self.partner
+        );
+    }
+
+    /// Polls a feed as readers do.
+    async fn poll(&mut self, service: &Service, now: DateTime<Utc>) {
+        let bearer = format!("Bearer {}", self.secret.reveal());
+        let fields = [("authorization", &*bearer), ("if-none-match", &*self.tag)];
+        let path = format!("/partner/{}/all.atom", self.partner);
+        let (status, fields, _) = service.ask(&path, &fields, now).await;
+        assert!(status == 200 || status == 304);
+        let tag = fields["etag"].to_str().unwrap().to_owned();
+        let state = tag.trim_start_matches("\"n").split('-').next().unwrap().parse().unwrap();
+        self.tag = tag;
+        self.fetched.insert(("all".to_owned(), state));
+    }
+}
+
+/// One write of a newsroom, whatever comes to its mind.
+async fn write(store: &SqliteStore, dice: &mut Dice, second: i64) {
+    let id = format!("{}", dice.roll(120));
+    if dice.roll(8) == 0 {
+        store.withdraw(vec![ArticleId::new(&id).unwrap()], at(second)).await.unwrap();
+        return;
+    }
+    let mut new = submission(&id, dice.roll(second + 1));
+    new.story.title = Text::new(&format!("Title {}", dice.roll(1_000)));
+    new.is_significant = Some(dice.roll(2) == 0);
+    let label = if dice.roll(3) == 0 { "sport" } else { "news" };
+    new.story.categories = vec![courant::category::Category::from_label(label).unwrap()];
+    new.embargo = (dice.roll(4) == 0).then(|| at(second + dice.roll(5_000)));
+    new.expires = (dice.roll(6) == 0).then(|| at(second + dice.roll(9_000)));
+    new.story.source =
+        (dice.roll(5) == 0).then(|| Source { name: Text::new("Agency"), ..Source::default() });
+    new.story.clearance = match dice.roll(8) {
+        0 => only_in("JP"),
+        1 => only_in("TW"),
+        2 => Clearance { partners: ["late".parse().unwrap()].into(), ..Clearance::default() },
+        3 => Clearance { is_private: true, ..Clearance::default() },
+        _ => Clearance::default(),
+    };
+    let intake = Intake { republish: dice.roll(3) == 0, ..Intake::default() };
+    store.upsert(vec![new], intake, at(second)).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_follows_the_changes_holds_what_the_store_has() {
+    let writes = if takes_its_time() { 10_000 } else { 2_000 };
+    let home = Home::new();
+    let mut followers = Vec::new();
+    for partner in ["wire", "club", "late", "early"] {
+        followers.push(Follower::new(partner, token(&home.store, partner, "", at(0), None).await));
+    }
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    let mut dice = Dice(0x5eed);
+    let mut second = 10;
+    for _ in 0..writes {
+        second += dice.roll(60);
+        write(&home.store, &mut dice, second).await;
+        if dice.roll(3) == 0 {
+            service.publisher.refresh(at(second)).await.unwrap();
+        }
+        // Each comes when it likes, after one write or a thousand.
+        for follower in &mut followers {
+            if dice.roll(150) == 0 {
+                follower.catch_up(&service, &home.store, at(second)).await;
+            }
+            if dice.roll(150) == 0 {
+                follower.poll(&service, at(second)).await;
+            }
+        }
+    }
+    second += 100_000;
+    service.publisher.refresh(at(second)).await.unwrap();
+    service.desk.flush().await;
+    for follower in &mut followers {
+        follower.catch_up(&service, &home.store, at(second)).await;
+        let partner = follower.partner.parse().unwrap();
+        let lines = home.store.deliveries(&partner).await.unwrap();
+        let lines = lines.into_iter().filter(|line| line.feed != CHANGES);
+        let noted: BTreeSet<_> = lines.map(|line| (line.feed, line.revision.0)).collect();
+        // The ledger keeps the newest hundred states.
+        let newest: BTreeSet<_> = follower.fetched.iter().rev().take(100).cloned().collect();
+        assert_eq!(noted, newest, "{}", follower.partner);
+    }
+}
+
+#[tokio::test]
+async fn changes_begin_anew_where_the_terms_are_others() {
+    let home = Home::new();
+    home.publish((0..250).map(|nth| submission(&nth.to_string(), -nth)).collect(), 10).await;
+    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let first = service.json("/partner/wire/changes", &secret, at(40)).await;
+    let next = first["next_url"].as_str().unwrap();
+    let next = next.strip_prefix("https://feeds.example.com").unwrap();
+    assert_eq!(first["items"].as_array().unwrap().len(), 100);
+    let second = service.json(next, &secret, at(40)).await;
+    assert_ne!(first["items"], second["items"]);
+
+    let narrower = PARTNERS.replace("territories = [\"JP\"]", "territories = [\"JP\", \"US\"]");
+    let service = Service::open(&home.store, &narrower, at(50)).await;
+    let bearer = format!("Bearer {}", secret.reveal());
+    let ask = async |path: &str| service.ask(path, &[("authorization", &bearer)], at(60)).await.0;
+    assert_eq!(ask(next).await, 410);
+    assert_eq!(ask("/partner/wire/changes?since=1").await, 410);
+    assert_eq!(ask("/partner/wire/changes?since=999999").await, 410, "of another store");
+    assert_eq!(ask("/partner/wire/changes").await, 200);
+    for wrong in ["since=x", "since=-1", "since=1&after=%2F..", "since=1&terms=y"] {
+        assert_eq!(ask(&format!("/partner/wire/changes?{wrong}")).await, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn partners_are_asked_for_with_the_methods_of_feeds() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let bearer = format!("Bearer {}", secret.reveal());
+    let ask = async |method: Method| {
+        let request = Request::builder().method(method).uri("/partner/wire/all.rss");
+        let request = request.header("host", "a").header("authorization", &bearer);
+        service.answer(&request.body(Empty::<Bytes>::new()).unwrap(), at(40)).await
+    };
+    let (whole, head) = (ask(Method::GET).await, ask(Method::HEAD).await);
+    assert_eq!((head.0, &head.1, head.2.len()), (StatusCode::OK, &whole.1, 0), "H-3");
+    assert_eq!(ask(Method::OPTIONS).await.0, 204, "H-4");
+    assert_eq!(ask(Method::POST).await.0, 405, "H-2");
+    service.desk.flush().await;
+    let lines = home.store.deliveries(&"wire".parse().unwrap()).await.unwrap();
+    assert_eq!(
+        lines.iter().map(|line| line.count).sum::<u64>(),
+        1,
+        "whoever asks for the head has not got it"
+    );
+}
+
+#[test]
+fn no_token_is_in_the_log_the_store_or_an_answer() {
+    let site = Site::new(&format!("{SETTINGS}\n[[partner]]\nname = \"wire\"\nfeeds = [\"all\"]\n"));
+    site.write("a.ndjson", r#"{"id": "1", "title": "One", "date_published": "2026-03-05"}"#);
+    assert!(site.run(&["import", "a.ndjson"]).status.success());
+    let made = site.run(&["partner", "token", "wire"]);
+    assert!(made.status.success());
+    let secret = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    assert!(secret.starts_with("courant_") && secret.len() == 51, "{secret}");
+
+    let running = site.serve();
+    let address = running.address;
+    let bearer = format!("Bearer {secret}");
+    let mut answers = Vec::new();
+    for (path, shown) in [
+        ("/partner/wire/all.rss".to_owned(), &*bearer),
+        (format!("/partner/wire/{secret}/all.rss"), ""),
+        (format!("/partner/wire/{}/all.rss", secret.replace('_', "%5F")), ""),
+        (format!("/partner/wire/{secret}/nothing.rss"), ""),
+        (format!("/partner/other/{secret}/all.rss"), ""),
+        ("/partner/wire/changes".to_owned(), &*bearer),
+        ("/metrics".to_owned(), ""),
+    ] {
+        let (_, head, body) = get(address, &path, &[("Authorization", shown)]);
+        answers.push(format!("{head}\n{}", String::from_utf8_lossy(&body)));
+    }
+    assert!(answers[0].starts_with("HTTP/1.1 200") && answers[1].starts_with("HTTP/1.1 200"));
+    let (status, head, _) =
+        request(address, "POST", &format!("/partner/wire/{secret}/all.rss"), &[]);
+    assert_eq!(status, 405, "{head}");
+    // A token that is made or revoked while the service runs counts within a second.
+    let rotated = site.run(&["partner", "token", "wire", "--rotate", "--overlap-hours", "0"]);
+    let new = String::from_utf8(rotated.stdout).unwrap().trim().to_owned();
+    let is_let_in =
+        |secret: &str| get(address, &format!("/partner/wire/{secret}/all.rss"), &[]).0 == 200;
+    until("the new token counts", || is_let_in(&new).then_some(()));
+    assert!(!is_let_in(&secret));
+    let status = || {
+        let said = site.run(&["partner", "status", "wire"]);
+        let said = String::from_utf8(said.stdout).unwrap();
+        (said.contains("fetched") && said.contains("  has ")).then_some(said)
+    };
+    until("the ledger is written", status);
+    let (ended, said) = running.stop();
+    assert!(ended.success());
+    answers.extend(said);
+
+    let mut kept = answers.join("\n").into_bytes();
+    for file in std::fs::read_dir(site.path(".")).unwrap() {
+        kept.extend(std::fs::read(file.unwrap().path()).unwrap_or_default());
+    }
+    for secret in [&secret, &new] {
+        let body = secret.strip_prefix("courant_").unwrap();
+        let found = kept.windows(body.len()).any(|window| window == body.as_bytes());
+        assert!(!found, "a token is somewhere");
+    }
+    let log = std::fs::read_to_string(site.path("log")).unwrap();
+    assert!(log.contains("/partner/wire/…/all.rss"), "{log}");
+}
