@@ -575,12 +575,14 @@ impl Dice {
     }
 }
 
+/// Identities and titles.
+type Held = BTreeMap<String, String>;
+
 /// Somebody who follows the changes, and polls a feed beside.
 struct Follower {
     partner: &'static str,
     secret: Secret,
-    /// Identities and titles.
-    held: BTreeMap<String, String>,
+    held: Held,
     next: String,
     tag: String,
     /// What the ledger should say: feed, state.
@@ -631,7 +633,6 @@ impl Follower {
                 expected.insert(article.guid.to_string(), article.story.title.to_string());
             }
         }
-        type Held = BTreeMap<String, String>;
         let differ = |one: &Held, other: &Held| -> Vec<String> {
             let others = one.iter().filter(|(id, title)| other.get(*id) != Some(*title));
             others.map(|(id, title)| format!("{id}: {title}")).collect()
@@ -700,7 +701,7 @@ async fn whoever_follows_the_changes_holds_what_the_store_has() {
         second += dice.roll(60);
         write(&home.store, &mut dice, second).await;
         if dice.roll(3) == 0 {
-            service.publisher.refresh(at(second)).await.unwrap();
+            home.store.release(at(second)).await.unwrap();
         }
         // Each comes when it likes, after one write or a thousand.
         for follower in &mut followers {
@@ -708,6 +709,7 @@ async fn whoever_follows_the_changes_holds_what_the_store_has() {
                 follower.catch_up(&service, &home.store, at(second)).await;
             }
             if dice.roll(150) == 0 {
+                service.publisher.refresh(at(second)).await.unwrap();
                 follower.poll(&service, at(second)).await;
             }
         }
