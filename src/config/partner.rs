@@ -78,7 +78,7 @@ fn partner(section: &Section<'_>, catalogue: &Catalogue) -> Option<Spanned<Partn
         window,
         shift_minutes,
         signs_days,
-        terms: Arc::new(Terms { partner: name.clone() }),
+        terms: Arc::new(Terms::plain(name.clone())),
         name,
     };
     Some(Spanned::new(span, partner))

@@ -1,12 +1,17 @@
 //! Those who take feeds under terms of their own.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
+use url::Url;
 
 use crate::{
     article::Window,
     category::{Audience, Slug},
+    dialect::Dialect,
     feed::{FeedPath, FeedSpec, Show},
     text::Text,
 };
@@ -43,6 +48,25 @@ pub struct Partner {
 pub struct Terms {
     /// Whose they are.
     pub partner: Slug,
+    /// How they are written.
+    pub dialect: &'static Dialect,
+    /// The publisher's logo, for dialects that show one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo: Option<Url>,
+    /// The same on dark ground.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dark_logo: Option<Url>,
+    /// What the partner calls our categories, for dialects that ask.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub categories: BTreeMap<Slug, Text>,
+}
+
+impl Terms {
+    /// Those of a partner who asks for nothing more.
+    pub fn plain(partner: Slug) -> Self {
+        let (dialect, categories) = (Dialect::plain(), BTreeMap::new());
+        Self { partner, dialect, logo: None, dark_logo: None, categories }
+    }
 }
 
 impl Partner {

@@ -54,6 +54,15 @@ struct Publication<'a> {
     about: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     rights: Option<&'a Text>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    withdrawn: Vec<Withdrawn<'a>>,
+}
+
+/// What has gone: JSON Feed has no word for it.
+#[derive(Serialize)]
+struct Withdrawn<'a> {
+    id: &'a Text,
+    date_withdrawn: String,
 }
 
 /// J-15 to J-23.
@@ -179,7 +188,11 @@ impl<'a> Document<'a> {
             icon: site.icon.as_ref().map(uri),
             language: spec.language.as_ref(),
             authors: [Author { name: site.title.clone(), url: Some(uri(&site.url)) }],
-            publication: Publication { about: site.address(""), rights: site.rights.as_ref() },
+            publication: Publication {
+                about: site.address(""),
+                rights: site.rights.as_ref(),
+                withdrawn: feed.remnants().map(Withdrawn::new).collect(),
+            },
             items: feed.entries().map(Item::new).collect(),
         }
     }
@@ -206,6 +219,12 @@ impl<'a> Item<'a> {
             attachments: entry.files().iter().map(File::new).collect(),
             news: News::new(&entry),
         }
+    }
+}
+
+impl<'a> Withdrawn<'a> {
+    fn new(entry: Entry<'a>) -> Self {
+        Self { id: &entry.article().guid, date_withdrawn: rfc3339(entry.updated()) }
     }
 }
 
