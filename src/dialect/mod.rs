@@ -293,6 +293,11 @@ impl Dialect {
         self.rules.iter().any(|rule| rule.of == Subject::WholeText && rule.is_hard)
     }
 
+    /// Whether an article may come into a feed or leave it because the feed's time goes on. No delta can tell of that.
+    pub fn goes_by_time(&self) -> bool {
+        self.rules.iter().any(|rule| rule.of == Subject::AgeDays && rule.is_hard)
+    }
+
     /// Reads a file.
     fn read(file: &str) -> Result<Self, DialectError> {
         let dialect: Self = toml::from_str(file)?;

@@ -61,6 +61,9 @@ impl Feed {
             remnants: Vec::new(),
             authority,
         };
+        if feed.spec.dialect().goes_by_time() {
+            feed.floor = feed.revision;
+        }
         feed.tell(gone);
         feed.hold_back();
         feed
