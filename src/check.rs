@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use crate::{
-    feed::{Entry, Feed, Show, ShowKind, Site},
+    feed::{Breach, Entry, Feed, Show, ShowKind, Site},
     format::Format,
 };
 
@@ -67,8 +67,14 @@ pub fn feed(feed: &Feed) -> Vec<Finding> {
     const LARGE: usize = 1_000_000;
     let place = feed.spec.path.to_string();
     let mut findings = Vec::new();
-    for format in Format::FEEDS {
-        match format.render(feed) {
+    let offered =
+        Format::FEEDS.into_iter().filter(|format| Format::offered(&feed.spec).contains(format));
+    for format in offered {
+        let document = format.render(feed);
+        if let (Format::Rss, Ok(document)) = (format, &document) {
+            findings.extend(partner(feed, document.len()));
+        }
+        match document {
             Ok(document) if document.len() > LARGE => findings.push(Finding {
                 severity: Severity::Warning,
                 place: place.clone(),
@@ -88,7 +94,7 @@ pub fn feed(feed: &Feed) -> Vec<Finding> {
             }),
         }
     }
-    if feed.entries().len() == 0 {
+    if feed.entries().len() == 0 && feed.held().is_empty() {
         findings.push(Finding {
             severity: Severity::Warning,
             place,
@@ -103,6 +109,33 @@ pub fn feed(feed: &Feed) -> Vec<Finding> {
     }
     findings.extend(feed.entries().flat_map(|entry| article(&entry)));
     findings
+}
+
+/// What the partner whose feed it is would refuse, and is held back for that; and what it takes badly.
+fn partner(feed: &Feed, document_bytes: usize) -> Vec<Finding> {
+    let held = feed.held().iter().flat_map(|held| {
+        let place = format!("article `{}` in `{}`", held.article.id, feed.spec.path);
+        held.breaches.iter().map(move |breach| Finding {
+            severity: Severity::Error,
+            place: place.clone(),
+            problem: format!("held back: {}", breach.problem),
+            rule: &breach.rule.id,
+        })
+    });
+    let warning = |place: &str, breach: Breach| Finding {
+        severity: Severity::Warning,
+        place: place.to_owned(),
+        problem: breach.problem,
+        rule: &breach.rule.id,
+    };
+    let of_feed = feed.breaches(document_bytes).into_iter();
+    let of_feed = of_feed.map(|breach| warning(&feed.spec.path.to_string(), breach));
+    let of_articles = feed.entries().flat_map(|entry| {
+        let place = format!("article `{}`", entry.article().id);
+        let breaches = entry.breaches(feed.changed).into_iter();
+        breaches.map(move |breach| warning(&place, breach)).collect::<Vec<_>>()
+    });
+    held.chain(of_feed).chain(of_articles).collect()
 }
 
 /// What podcast directories would refuse, or warn of.

@@ -8,6 +8,7 @@ pub mod category;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod dialect;
 pub mod edition;
 pub mod feed;
 pub mod format;

@@ -345,7 +345,7 @@ fn selection(section: &Section<'_>, catalogue: &Catalogue) -> Selection {
 }
 
 /// A category that the file lists, by its slug.
-fn known_category(given: &str, catalogue: &Catalogue) -> Result<Slug, Mistake> {
+pub(super) fn known_category(given: &str, catalogue: &Catalogue) -> Result<Slug, Mistake> {
     let labels = &catalogue.site.labels;
     let slugs = || labels.keys().map(Slug::as_str);
     if let Some(slug) = labels.keys().find(|slug| slug.as_str() == given) {

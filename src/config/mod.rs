@@ -147,7 +147,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 21] = [
+    const SECTIONS: [(&str, &str, &Keys); 22] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -160,6 +160,7 @@ mod tests {
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
         ("[[partner]]", "`[[partner]]`", &partner::PARTNER),
+        ("[[partner]]\n[[partner.category]]", "`[[partner]]`", &partner::CATEGORY_NAME),
         ("[[feed]]\n[feed.show]", "`[feed.show]`", &show::SHOW),
         ("[[feed]]\n[feed.show.owner]", "`[feed.show]`", &catalogue::CONTACT),
         ("[[feed]]\n[[feed.show.funding]]", "`[feed.show]`", &show::FUNDING),
@@ -293,7 +294,8 @@ mod tests {
                 assert!(chapter.lines().any(is_row), "{key} of {header} is not in the reference");
                 let given = |line: &str| line.starts_with(&format!("{key} = "));
                 let nested =
-                    header.starts_with("[site.") || header.contains(".show.") || header.is_empty();
+                    ["[site.", "[[partner.", ".show."].iter().any(|part| header.contains(part))
+                        || header.is_empty();
                 assert!(nested || chapter.lines().any(given), "{key} of {header} has no example");
             }
         }
@@ -549,6 +551,73 @@ mod tests {
             let error = parse_rest(&rest).unwrap_err();
             assert_eq!(error.problems[0].advice, advice, "{error}");
         }
+    }
+
+    #[test]
+    fn a_partner_is_told_what_its_dialect_takes() {
+        let feeds = "[[feed]]\nname = 'a'\ntitle = 'a'\n[[feed]]\nname = 'b'\ntitle = 'b'\ntext = 'summary'\n\
+            [[partner]]\nname = 'p'\n";
+        for (rest, place, wrong, advice) in [
+            (
+                "feeds = ['a']\ndialect = 'xml'",
+                "18:11",
+                "there is no dialect `xml`",
+                "known here: `plain`, `msn`, `smartnews`, `flipboard`, `apple-news`, `line`, `gunosy`",
+            ),
+            (
+                "feeds = ['a']\ndialect = 'smart-news'",
+                "18:11",
+                "`smart-news`",
+                "did you mean `smartnews`?",
+            ),
+            (
+                "dialect = 'msn'\nfeeds = ['a', 'b']",
+                "18:15",
+                "`b` has summaries",
+                "`text = \"full\"`",
+            ),
+            (
+                "feeds = ['a']\nlogo = 'logo.png'\ndialect = 'smartnews'",
+                "18:8",
+                "is not an address",
+                "",
+            ),
+            (
+                "feeds = ['a']\ndialect = 'msn'\nlogo = 'https://example.com/l.png'",
+                "15:1",
+                "`msn` has no place for a `logo`",
+                "it is for `smartnews`",
+            ),
+            (
+                "feeds = ['a']\n[[partner.category]]\nslug = 'sport'\nname = 'sports'",
+                "15:1",
+                "`plain` has no place for a `category`",
+                "it is for `gunosy`",
+            ),
+            (
+                "feeds = ['a']\ndialect = 'gunosy'\n[[partner.category]]\nslug = 'sports'\nname = 'x'",
+                "20:8",
+                "no category has the slug `sports`",
+                "did you mean `sport`?",
+            ),
+        ] {
+            check(&format!("{CATEGORIES}{feeds}{rest}"), place, wrong, advice);
+        }
+        let rest = "feeds = ['a', 'b']\ntext = 'full'\ndialect = 'gunosy'\n\
+            [[partner.category]]\nslug = 'sport'\nname = 'sports'";
+        let partner = parse_rest(&format!("{CATEGORIES}{feeds}{rest}")).unwrap().catalogue.partners
+            [0]
+        .clone();
+        assert_eq!(partner.terms.dialect.name, "gunosy");
+        assert_eq!(partner.terms.categories.len(), 1);
+        let show = "feeds = ['s']\ndialect = 'line'\n[[feed]]\nname = 's'\ntitle = 's'\nlanguage = 'en'\n\
+            [feed.show]\nauthor = 'a'\nartwork = 'https://example.com/a.png'\ncategories = ['News']";
+        check(
+            &format!("[[partner]]\nname = 'p'\n{show}"),
+            "4:10",
+            "`s` is a show",
+            "without a `dialect`",
+        );
     }
 
     #[test]

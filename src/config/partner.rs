@@ -1,20 +1,23 @@
 //! `[[partner]]`: who takes feeds under terms.
 
 use std::{
+    collections::BTreeMap,
     num::{NonZeroU16, NonZeroU32},
     sync::Arc,
 };
 
 use toml::Spanned;
+use url::Url;
 
 use crate::{
     article::Window,
     category::Slug,
     config::{
-        catalogue::with_those_above,
+        catalogue::{known_category, with_those_above},
         section::{Keys, Section, listed},
         value::{self, Mistake},
     },
+    dialect::{ChannelElement, Dialect, ItemElement},
     feed::{Catalogue, FeedPath, Partner, Terms},
     text::Text,
 };
@@ -33,8 +36,14 @@ pub(super) const PARTNER: Keys = Keys {
         "delay_minutes",
         "head_start_minutes",
         "signs_days",
+        "dialect",
+        "logo",
+        "dark_logo",
+        "category",
     ],
 };
+
+pub(super) const CATEGORY_NAME: Keys = Keys { required: &["slug", "name"], optional: &[] };
 
 /// The partners of a file, each with the feeds it may take.
 pub(super) fn partners(
@@ -63,7 +72,8 @@ fn partner(
 ) -> Option<Spanned<Partner>> {
     let name = section.parse_spanned("name", value::slug);
     let title = section.parse("title", value::text);
-    let feeds = section.list("feeds", |given| known_feed(given, catalogue));
+    let dialect = section.parse("dialect", dialect).unwrap_or(Dialect::plain());
+    let given_feeds = section.list_spanned("feeds", |given| known_feed(given, catalogue));
     let full_text =
         section.parse("text", |given| value::choice(given, &[("full", true), ("summary", false)]));
     let signs_days = section.number("signs_days", 0..=365).unwrap_or(30);
@@ -72,13 +82,19 @@ fn partner(
     let takes_republished = section.flag("republished").unwrap_or(true);
     let pictures = section.flag("pictures");
     let window = window(section);
+    for feed in &given_feeds {
+        if let Some(mistake) = unfit(feed.get_ref(), catalogue, dialect, full_text) {
+            section.report.note(feed.span(), mistake);
+        }
+    }
+    let (logo, dark_logo, categories) = for_dialect(section, dialect, catalogue);
 
     let name = name?;
     let span = name.span();
     let name = name.into_inner();
     let partner = Partner {
         title: title.unwrap_or_else(|| Text::new(name.as_str())),
-        feeds,
+        feeds: given_feeds.into_iter().map(Spanned::into_inner).collect(),
         territories,
         takes_republished,
         full_text,
@@ -87,13 +103,76 @@ fn partner(
         shift_minutes,
         signs_days,
         terms: Arc::new(Terms {
-            partner: name.clone(),
+            dialect,
+            logo,
+            dark_logo,
+            categories,
             private_media: private_media.to_vec(),
-            reach: Text::default(),
+            ..Terms::plain(name.clone())
         }),
         name,
     };
     Some(Spanned::new(span, partner))
+}
+
+fn dialect(given: &str) -> Result<&'static Dialect, Mistake> {
+    Dialect::find(given).ok_or_else(|| {
+        let names = || Dialect::all().iter().map(|dialect| dialect.name.as_str());
+        let advice = match value::nearest(given, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", listed(names())),
+        };
+        Mistake::new(format!("there is no dialect `{}`", brief(given)), advice)
+    })
+}
+
+/// Why a feed cannot be written in a dialect.
+fn unfit(
+    path: &FeedPath,
+    catalogue: &Catalogue,
+    dialect: &Dialect,
+    full_text: Option<bool>,
+) -> Option<Mistake> {
+    let feed = catalogue.find(path)?;
+    if feed.show.is_some() && dialect.is_rss_alone() {
+        let wrong = format!("`{path}` is a show, and `{}` has no episodes", dialect.name);
+        return Some(Mistake::new(wrong, "give it to a partner without a `dialect`"));
+    }
+    let is_short = !full_text.unwrap_or(feed.full_text) && dialect.needs_whole_texts();
+    is_short.then(|| {
+        let wrong = format!("`{}` takes whole texts, and `{path}` has summaries", dialect.name);
+        Mistake::new(wrong, "write `text = \"full\"`")
+    })
+}
+
+/// What only some dialects ask for: logos, and names of categories.
+fn for_dialect(
+    section: &Section<'_>,
+    dialect: &Dialect,
+    catalogue: &Catalogue,
+) -> (Option<Url>, Option<Url>, BTreeMap<Slug, Text>) {
+    let asked = |key: &str, is_given: bool, is_asked: fn(&Dialect) -> bool| {
+        if is_given && !is_asked(dialect) {
+            let wrong = format!("`{}` has no place for a `{key}`", dialect.name);
+            let takers = Dialect::all().iter().filter(|dialect| is_asked(dialect));
+            let takers = listed(takers.map(|dialect| dialect.name.as_str()));
+            section.note(Mistake::new(wrong, format!("leave it out; it is for {takers}")));
+        }
+    };
+    let shows_logo = |dialect: &Dialect| dialect.channel.contains(&ChannelElement::SnfLogo);
+    let logo = section.parse("logo", value::url);
+    let dark_logo = section.parse("dark_logo", value::url);
+    asked("logo", logo.is_some(), shows_logo);
+    asked("dark_logo", dark_logo.is_some(), shows_logo);
+    let sections = section.sections("category", &CATEGORY_NAME);
+    let names = sections.iter().filter_map(|section| {
+        let slug = section.parse("slug", |given| known_category(given, catalogue));
+        let name = section.parse("name", value::text);
+        Some((slug?, name?))
+    });
+    let names: BTreeMap<_, _> = names.collect();
+    asked("category", !names.is_empty(), |dialect| dialect.has(ItemElement::GnfCategory));
+    (logo, dark_logo, names)
 }
 
 /// How much later than everybody else, or earlier.

@@ -12,7 +12,7 @@ use crate::{
     article::{Article, Attachment, Person, Picture, Source, Story},
     category::{Category, Language},
     feed::FeedSpec,
-    text::Text,
+    text::{Html, Text},
 };
 
 /// Longest title made from a text, in characters as readers see them.
@@ -21,7 +21,7 @@ const TITLE_LENGTH: usize = 60;
 /// An article, as one feed shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    spec: &'a FeedSpec,
+    pub(super) spec: &'a FeedSpec,
     authority: &'a str,
     article: &'a Article,
 }
@@ -131,6 +131,12 @@ impl<'a> Entry<'a> {
         self.spec.site.label(category)
     }
 
+    /// The partner's name for the first category that has one.
+    pub fn name_at_partner(&self) -> Option<&'a Text> {
+        let names = &self.spec.terms.as_ref()?.categories;
+        self.story().categories.iter().find_map(|category| names.get(&category.slug))
+    }
+
     /// The pictures, main one first; none in a feed without pictures.
     pub fn pictures(&self) -> &'a [Picture] {
         if self.spec.pictures { &self.story().pictures } else { &[] }
@@ -156,15 +162,16 @@ impl<'a> Entry<'a> {
         Cow::Owned(story.attachments.iter().cloned().chain([first]).chain(others).collect())
     }
 
-    /// The whole text as an HTML fragment: main picture (M-11), content, other pictures, origin (M-20). `None` in a feed
-    /// of summaries, or when there is nothing to show.
+    /// The whole text as an HTML fragment: main picture (M-11), content, other pictures, origin (M-20), as far as the
+    /// dialect takes it. `None` in a feed of summaries, or when there is nothing to show.
     pub fn body(&self) -> Option<String> {
         let story = self.story();
         if !self.spec.full_text {
             return None;
         }
         let missing = |picture: &&Picture| !story.content.shows(&picture.url);
-        let main = self.pictures().first().filter(missing);
+        let dialect = self.spec.dialect();
+        let main = self.pictures().first().filter(|_| dialect.lead_in_body).filter(missing);
         let others = self.pictures().iter().skip(1).filter(missing);
         let body = html! {
             @if let Some(picture) = main { (self.figure(picture)) }
@@ -173,6 +180,10 @@ impl<'a> Entry<'a> {
             @if let Some(source) = &story.source { (self.origin(source)) }
         };
         let body = body.into_string();
+        let body = match &dialect.html {
+            Some(limits) => Html::narrowed(&body, limits),
+            None => body,
+        };
         (!body.is_empty()).then_some(body)
     }
 

@@ -1,6 +1,9 @@
 //! Those who take feeds under terms of their own.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use url::Url;
@@ -8,6 +11,7 @@ use url::Url;
 use crate::{
     article::{Article, Window},
     category::{Audience, Slug},
+    dialect::Dialect,
     feed::{FeedPath, FeedSpec, Show},
     text::Text,
 };
@@ -44,7 +48,19 @@ pub struct Partner {
 pub struct Terms {
     /// Whose they are.
     pub partner: Slug,
+    /// How they are written.
+    pub dialect: &'static Dialect,
+    /// The publisher's logo, for dialects that show one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logo: Option<Url>,
+    /// The same on dark ground.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dark_logo: Option<Url>,
+    /// What the partner calls our categories, for dialects that ask.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub categories: BTreeMap<Slug, Text>,
     /// Folders of `[media]` from which partners alone may read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub private_media: Vec<Text>,
     /// What opens those folders to this partner, as a segment of addresses; settled once for each store.
     pub reach: Text,
@@ -53,6 +69,19 @@ pub struct Terms {
 impl Terms {
     /// How a reach begins.
     pub const REACH: &str = "reach_";
+
+    /// Those of a partner who asks for nothing more.
+    pub fn plain(partner: Slug) -> Self {
+        Self {
+            partner,
+            dialect: Dialect::plain(),
+            logo: None,
+            dark_logo: None,
+            categories: BTreeMap::new(),
+            private_media: Vec::new(),
+            reach: Text::default(),
+        }
+    }
 
     /// Where this partner's addresses of files begin, below the address of the service.
     pub fn files(&self) -> String {

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     article::{Span, Window},
     category::{Category, Language, Selection, Slug},
+    dialect::Dialect,
     feed::{Show, Terms},
     text::Text,
 };
@@ -167,6 +168,16 @@ impl FeedSpec {
     /// The absolute address of an archive in the format with this extension.
     pub fn archive_address(&self, span: Span, extension: &str) -> String {
         self.site.address(&self.path.archive(span, extension))
+    }
+
+    /// What its readers ask for beyond the standards.
+    pub fn dialect(&self) -> &'static Dialect {
+        self.terms.as_ref().map_or(Dialect::plain(), |terms| terms.dialect)
+    }
+
+    /// Whether it leads to archives of all it ever held.
+    pub fn is_archived(&self) -> bool {
+        !self.dialect().is_rss_alone()
     }
 
     /// A digest of all that can change the bytes of this feed and is not shared by all.

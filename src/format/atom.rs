@@ -7,23 +7,27 @@ use atom_syndication::{
     Person as AtomPerson, Source as AtomSource, Text as AtomText, WriteConfig,
     extension::{Extension, ExtensionMap},
 };
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use quick_xml::escape::escape;
 use url::Url;
 
 use crate::{
     article::{Person, Source},
     category::Language,
+    dialect::Sign,
     feed::{Entry, Feed, FeedSpec, TEMPLATE},
     format::{
         Flaw, Format, HISTORY, check,
         element::Element,
-        history, media,
+        history, media, parts,
         uri::uri,
-        xml::{self, Dialect},
+        xml::{self, Syntax},
     },
     text::Text,
 };
+
+/// Entries that have gone, RFC 6721.
+const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
 
 const DC: &str = "http://purl.org/dc/elements/1.1/";
 
@@ -32,7 +36,7 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
     let written = atom_feed(feed)
         .write_with_config(Vec::new(), config)
         .expect("memory takes what is written to it");
-    let document = xml::rewrite(&written, Dialect::Atom)?;
+    let document = with_signs_first(xml::rewrite(&written, Syntax::Atom)?);
     check::atom(&document)?;
     Ok(document)
 }
@@ -42,7 +46,8 @@ fn atom_feed(feed: &Feed) -> AtomFeed {
     let spec = &*feed.spec;
     let site = &*spec.site;
     let entries: Vec<AtomEntry> = feed.entries().map(|entry| atom_entry(spec, &entry)).collect();
-    let extensions: ExtensionMap = history(feed).into_iter().map(history_extension).collect();
+    let mut extensions: ExtensionMap = history(feed).into_iter().map(history_extension).collect();
+    extensions.extend(signs(feed));
     let publisher = AtomPerson {
         name: site.title.to_string(),
         uri: Some(uri(&site.url)),
@@ -64,7 +69,7 @@ fn atom_feed(feed: &Feed) -> AtomFeed {
         logo: site.image.as_ref().map(|logo| uri(&logo.url)),
         rights: site.rights.as_ref().map(|rights| plain(rights, None)),
         subtitle: Some(plain(&spec.description, None)),
-        namespaces: [("dc", DC), ("fh", HISTORY), ("media", media::NAMESPACE)]
+        namespaces: [("at", TOMBSTONES), ("dc", DC), ("fh", HISTORY), ("media", media::NAMESPACE)]
             .into_iter()
             .filter(|(prefix, _)| {
                 extensions.contains_key(*prefix)
@@ -217,7 +222,8 @@ fn source(entry: &Entry<'_>, source: &Source) -> AtomSource {
 
 fn extensions(entry: &Entry<'_>) -> ExtensionMap {
     let mut extensions = ExtensionMap::new();
-    let pictures: Vec<_> = entry.pictures().iter().map(media::picture).map(extension).collect();
+    let pictures: Vec<_> =
+        entry.pictures().iter().map(|picture| extension(media::picture(picture, false))).collect();
     if !pictures.is_empty() {
         extensions.insert("media".to_owned(), [("content".to_owned(), pictures)].into());
     }
@@ -243,6 +249,38 @@ fn extension(element: Element) -> Extension {
 fn history_extension(name: &'static str) -> (String, BTreeMap<String, Vec<Extension>>) {
     let element = Element::empty(name, []);
     (element.prefix().to_owned(), [(name.to_owned(), vec![extension(element)])].into())
+}
+
+/// What has gone, where readers are told so. This feed is the entries' own, and no entry names another, so that no
+/// tombstone names one either.
+fn signs(feed: &Feed) -> Option<(String, BTreeMap<String, Vec<Extension>>)> {
+    if feed.spec.dialect().sign != Sign::Tombstone {
+        return None;
+    }
+    let sign = |entry: Entry<'_>| {
+        let when = entry.updated().to_rfc3339_opts(SecondsFormat::Secs, true);
+        extension(Element::empty("at:deleted-entry", [("ref", entry.iri()), ("when", when)]))
+    };
+    let signs: Vec<_> = feed.remnants().map(sign).collect();
+    (!signs.is_empty()).then(|| ("at".to_owned(), [("at:deleted-entry".to_owned(), signs)].into()))
+}
+
+/// The document with its tombstones before the entries: the crate writes extensions behind them.
+fn with_signs_first(document: Vec<u8>) -> Vec<u8> {
+    let signs = parts::elements(&document, b"\n<at:deleted-entry", b"</at:deleted-entry>");
+    let entry = parts::elements(&document, b"\n<entry>", b"</entry>").into_iter().next();
+    let (Some(first), Some(last), Some(entry)) = (signs.first(), signs.last(), entry) else {
+        return document;
+    };
+    // Each with the line break before it.
+    let (place, signs) = (entry.start - 1, first.start - 1..last.end);
+    [
+        &document[..place],
+        &document[signs.clone()],
+        &document[place..signs.start],
+        &document[signs.end..],
+    ]
+    .concat()
 }
 
 /// In whole seconds.

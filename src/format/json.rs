@@ -32,7 +32,7 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
 pub fn changes(changes: &Changes) -> Vec<u8> {
     let site = &changes.feeds.first().expect("a partner has a feed").site;
     let gone = changes.gone.iter();
-    let gone = gone.map(|Departure { guid, at }| Removal { id: guid, date_removed: rfc3339(*at) });
+    let gone = gone.map(|Departure { guid, at }| Removed { id: guid, date_removed: rfc3339(*at) });
     let document = ChangesDocument {
         version: VERSION,
         title: &changes.partner.title,
@@ -70,13 +70,7 @@ struct Progress<'a> {
     about: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<u64>,
-    removed: Vec<Removal<'a>>,
-}
-
-#[derive(Serialize)]
-struct Removal<'a> {
-    id: &'a Text,
-    date_removed: String,
+    removed: Vec<Removed<'a>>,
 }
 
 /// J-2 to J-9. The archives are its further pages (J-8).
@@ -105,6 +99,15 @@ struct Publication<'a> {
     about: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     rights: Option<&'a Text>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<Removed<'a>>,
+}
+
+/// What has gone: JSON Feed has no word for it.
+#[derive(Serialize)]
+struct Removed<'a> {
+    id: &'a Text,
+    date_removed: String,
 }
 
 /// J-15 to J-23.
@@ -230,7 +233,11 @@ impl<'a> Document<'a> {
             icon: site.icon.as_ref().map(uri),
             language: spec.language.as_ref(),
             authors: [Author { name: site.title.clone(), url: Some(uri(&site.url)) }],
-            publication: Publication { about: site.address(""), rights: site.rights.as_ref() },
+            publication: Publication {
+                about: site.address(""),
+                rights: site.rights.as_ref(),
+                removed: feed.remnants().map(Removed::new).collect(),
+            },
             items: feed.entries().map(Item::new).collect(),
         }
     }
@@ -257,6 +264,12 @@ impl<'a> Item<'a> {
             attachments: entry.files().iter().map(File::new).collect(),
             news: News::new(&entry),
         }
+    }
+}
+
+impl<'a> Removed<'a> {
+    fn new(entry: Entry<'a>) -> Self {
+        Self { id: &entry.article().guid, date_removed: rfc3339(entry.updated()) }
     }
 }
 

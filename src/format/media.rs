@@ -8,9 +8,9 @@ use crate::{
 /// M-1, with the slash.
 pub(super) const NAMESPACE: &str = "http://search.yahoo.com/mrss/";
 
-/// A picture with its caption and who made it; what it shows is in the body (M-7).
-pub(super) fn picture(picture: &Picture) -> Element {
-    let Picture { url, caption, credit, alt: _, width, height, mime_type, bytes } = picture;
+/// A picture with its caption and who made it. What it shows is in the body, and here only where a dialect asks (M-7).
+pub(super) fn picture(picture: &Picture, with_alt: bool) -> Element {
+    let Picture { url, caption, credit, alt, width, height, mime_type, bytes } = picture;
     let mut attributes = vec![("url", uri(url)), ("medium", "image".to_owned())];
     attributes.extend(mime_type.iter().map(|mime_type| ("type", mime_type.to_string())));
     let sizes =
@@ -24,6 +24,9 @@ pub(super) fn picture(picture: &Picture) -> Element {
     if !credit.is_empty() {
         let role = vec![("role", "photographer".to_owned()), ("scheme", "urn:ebu".to_owned())];
         children.push(text("media:credit", role, credit.as_str()));
+    }
+    if with_alt && !alt.is_empty() {
+        children.push(text("media:text", vec![("type", "plain".to_owned())], alt.as_str()));
     }
     Element { name: "media:content", attributes, text: None, children }
 }

@@ -4,6 +4,7 @@
 
 mod atom;
 mod check;
+mod dialect;
 mod element;
 mod episode;
 mod html;
@@ -78,6 +79,17 @@ impl Format {
     /// Those for programs, as they are offered.
     pub const FEEDS: [Self; 3] = [Self::Rss, Self::Atom, Self::Json];
 
+    /// What a feed is offered as; a page is for everybody, and a partner's dialect may be one of RSS alone.
+    pub fn offered(spec: &FeedSpec) -> &'static [Self] {
+        if spec.dialect().is_rss_alone() {
+            return &[Self::Rss];
+        }
+        if spec.terms.is_some() {
+            return &Self::FEEDS;
+        }
+        &[Self::Rss, Self::Atom, Self::Json, Self::Html]
+    }
+
     /// The media type without parameters, as in links and `Accept`.
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -143,7 +155,10 @@ impl Format {
     pub fn links(self, feed: &Feed) -> Vec<(&'static str, String)> {
         let newest = feed.spec.address(self.extension());
         let archive = |span| feed.spec.archive_address(span, self.extension());
-        let previous = feed.previous().map(|span| ("prev-archive", archive(span)));
+        let previous = feed
+            .previous()
+            .filter(|_| feed.spec.is_archived())
+            .map(|span| ("prev-archive", archive(span)));
         match feed.part {
             Part::All | Part::Newest(_) => [("self", newest)].into_iter().chain(previous).collect(),
             Part::Archive(span) => {
@@ -154,25 +169,22 @@ impl Format {
     }
 
     fn refused(self, feed: &Feed, source: Flaw) -> RenderError {
-        let entry = source.entry().and_then(|nth| feed.entries().nth(nth));
-        match entry {
-            Some(entry) => {
-                RenderError::Article { article: entry.article().id.clone(), format: self, source }
+        let place = source.entry().and_then(|nth| feed.places().nth(nth));
+        match place {
+            Some((article, _)) => {
+                RenderError::Article { article: article.clone(), format: self, source }
             }
             None => RenderError::Feed { format: self, source },
         }
     }
 }
 
-/// The formats in which a feed can be had: a page for people is for everybody.
-pub fn offered(spec: &FeedSpec) -> &'static [Format] {
-    const ALL: [Format; 4] = [Format::Rss, Format::Atom, Format::Json, Format::Html];
-    if spec.terms.is_some() { &Format::FEEDS } else { &ALL }
-}
-
 /// What RFC 5005 calls such a document: nothing when it is one of several but no archive. An empty one is not called
 /// complete: readers would drop all they have, and a feed is empty by mistake more often than by intent.
 fn history(feed: &Feed) -> Option<&'static str> {
+    if !feed.spec.is_archived() {
+        return None;
+    }
     match feed.part {
         Part::All => (feed.entries().len() > 0).then_some("fh:complete"),
         Part::Newest(_) => None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use quick_xml::escape::partial_escape;
 use rss::{
-    Category, Channel, Enclosure, Guid, Image, Item, Source,
+    Category, Channel, Guid, Image, Item, Source,
     extension::{
         Extension, ExtensionMap,
         atom::{AtomExtension, Link},
@@ -14,21 +14,23 @@ use rss::{
 };
 
 use crate::{
+    dialect::{ChannelElement, Texts},
     feed::{Contact, Entry, Feed, FeedSpec, Logo, TEMPLATE},
     format::{
-        Flaw, Format, HISTORY, check,
+        Flaw, Format, HISTORY, check, dialect,
         element::Element,
         history, media, podcast,
         uri::uri,
-        xml::{self, Dialect},
+        xml::{self, Syntax},
     },
+    text::Text,
 };
 
 const DCTERMS: &str = "http://purl.org/dc/terms/";
 
 pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
     let written = channel(feed).write_to(Vec::new()).expect("memory takes what is written to it");
-    let document = xml::rewrite(&written, Dialect::Rss)?;
+    let document = xml::rewrite(&written, Syntax::Rss)?;
     check::rss(&document)?;
     Ok(document)
 }
@@ -39,17 +41,24 @@ fn channel(feed: &Feed) -> Channel {
     let site = &*spec.site;
     let history = history(feed).into_iter().map(|name| Element::empty(name, []));
     let show = spec.show.iter().flat_map(|show| podcast::channel(show));
-    let extensions = extension_map(history.chain(show));
-    let items: Vec<Item> = feed.entries().map(|entry| item(spec, &entry)).collect();
+    let extensions = extension_map(history.chain(show).chain(dialect::channel(feed)));
+    let items = feed.entries().map(|entry| item(spec, &entry)).chain(dialect::signs(feed));
+    let items: Vec<Item> = items.collect();
+    let has_date = spec.dialect().channel.contains(&ChannelElement::PubDate);
+    let description = match spec.description_characters() {
+        Some(most) => spec.description.cut(most).to_string(),
+        None => spec.description.to_string(),
+    };
     Channel {
         title: spec.title.to_string(),
         link: uri(&spec.home),
-        description: spec.description.to_string(),
+        description,
         language: spec.language.as_ref().map(ToString::to_string),
         copyright: site.rights.as_ref().map(ToString::to_string),
         managing_editor: site.editor.as_ref().map(mailbox),
         webmaster: site.webmaster.as_ref().map(mailbox),
-        last_build_date: Some(rfc822(feed.changed)),
+        pub_date: has_date.then(|| date(spec, feed.changed)),
+        last_build_date: Some(date(spec, feed.changed)),
         generator: Some(format!("Courant/{TEMPLATE}")),
         docs: Some("https://www.rssboard.org/rss-specification".to_owned()),
         ttl: Some(spec.ttl.to_string()),
@@ -67,9 +76,13 @@ fn namespaces(items: &[Item], extensions: &ExtensionMap) -> BTreeMap<String, Str
     let known = [
         ("dcterms", DCTERMS),
         ("fh", HISTORY),
+        ("gnf", dialect::GNF),
         ("itunes", podcast::ITUNES),
         ("media", media::NAMESPACE),
+        ("mi", dialect::MI),
+        ("oa", dialect::OA),
         ("podcast", podcast::PODCAST),
+        ("snf", dialect::SNF),
     ];
     known
         .into_iter()
@@ -112,21 +125,16 @@ fn links(feed: &Feed) -> Vec<Link> {
 ///
 fn item(spec: &FeedSpec, entry: &Entry<'_>) -> Item {
     let (description, content) = texts(spec, entry);
-    let enclosure = entry.enclosure().map(|attachment| Enclosure {
-        url: uri(&attachment.url),
-        length: attachment.bytes.unwrap_or(0).to_string(),
-        mime_type: attachment.mime_type.to_string(),
-    });
     let guid = Guid { value: entry.article().guid.to_string(), permalink: false };
     Item {
         title: Some(entry.title().to_string()),
         link: Some(uri(entry.page())),
-        description: Some(description),
+        description,
         content,
         categories: categories(spec, entry),
-        enclosure,
+        enclosure: dialect::enclosure(spec, entry),
         guid: Some(guid),
-        pub_date: Some(rfc822(entry.published())),
+        pub_date: Some(date(spec, entry.published())),
         source: source(entry),
         dublin_core_ext: dublin_core(entry),
         extensions: extensions(spec, entry),
@@ -136,17 +144,23 @@ fn item(spec: &FeedSpec, entry: &Entry<'_>) -> Item {
 
 /// summary and body; a text that is alone is the description. A description is HTML, also where it is plain.
 ///
-/// In a show it is never more than directories take.
-fn texts(spec: &FeedSpec, entry: &Entry<'_>) -> (String, Option<String>) {
+/// In a show it is never more than directories take. Dialects may want each text in one place only.
+fn texts(spec: &FeedSpec, entry: &Entry<'_>) -> (Option<String>, Option<String>) {
+    let html = |text: &str| partial_escape(text).into_owned();
     if spec.show.is_some() {
-        let text = entry.text();
-        let description = partial_escape(podcast::notes(&text)).into_owned();
-        return (description, entry.body());
+        return (Some(html(podcast::notes(&entry.text()))), entry.body());
     }
-    match (entry.summary(), entry.body()) {
-        (Some(summary), Some(body)) => (partial_escape(summary.as_str()).into_owned(), Some(body)),
-        (None, Some(body)) => (body, None),
-        (_, None) => (partial_escape(entry.text().as_str()).into_owned(), None),
+    let texts = spec.dialect().texts;
+    let written = |text: &Text| match texts {
+        Texts::Public | Texts::Content | Texts::Description => html(text.as_str()),
+        Texts::ContentPlainSummary => text.to_string(),
+    };
+    let Some(body) = entry.body() else { return (Some(written(&entry.text())), None) };
+    let summary = entry.summary().map(written);
+    match texts {
+        Texts::Description => (Some(body), None),
+        Texts::Public if summary.is_none() => (Some(body), None),
+        Texts::Public | Texts::Content | Texts::ContentPlainSummary => (summary, Some(body)),
     }
 }
 
@@ -184,7 +198,7 @@ fn dublin_core(entry: &Entry<'_>) -> Option<DublinCoreExtension> {
     (dublin_core != DublinCoreExtension::default()).then_some(dublin_core)
 }
 
-/// The date of an edit (M-22), and pictures and files beside the enclosure. In a show, what makes an episode instead:
+/// The date of an edit (M-22), and what the dialect has: pictures and files beside the enclosure. In a show, what makes an episode instead:
 /// podcast apps take any `media:content` for something to play.
 fn extensions(spec: &FeedSpec, entry: &Entry<'_>) -> ExtensionMap {
     let edited = (entry.updated() != entry.published())
@@ -192,14 +206,12 @@ fn extensions(spec: &FeedSpec, entry: &Entry<'_>) -> ExtensionMap {
     let others = if let Some(show) = &spec.show {
         podcast::item(spec, show, entry)
     } else {
-        let pictures = entry.pictures().iter().map(media::picture);
-        let files = entry.story().attachments.iter().skip(1).map(media::attachment);
-        pictures.chain(files).collect()
+        dialect::item(spec, entry)
     };
     extension_map(edited.into_iter().chain(others))
 }
 
-fn extension_map(elements: impl IntoIterator<Item = Element>) -> ExtensionMap {
+pub(super) fn extension_map(elements: impl IntoIterator<Item = Element>) -> ExtensionMap {
     let mut map = ExtensionMap::new();
     for element in elements {
         let of_prefix = map.entry(element.prefix().to_owned()).or_default();
@@ -224,6 +236,12 @@ fn extension(element: Element) -> Extension {
         attrs: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         children: grouped,
     }
+}
+
+/// R-43, in the zone of the dialect.
+pub(super) fn date(spec: &FeedSpec, at: DateTime<Utc>) -> String {
+    let local = spec.dialect().zone.local(at, spec.site.time_zone);
+    local.format("%a, %d %b %Y %H:%M:%S %z").to_string()
 }
 
 /// the day in two digits, the zone as `+0000`.

@@ -12,14 +12,14 @@ pub(super) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum Syntax {
     /// Plain text with `&#x26;`: the form that reads right in the most readers (R-30).
     Rss,
     /// Plain text with `&amp;`, and called `text`: Newsboat shows references in a summary that does not say so.
     Atom,
 }
 
-impl Dialect {
+impl Syntax {
     fn reference(self, entity: &[u8]) -> Option<&'static [u8]> {
         match (entity, self) {
             (b"amp", Self::Rss) => Some(b"&#x26;"),
@@ -44,7 +44,7 @@ impl Dialect {
 }
 
 /// The document: declaration, an element on each line, HTML escaped once (R-32).
-pub(super) fn rewrite(written: &[u8], dialect: Dialect) -> Result<Vec<u8>, Flaw> {
+pub(super) fn rewrite(written: &[u8], syntax: Syntax) -> Result<Vec<u8>, Flaw> {
     let mut reader = Reader::from_reader(written);
     let mut document = Vec::with_capacity(written.len() + written.len() / 4);
     document.extend_from_slice(DECLARATION.as_bytes());
@@ -52,7 +52,7 @@ pub(super) fn rewrite(written: &[u8], dialect: Dialect) -> Result<Vec<u8>, Flaw>
     loop {
         match reader.read_event().map_err(|error| Flaw::new(error.to_string(), None))? {
             Event::Start(tag) => {
-                push_tag(&mut document, b"<", &tag, dialect.missing(tag.name().as_ref()));
+                push_tag(&mut document, b"<", &tag, syntax.missing(tag.name().as_ref()));
                 document.push(b'>');
                 holds_elements = false;
             }
@@ -73,7 +73,7 @@ pub(super) fn rewrite(written: &[u8], dialect: Dialect) -> Result<Vec<u8>, Flaw>
             Event::Text(text) => push(&mut document, &text, in_text),
             Event::CData(html) => push(&mut document, &html, in_html),
             Event::GeneralRef(entity) => {
-                let reference = dialect.reference(&entity).ok_or_else(|| {
+                let reference = syntax.reference(&entity).ok_or_else(|| {
                     Flaw::new("it holds a reference no crate writes".to_owned(), None)
                 })?;
                 document.extend_from_slice(reference);
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn what_the_crates_write_is_written_our_way() {
-        let (rss, atom) = (Dialect::Rss, Dialect::Atom);
-        for (written, dialect, expected) in [
+        let (rss, atom) = (Syntax::Rss, Syntax::Atom);
+        for (written, syntax, expected) in [
             ("<a>&lt;b&gt; &amp; &quot;c&apos;</a>", atom, "<a>&lt;b&gt; &amp; \"c'</a>"),
             ("<a>&lt;b&gt; &amp;</a>", rss, "<a>&#x3C;b&#x3E; &#x26;</a>"),
             ("<a><![CDATA[<b>&amp;]]]]><![CDATA[>]]></a>", rss, "<a>&lt;b&gt;&amp;amp;]]&gt;</a>"),
@@ -156,7 +156,7 @@ mod tests {
             ),
             ("<a><b>c</b><d></d><e/></a>", atom, "<a>\n<b>c</b>\n<d></d>\n<e/>\n</a>"),
         ] {
-            let document = rewrite(written.as_bytes(), dialect).unwrap();
+            let document = rewrite(written.as_bytes(), syntax).unwrap();
             assert_eq!(String::from_utf8(document).unwrap(), format!("{DECLARATION}{expected}\n"));
         }
     }

@@ -21,8 +21,8 @@ use crate::{
     article::{ArticleId, Cursor, Revision},
     category::Slug,
     edition::{Coding, Effort},
-    feed::{FeedPath, Partner, Terms},
-    format,
+    feed::{FeedPath, FeedSpec, Partner, Terms},
+    format::{self, Format},
     media::Folder,
     partner::{CHANGES, Desk, Guest, is_like_secret, is_same},
     publish::{Document, PublishError, Publisher, Restart},
@@ -174,7 +174,11 @@ async fn feed<B>(
     let (Document::Feed(path, format) | Document::Archive(path, _, format)) = &document else {
         return Err(Problem::Stranger);
     };
-    let spec = publisher.find(path).filter(|spec| format::offered(spec).contains(format));
+    let is_offered = |spec: &Arc<FeedSpec>| {
+        Format::offered(spec).contains(format)
+            && (spec.is_archived() || matches!(document, Document::Feed(..)))
+    };
+    let spec = publisher.find(path).filter(is_offered);
     let canonical = format!("{PREFIX}{}/{rest}", partner.name.encoded());
     let spec = spec.filter(|_| document.path() == canonical).ok_or(Problem::Stranger)?;
     let edition = match publisher.cached(&canonical) {

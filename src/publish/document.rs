@@ -85,7 +85,11 @@ pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
         let address = spec.address(other.extension());
         format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", other.media_type())
     };
-    let mut links: Vec<String> = Format::FEEDS.into_iter().map(link).collect();
+    let mut links: Vec<String> = Format::FEEDS
+        .into_iter()
+        .filter(|other| Format::offered(spec).contains(other))
+        .map(link)
+        .collect();
     if !is_page {
         links.push(format!("<{}>; rel=\"alternate\"; type=\"text/html\"", spec.home));
     }

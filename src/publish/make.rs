@@ -65,7 +65,7 @@ impl Publisher {
             let feed = Feed::assemble(spec, snapshot);
             let document = format.render(&feed)?;
             let places = format.entries(&document);
-            let revisions = feed.entries().map(|entry| entry.article().revision);
+            let revisions = feed.places().map(|(_, revision)| revision);
             let entries = Entries {
                 floor: feed.floor,
                 places: revisions.zip(places).collect(),

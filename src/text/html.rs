@@ -6,7 +6,7 @@ use scraper::Node;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Text, characters, guard, prose, rewrite, tree, urls};
+use super::{Limits, Text, characters, guard, prose, rewrite, tree, urls};
 
 /// How often markup is rewritten until it no longer changes; twice is the rule.
 const ROUNDS: usize = 6;
@@ -22,19 +22,12 @@ impl Html {
     /// Makes a fragment of `raw`, which anybody may have written; addresses are resolved against
     /// `base`, and those that stay relative go (T-30 to T-39).
     pub fn sanitize(raw: &str, base: Option<&Url>) -> Self {
-        let mut markup = characters::clean(raw).into_owned();
-        for _ in 0..ROUNDS {
-            let Some(rewritten) = rewrite::rewrite(&markup, base) else {
-                break;
-            };
-            let next = guard::guarded(&rewritten);
-            if next == markup {
-                return Self(next);
-            }
-            markup = next;
-        }
-        // Nested like no article, or never twice parsed alike: no author wrote this.
-        Self::from_text(&tree::flat_words(&markup))
+        Self(settled(raw, base, Limits::ALL))
+    }
+
+    /// What is left of `markup`, which was sanitised, within `limits`.
+    pub fn narrowed(markup: &str, limits: &Limits) -> String {
+        settled(markup, None, limits)
     }
 
     /// Makes paragraphs of `raw`, which is plain text.
@@ -89,6 +82,23 @@ impl Html {
                 || set.unwrap_or_default().iter().any(|(url, _)| url == picture)
         })
     }
+}
+
+/// `raw` within `limits`, rewritten until it stays as it is.
+fn settled(raw: &str, base: Option<&Url>, limits: &Limits) -> String {
+    let mut markup = characters::clean(raw).into_owned();
+    for _ in 0..ROUNDS {
+        let Some(rewritten) = rewrite::rewrite(&markup, base, limits) else {
+            break;
+        };
+        let next = guard::guarded(&rewritten);
+        if next == markup {
+            return next;
+        }
+        markup = next;
+    }
+    // Nested like no article, or never twice parsed alike: no author wrote this.
+    prose::paragraphs(&tree::flat_words(&markup))
 }
 
 impl From<String> for Html {
@@ -293,7 +303,7 @@ pub(super) mod tests {
     }
 
     /// Pieces that parsers, sanitisers and feeds have stumbled over.
-    fn hostile() -> impl Strategy<Value = String> {
+    pub(crate) fn hostile() -> impl Strategy<Value = String> {
         let names = "a|b|p|h1|h3|div|li|ul|dl|dt|dd|table|tbody|tr|td|caption|colgroup|col|pre|ruby|rt|span|form|button|select|option|svg|math|mtext|foreignObject|style|script|title|textarea|noscript|iframe|object|template|img|br|hr|video|source|picture|xmp|nobr|marquee|details|summary|frameset|head|body|html|annotation-xml|desc|plaintext";
         let attributes = " href=\"(x|#y|//z|javascript:1|java\u{9}script:1|data:,)\"| src=\"(x|data:,|//z|javascript:1)\"| srcset=\"(a,b 1x, c 2x|javascript:1)\"| data-src=/r| onload=1| style=\"background:url(x)\"| title=\"--><img src=1>\"| width=1| encoding=text/html";
         let pieces = |regex: &str| prop::string::string_regex(regex).unwrap();

@@ -6,6 +6,7 @@ mod allowed;
 mod characters;
 mod guard;
 mod html;
+mod limits;
 mod pictures;
 mod plain;
 mod prose;
@@ -15,5 +16,6 @@ mod urls;
 
 pub use characters::{carried, dropped};
 pub use html::Html;
+pub use limits::{Limits, LimitsError};
 pub use plain::Text;
 pub use urls::web_url;

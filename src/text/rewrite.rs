@@ -9,22 +9,19 @@ use url::Url;
 
 use super::{
     allowed::{self, Kind},
-    characters, pictures,
+    characters,
+    limits::Limits,
+    pictures,
     plain::Text,
     tree, urls,
 };
 
-/// How many elements are open at most; below that, only the words are kept.
-const DEEPEST: usize = 64;
-
-/// What a table needs to hold a word.
-const TABLE_DEPTH: usize = 8;
-
-/// `markup` with allowed elements only, every address absolute; `None` when it nests too deep to
-/// be parsed.
-pub(super) fn rewrite(markup: &str, base: Option<&Url>) -> Option<String> {
+/// `markup` with elements within `limits` only, every address absolute; `None` when it nests too
+/// deep to be parsed.
+pub(super) fn rewrite(markup: &str, base: Option<&Url>, limits: &Limits) -> Option<String> {
     let tree = tree::parse(markup)?;
     let mut writer = Writer {
+        limits,
         base,
         out: String::with_capacity(markup.len()),
         open: Vec::new(),
@@ -40,6 +37,7 @@ pub(super) fn rewrite(markup: &str, base: Option<&Url>) -> Option<String> {
 }
 
 struct Writer<'a> {
+    limits: &'a Limits,
     base: Option<&'a Url>,
     out: String,
     open: Vec<&'static str>,
@@ -93,7 +91,8 @@ impl Writer<'_> {
             return;
         }
         let html = element.value().name.ns == ns!(html);
-        match allowed::kind(name).filter(|_| html) {
+        match allowed::kind(self.limits.name(name)).filter(|_| html) {
+            Some((name, _)) if !self.limits.admits(name) => self.unwrap(name, element, flat),
             Some((name, Kind::Void)) => self.void(name, element.value(), flat),
             Some((name, kind)) if !flat && self.admits(name, element) => {
                 self.container(name, kind, element);
@@ -106,7 +105,8 @@ impl Writer<'_> {
     fn admits(&self, name: &str, element: ElementRef<'_>) -> bool {
         let media =
             |element: ElementRef<'_>| pictures::source(element.value(), self.base).src.is_some();
-        let deepest = if name == "table" { DEEPEST - TABLE_DEPTH } else { DEEPEST };
+        let limits = self.limits;
+        let deepest = if name == "table" { limits.deepest_around_table() } else { limits.deepest };
         self.open.len() < deepest
             && match name {
                 "a" => {
@@ -126,7 +126,7 @@ impl Writer<'_> {
 
     fn unwrap(&mut self, name: &str, element: ElementRef<'_>, flat: bool) {
         // A table without its rows would spill its words around itself.
-        let flat = flat || name == "table" || self.open.len() >= DEEPEST;
+        let flat = flat || name == "table" || self.open.len() >= self.limits.deepest;
         let breaks = allowed::breaks(name);
         let was_in_noscript = self.in_noscript;
         self.in_noscript |= name == "noscript";

@@ -13,7 +13,8 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
-    ("toml", &["config"]),
+    // The files of dialects are part of the program.
+    ("toml", &["config", "dialect"]),
     ("clap", &["cli", "main.rs"]),
 ];
 

@@ -7,6 +7,7 @@ mod archives;
 mod cli;
 mod crash;
 mod delta;
+mod dialects;
 mod fixtures;
 mod formats;
 mod histories;
