@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response, header};
+use http::{HeaderMap, HeaderName, Request, Response, header};
 use http_body_util::Either;
 use hyper::{
     body::{Body, Incoming},
@@ -150,9 +150,9 @@ async fn answer(
 
 /// A line for each request, as fields.
 fn log(request: &Request<Incoming>, answer: &Response<files::Body>, peer: SocketAddr) {
-    let text = |fields: &http::HeaderMap, name| {
-        fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-    };
+    fn text(fields: &HeaderMap, name: HeaderName) -> &str {
+        fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
     let asked = request.headers();
     let is_conditional =
         asked.contains_key(header::IF_NONE_MATCH) || asked.contains_key(header::IF_MODIFIED_SINCE);
