@@ -26,8 +26,6 @@ use crate::{
     publish::Publisher,
 };
 
-/// Most fields of a request.
-const MAX_FIELDS: usize = 100;
 /// The reading buffer of a connection, and so the longest header that gets an answer of ours, in bytes.
 const MAX_HEADER: usize = 64 << 10;
 /// How long to wait when the system has no sockets left.
@@ -120,14 +118,16 @@ fn connection(
             Ok::<_, Infallible>(answer)
         }
     });
+    // A request may have 100 fields: hyper's own bound.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .max_headers(MAX_FIELDS)
         .max_buf_size(MAX_HEADER)
         .serve_connection(TokioIo::new(Box::pin(socket)), service);
+    // Large, and moved many times on its way into a task.
+    let connection = Box::pin(watcher.watch(connection));
     async move {
-        if let Err(error) = watcher.watch(connection).await {
+        if let Err(error) = connection.await {
             // Clients go away, are slow, or speak something else: nothing to mend here.
             tracing::debug!(%peer, %error, "a connection ended early");
         }

@@ -243,3 +243,14 @@ fn a_client_writes_nothing_of_its_own_into_the_log() {
     let log = fs::read_to_string(site.path("log")).unwrap();
     assert!(log.contains(r#" agent="a\" status=500 \\" peer="#), "{log}");
 }
+
+#[test]
+fn a_request_with_more_than_a_hundred_fields_is_refused() {
+    let site = Site::new(SETTINGS);
+    let server = site.serve();
+    let names: Vec<String> = (0..99).map(|nth| format!("X-{nth}")).collect();
+    // `Host` and `Connection` are there already.
+    let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(get(server.address, "/all.rss", &fields[..98]).0, 200);
+    assert_eq!(get(server.address, "/all.rss", &fields).0, 431);
+}
