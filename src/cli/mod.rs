@@ -3,6 +3,7 @@
 mod check;
 mod feeds;
 mod import;
+mod log;
 mod media;
 mod partner;
 mod serve;

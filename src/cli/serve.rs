@@ -1,7 +1,7 @@
 //! `courant serve`.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     process::ExitCode,
     sync::Arc,
 };
@@ -23,13 +23,12 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracing_subscriber::EnvFilter;
 
-use crate::cli;
+use crate::cli::{self, log};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let StoreUrl::Sqlite(path) = &config.store;
-    log(config.server.access_log);
+    let _log = log::start(config.server.access_log);
     let store = cli::open(&config)?;
     if store.census().await? == Census::default() && !config.import.is_empty() {
         cli::import::first(&config, &*store).await?;
@@ -120,15 +119,5 @@ fn settings(server: Server, media: Option<Folder>, desk: Option<Arc<Desk>>) -> S
         logs_access: server.access_log != AccessLog::Off,
         media,
         desk,
-    }
-}
-
-/// To standard error, so that what the program prints stays apart. `RUST_LOG` chooses what.
-fn log(access: AccessLog) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match access {
-        AccessLog::Json => builder.json().flatten_event(true).init(),
-        AccessLog::Text | AccessLog::Off => builder.with_ansi(io::stderr().is_terminal()).init(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{Request, Response, header};
+use http::{HeaderMap, HeaderName, Request, Response, header};
 use http_body_util::Either;
 use hyper::{
     body::{Body, Incoming},
@@ -31,8 +31,6 @@ use crate::{
     publish::Publisher,
 };
 
-/// Most fields of a request.
-const MAX_FIELDS: usize = 100;
 /// The reading buffer of a connection, and so the longest header that gets an answer of ours, in bytes.
 const MAX_HEADER: usize = 64 << 10;
 /// How long to wait when the system has no sockets left.
@@ -127,14 +125,16 @@ fn connection(
             Ok::<_, Infallible>(answer)
         }
     });
+    // A request may have 100 fields: hyper's own bound.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .max_headers(MAX_FIELDS)
         .max_buf_size(MAX_HEADER)
         .serve_connection(TokioIo::new(Box::pin(socket)), service);
+    // Large, and moved many times on its way into a task.
+    let connection = Box::pin(watcher.watch(connection));
     async move {
-        if let Err(error) = watcher.watch(connection).await {
+        if let Err(error) = connection.await {
             // Clients go away, are slow, or speak something else: nothing to mend here.
             tracing::debug!(%peer, %error, "a connection ended early");
         }
@@ -159,9 +159,9 @@ async fn answer(
 
 /// A line for each request, as fields.
 fn log(request: &Request<Incoming>, answer: &Response<files::Body>, peer: SocketAddr) {
-    let text = |fields: &http::HeaderMap, name| {
-        fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-    };
+    fn text(fields: &HeaderMap, name: HeaderName) -> &str {
+        fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
     let asked = request.headers();
     let is_conditional =
         asked.contains_key(header::IF_NONE_MATCH) || asked.contains_key(header::IF_MODIFIED_SINCE);

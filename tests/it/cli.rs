@@ -1,6 +1,7 @@
 //! The commands, as somebody at a terminal or a script meets them.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
     process::Output,
@@ -215,4 +216,41 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("newer"), "{error}");
     assert_eq!(version(false), 1_000);
+}
+
+#[test]
+fn every_request_is_in_the_log_once_the_program_has_stopped() {
+    for (setting, field) in [("text", "agent=\"reader\""), ("json", "\"agent\":\"reader\"")] {
+        let log = format!("[server]\naccess_log = \"{setting}\"");
+        let site = Site::new(&SETTINGS.replace("[server]", &log));
+        let server = site.serve();
+        for _ in 0..300 {
+            assert_eq!(get(server.address, "/all.rss", &[("User-Agent", "reader")]).0, 200);
+        }
+        assert!(server.stop().0.success());
+        let log = fs::read_to_string(site.path("log")).unwrap();
+        let lines = log.lines().filter(|line| line.contains("courant::access"));
+        assert_eq!(lines.filter(|line| line.contains(field)).count(), 300, "{log}");
+    }
+}
+
+#[test]
+fn a_client_writes_nothing_of_its_own_into_the_log() {
+    let site = Site::new(SETTINGS);
+    let server = site.serve();
+    get(server.address, "/all.rss", &[("User-Agent", r#"a" status=500 \"#)]);
+    assert!(server.stop().0.success());
+    let log = fs::read_to_string(site.path("log")).unwrap();
+    assert!(log.contains(r#" agent="a\" status=500 \\" peer="#), "{log}");
+}
+
+#[test]
+fn a_request_with_more_than_a_hundred_fields_is_refused() {
+    let site = Site::new(SETTINGS);
+    let server = site.serve();
+    let names: Vec<String> = (0..99).map(|nth| format!("X-{nth}")).collect();
+    // `Host` and `Connection` are there already.
+    let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(get(server.address, "/all.rss", &fields[..98]).0, 200);
+    assert_eq!(get(server.address, "/all.rss", &fields).0, 431);
 }

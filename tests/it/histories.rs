@@ -24,7 +24,6 @@ use http_body_util::{BodyExt, Empty};
 use crate::{
     fixtures::{at, submission},
     http::LIMITS,
-    support::takes_its_time,
 };
 
 const PREFIX: &str = "tag:example.com,2026:article/";
@@ -428,12 +427,25 @@ async fn history(seed: u64) {
 /// As many as `COURANT_TEST_HISTORIES` says; one alone, by its seed, with `COURANT_TEST_SEED`.
 #[test]
 fn clients_hold_what_the_whole_feed_would_have_told_them() {
-    let number = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let usual = if takes_its_time() { 100_000 } else { 400 };
-    let count = number("COURANT_TEST_HISTORIES").unwrap_or(usual);
     if let Some(seed) = number("COURANT_TEST_SEED") {
         return runtime().block_on(history(seed));
     }
+    histories(number("COURANT_TEST_HISTORIES").unwrap_or(400));
+}
+
+/// The same at length: `cargo test --release -- --ignored long`.
+#[test]
+#[ignore = "takes an hour"]
+fn long_histories_end_as_the_short_ones_do() {
+    histories(number("COURANT_TEST_HISTORIES").unwrap_or(100_000));
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+/// Those with the seeds from one to this, a thread for each half.
+fn histories(count: u64) {
     std::thread::scope(|scope| {
         for first in 1..=2 {
             scope.spawn(move || {

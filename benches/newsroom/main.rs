@@ -1,13 +1,15 @@
 //! A month of a newsroom and its readers: what they are sent, with deltas, without, and by static files.
 //!
-//! `cargo bench --bench newsroom`. Everything happens in this process, without sockets and with a made-up clock: bytes
+//! `cargo bench --bench newsroom`. The month happens in this process, without sockets and with a made-up clock: bytes
 //! are those of status lines, fields and bodies. Static files are worked out beside it: the same documents with gzip and
-//! the fields that nginx sends.
+//! the fields that nginx sends. Then [`servers`]: what it takes whole servers.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
+mod servers;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{
@@ -135,10 +137,19 @@ struct Newsroom {
     stories: Vec<Story>,
     dice: Dice,
     count: u32,
-    making: Duration,
 }
 
 impl Newsroom {
+    /// One that has published before.
+    async fn open(folder: &Path, now: DateTime<Utc>) -> Self {
+        let (store, stories) = (open(folder), stories().await);
+        let mut newsroom = Self { store, stories, dice: Dice(7), count: 0 };
+        for nth in 0..60 {
+            newsroom.publish(now - TimeDelta::hours(60 - nth)).await;
+        }
+        newsroom
+    }
+
     fn article(&self, nth: u32, published: DateTime<Utc>, title: &str) -> Submission {
         let mut story = self.stories[nth as usize % self.stories.len()].clone();
         story.title = Text::new(&format!("{title}{}", story.title));
@@ -166,7 +177,7 @@ impl Newsroom {
     }
 
     /// What happens in a quarter of an hour.
-    async fn work(&mut self, publisher: &Publisher, quarter: u32, now: DateTime<Utc>) {
+    async fn work(&mut self, quarter: u32, now: DateTime<Utc>) {
         let hour = quarter % DAY / 4;
         let is_open = (6..23).contains(&hour);
         if is_open && self.dice.roll(68) < ARTICLES {
@@ -178,9 +189,6 @@ impl Newsroom {
         if self.dice.roll(DAY * 2) == 0 {
             self.withdraw(now).await;
         }
-        let begin = Instant::now();
-        publisher.refresh(now).await.unwrap();
-        self.making += begin.elapsed();
     }
 }
 
@@ -255,32 +263,36 @@ fn request(kind: &Kind, reader: &Reader, with_deltas: bool) -> Request<Empty<Byt
     request.body(Empty::new()).unwrap()
 }
 
-/// A month; what each kind was sent, how long answering took, and how long making editions.
-async fn month(with_deltas: bool) -> ([Sum; KINDS.len()], Duration, Duration) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
-    let stories = stories().await;
-    let mut newsroom = Newsroom { store, stories, dice: Dice(7), count: 0, making: Duration::ZERO };
-    for nth in 0..60 {
-        newsroom.publish(start() - TimeDelta::hours(60 - nth)).await;
-    }
-    let store = Arc::clone(&newsroom.store) as Arc<dyn Store>;
-    let publisher = Publisher::open(store, config().catalogue, 64 << 20, start()).await.unwrap();
+/// So many of all kinds, in no order.
+fn readers(count: u32) -> Vec<Reader> {
     let mut dice = Dice(11);
     let mut readers: Vec<Reader> = Vec::new();
     for (kind, Kind { share, period, .. }) in KINDS.iter().enumerate() {
         let offset = |_| Reader { kind, offset: dice.roll(*period), ..Reader::default() };
-        readers.extend((0..READERS * share / 100).map(offset));
+        readers.extend((0..count * share / 100).map(offset));
     }
-    // In no order of kinds.
     for nth in (1..readers.len()).rev() {
         readers.swap(nth, dice.roll(u32::try_from(nth).unwrap() + 1) as usize);
     }
+    readers
+}
+
+/// A month; what each kind was sent, how long answering took, and how long making editions.
+async fn month(with_deltas: bool) -> ([Sum; KINDS.len()], Duration, Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut newsroom = Newsroom::open(folder.path(), start()).await;
+    let store = Arc::clone(&newsroom.store) as Arc<dyn Store>;
+    let publisher = Publisher::open(store, config().catalogue, 64 << 20, start()).await.unwrap();
+    let mut readers = readers(READERS);
     let mut files = Files::default();
-    let (mut sums, mut answering) = ([Sum::default(); KINDS.len()], Duration::ZERO);
+    let mut sums = [Sum::default(); KINDS.len()];
+    let (mut answering, mut making) = (Duration::ZERO, Duration::ZERO);
     for quarter in 0..DAYS * DAY {
         let now = start() + TimeDelta::minutes(15 * i64::from(quarter));
-        newsroom.work(&publisher, quarter, now).await;
+        newsroom.work(quarter, now).await;
+        let begin = Instant::now();
+        publisher.refresh(now).await.unwrap();
+        making += begin.elapsed();
         let later = now + TimeDelta::minutes(5);
         let mut document = publisher.cached("/all.rss");
         for nth in 0..readers.len() {
@@ -321,7 +333,7 @@ async fn month(with_deltas: bool) -> ([Sum; KINDS.len()], Duration, Duration) {
             reader.file = Some(document.tag(Coding::Identity).to_owned());
         }
     }
-    (sums, answering, newsroom.making)
+    (sums, answering, making)
 }
 
 fn main() {
@@ -366,4 +378,5 @@ fn main() {
         answering.as_secs_f64() * 1e6 / total.0.polls as f64,
         making.as_secs_f64(),
     );
+    servers::measure(&runtime);
 }
