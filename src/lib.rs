@@ -17,3 +17,4 @@ pub mod media;
 pub mod publish;
 pub mod store;
 pub mod text;
+pub mod traffic;
