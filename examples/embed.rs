@@ -23,6 +23,7 @@ use courant::{
     publish::Publisher,
     store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
     text::{Html, Text},
+    traffic::Traffic,
 };
 use tokio::net::TcpListener;
 
@@ -229,6 +230,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         shutdown_grace: Duration::from_secs(10),
         logs_access: false,
         media: None,
+        traffic: Arc::new(Traffic::new(config.politeness, publisher.catalogue(), clock::now())),
     };
     let listener = TcpListener::bind(config.server.listen).await?;
     eprintln!("http://{}/all.atom; Ctrl-C to stop", listener.local_addr()?);

@@ -17,6 +17,7 @@ use courant::{
     media::Folder,
     publish::Publisher,
     store::Census,
+    traffic::Traffic,
 };
 use tokio::{
     net::TcpListener,
@@ -68,7 +69,9 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
             _ = terminate.recv() => {},
         }
     };
-    server::serve(listener, publisher, Arc::new(settings(config.server, media)), stop).await;
+    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let settings = settings(config.server, media, traffic);
+    server::serve(listener, publisher, Arc::new(settings), stop).await;
     following.abort();
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
@@ -84,7 +87,7 @@ fn describe(census: Census, feeds: usize) -> String {
     format!("{published} articles{}, in {feeds} feeds", others.collect::<String>())
 }
 
-fn settings(server: Server, media: Option<Folder>) -> Settings {
+fn settings(server: Server, media: Option<Folder>, traffic: Traffic) -> Settings {
     Settings {
         limits: Limits {
             target_bytes: server.max_target_bytes,
@@ -97,6 +100,7 @@ fn settings(server: Server, media: Option<Folder>) -> Settings {
         shutdown_grace: server.shutdown_grace,
         logs_access: server.access_log != AccessLog::Off,
         media,
+        traffic: Arc::new(traffic),
     }
 }
 

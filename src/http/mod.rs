@@ -7,12 +7,14 @@ mod conditional;
 mod delta;
 mod media;
 mod negotiate;
+mod politeness;
 mod response;
 mod route;
 pub mod server;
 
 pub use conditional::{Outcome, evaluate};
 pub use negotiate::codings;
+pub use politeness::respond_politely;
 pub use response::Answer;
 pub use route::{Route, route};
 
@@ -49,7 +51,18 @@ pub async fn respond<B>(
     request: &Request<B>,
     now: DateTime<Utc>,
 ) -> Answer {
-    let mut answer = match read(publisher, limits, request, now).await {
+    weigh(publisher, limits, request, now, &mut 0).await
+}
+
+/// The same; `whole` becomes the size of the document that a 226 or a 304 stands for, in bytes.
+async fn weigh<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Answer {
+    let mut answer = match read(publisher, limits, request, now, whole).await {
         Ok(answer) => answer,
         Err(problem) => problem.answer(request.uri().path()),
     };
@@ -65,6 +78,7 @@ async fn read<B>(
     limits: &Limits,
     request: &Request<B>,
     now: DateTime<Utc>,
+    whole: &mut usize,
 ) -> Result<Answer, Problem> {
     check_bounds(limits, request)?;
     check_method(request.method())?;
@@ -73,7 +87,7 @@ async fn read<B>(
         return options(publisher, request);
     }
     if let Some(edition) = publisher.cached(path) {
-        return answer(publisher, &edition, request, now).await;
+        return answer(publisher, &edition, request, now, whole).await;
     }
     let route = route(path);
     let exists = match &route {
@@ -101,10 +115,10 @@ async fn read<B>(
             }
             (made, document) => {
                 let edition = made.map_err(|error| failed(document, &error))?;
-                answer(publisher, &edition, request, now).await
+                answer(publisher, &edition, request, now, whole).await
             }
         },
-        Route::Feed(feed) => negotiate_format(publisher, feed, request, now).await,
+        Route::Feed(feed) => negotiate_format(publisher, feed, request, now, whole).await,
         Route::Health => Ok(response::plain("ok\n")),
         Route::Ready => match publisher.store().head().await {
             Ok(_) => Ok(response::plain("ready\n")),
@@ -192,6 +206,7 @@ async fn negotiate_format<B>(
     feed: FeedPath,
     request: &Request<B>,
     now: DateTime<Utc>,
+    whole: &mut usize,
 ) -> Result<Answer, Problem> {
     let offered = [Format::Rss, Format::Atom, Format::Json, Format::Html];
     let Some(format) = negotiate::format(request.headers(), &offered) else {
@@ -207,7 +222,7 @@ async fn negotiate_format<B>(
         Some(edition) => edition,
         None => publisher.edition(&document).await.map_err(|error| failed(&document, &error))?,
     };
-    let mut answer = answer(publisher, &edition, request, now).await?;
+    let mut answer = answer(publisher, &edition, request, now, whole).await?;
     let fields = answer.headers_mut();
     let vary = fields.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or_default();
     let vary = HeaderValue::try_from(format!("Accept, {vary}")).expect("names of fields");
@@ -225,9 +240,11 @@ async fn answer<B>(
     edition: &Arc<Edition>,
     request: &Request<B>,
     now: DateTime<Utc>,
+    whole: &mut usize,
 ) -> Result<Answer, Problem> {
     let codings = edition.available(&codings(request.headers()));
     let Some(preferred) = codings.first() else { return Err(Problem::Coding) };
+    *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
     // A date stands for one state only when its second is over (H-39), and never lies ahead of `Date` (H-37).
     let last_modified = edition.changed().filter(|changed| changed.timestamp() < now.timestamp());
     let mut tags = [""; Coding::ALL.len()];
@@ -255,7 +272,7 @@ async fn answer<B>(
                 Some(base) => only_news(publisher, edition, *preferred, base).await,
                 None => None,
             };
-            let mut answer = answer.unwrap_or_else(|| whole(edition, *preferred));
+            let mut answer = answer.unwrap_or_else(|| entire(edition, *preferred));
             if last_modified.is_none() {
                 answer.headers_mut().remove(header::LAST_MODIFIED);
             }
@@ -276,7 +293,7 @@ async fn only_news(
     Some(with(StatusCode::IM_USED, fields, body))
 }
 
-fn whole(edition: &Edition, coding: Coding) -> Answer {
+fn entire(edition: &Edition, coding: Coding) -> Answer {
     let (fields, body) = edition.whole(coding).unzip();
     with(StatusCode::OK, fields.cloned().unwrap_or_default(), body.cloned().unwrap_or_default())
 }

@@ -21,9 +21,10 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     clock,
-    http::{Limits, media as files, respond},
+    http::{Limits, media as files, politeness::Visit, weigh},
     media,
     publish::Publisher,
+    traffic::{Caller, Traffic},
 };
 
 /// Most fields of a request.
@@ -50,6 +51,8 @@ pub struct Settings {
     pub logs_access: bool,
     /// Whose files are served below [`media::PREFIX`].
     pub media: Option<media::Folder>,
+    /// Budgets and numbers.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Answers what comes in at a listener until `stop` is ready; then finishes what is running.
@@ -110,10 +113,11 @@ fn connection(
     let mut socket = TimeoutStream::new(socket);
     socket.set_write_timeout(Some(settings.write_timeout));
     let header_timeout = settings.header_timeout;
+    let caller = settings.traffic.access().caller(peer.ip());
     let service = service_fn(move |request: Request<Incoming>| {
         let (publisher, settings) = (Arc::clone(&publisher), Arc::clone(&settings));
         async move {
-            let answer = answer(&publisher, &settings, &request).await;
+            let answer = answer(&publisher, &settings, &caller, &request).await;
             if settings.logs_access {
                 log(&request, &answer, peer);
             }
@@ -137,6 +141,7 @@ fn connection(
 async fn answer(
     publisher: &Publisher,
     settings: &Settings,
+    caller: &Caller,
     request: &Request<Incoming>,
 ) -> Response<files::Body> {
     let (limits, now) = (&settings.limits, clock::now());
@@ -144,7 +149,17 @@ async fn answer(
         Some(folder) if request.uri().path().starts_with(media::PREFIX) => {
             files::respond(folder, limits, request, now).await
         }
-        _ => respond(publisher, limits, request, now).await.map(Either::Left),
+        _ => {
+            let traffic = &settings.traffic;
+            let visit = match Visit::begin(traffic, caller, request, now) {
+                Ok(visit) => visit,
+                Err(answer) => return answer.map(Either::Left),
+            };
+            let mut whole = 0;
+            let answer = weigh(publisher, limits, request, now, &mut whole).await;
+            visit.end(traffic, request, &answer, whole, now);
+            answer.map(Either::Left)
+        }
     }
 }
 

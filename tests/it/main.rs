@@ -16,6 +16,7 @@ mod media;
 mod outage;
 mod pages;
 mod podcasts;
+mod politeness;
 mod property;
 mod rebuild;
 mod samples;
