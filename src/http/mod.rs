@@ -73,6 +73,29 @@ async fn weigh<B>(
     answer
 }
 
+/// The answer that nothing has to be waited for: an edition in memory, and no delta to cut. The rest, errors too, is for
+/// [`weigh`], whose future is large.
+fn at_once<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Option<Answer> {
+    let is_head = match *request.method() {
+        Method::GET => false,
+        Method::HEAD => true,
+        _ => return None,
+    };
+    check_bounds(limits, request).ok()?;
+    let edition = publisher.cached(request.uri().path())?;
+    let Ok(Step::Done(mut answer)) = step(&edition, request, now, whole) else { return None };
+    if is_head {
+        *answer.body_mut() = Full::default();
+    }
+    Some(answer)
+}
+
 async fn read<B>(
     publisher: &Publisher,
     limits: &Limits,
@@ -242,6 +265,29 @@ async fn answer<B>(
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Result<Answer, Problem> {
+    match step(edition, request, now, whole)? {
+        Step::Done(answer) => Ok(answer),
+        Step::Delta { base, coding, is_dated } => {
+            let news = only_news(publisher, edition, coding, base).await;
+            Ok(dated(news.unwrap_or_else(|| entire(edition, coding)), is_dated))
+        }
+    }
+}
+
+/// How far an answer comes without waiting.
+enum Step {
+    /// It is there.
+    Done(Answer),
+    /// A delta from a base may do.
+    Delta { base: EntityTag, coding: Coding, is_dated: bool },
+}
+
+fn step<B>(
+    edition: &Edition,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Result<Step, Problem> {
     let codings = edition.available(&codings(request.headers()));
     let Some(preferred) = codings.first() else { return Err(Problem::Coding) };
     *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
@@ -258,27 +304,31 @@ async fn answer<B>(
     match evaluate(request.method(), request.headers(), &current) {
         Outcome::NotModified(nth) => {
             let fields = edition.unchanged(codings[nth]).cloned().unwrap_or_default();
-            Ok(with(StatusCode::NOT_MODIFIED, fields, Bytes::new()))
+            Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
         }
         Outcome::NotModifiedAs(tag) => {
             let mut fields = edition.unchanged(*preferred).cloned().unwrap_or_default();
             let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
             fields.insert(header::ETAG, tag);
-            Ok(with(StatusCode::NOT_MODIFIED, fields, Bytes::new()))
+            Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
         }
         Outcome::PreconditionFailed => Err(Problem::Precondition),
         Outcome::Proceed => {
-            let answer = match delta::base(request.headers(), edition) {
-                Some(base) => only_news(publisher, edition, *preferred, base).await,
-                None => None,
-            };
-            let mut answer = answer.unwrap_or_else(|| entire(edition, *preferred));
-            if last_modified.is_none() {
-                answer.headers_mut().remove(header::LAST_MODIFIED);
-            }
-            Ok(answer)
+            let (coding, is_dated) = (*preferred, last_modified.is_some());
+            Ok(match delta::base(request.headers(), edition) {
+                Some(base) => Step::Delta { base, coding, is_dated },
+                None => Step::Done(dated(entire(edition, coding), is_dated)),
+            })
         }
     }
+}
+
+/// Without `Last-Modified`, where its second is not over yet (H-39).
+fn dated(mut answer: Answer, is_dated: bool) -> Answer {
+    if !is_dated {
+        answer.headers_mut().remove(header::LAST_MODIFIED);
+    }
+    answer
 }
 
 /// RFC 3229 section 10.4.1 (H-141); `None` where the whole is no larger (H-146).

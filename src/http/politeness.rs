@@ -41,8 +41,8 @@ pub async fn respond_politely<B>(
     }
 }
 
-/// A request between its two ends. [`respond_politely`] is both; the server has them apart, as a future within a
-/// future would be copied about with every request.
+/// A request between its two ends. [`respond_politely`] is both; the server has them apart, and answers most requests
+/// in between without a future, which would be copied about with each of them.
 pub(super) struct Visit {
     client: Client,
     asked: Asked,

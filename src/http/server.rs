@@ -21,7 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     clock,
-    http::{Limits, media as files, politeness::Visit, weigh},
+    http::{Limits, at_once, media as files, politeness::Visit, weigh},
     media,
     publish::Publisher,
     traffic::{Caller, Traffic},
@@ -147,7 +147,7 @@ async fn answer(
     let (limits, now) = (&settings.limits, clock::now());
     match &settings.media {
         Some(folder) if request.uri().path().starts_with(media::PREFIX) => {
-            files::respond(folder, limits, request, now).await
+            Box::pin(files::respond(folder, limits, request, now)).await
         }
         _ => {
             let traffic = &settings.traffic;
@@ -156,7 +156,11 @@ async fn answer(
                 Err(answer) => return answer.map(Either::Left),
             };
             let mut whole = 0;
-            let answer = weigh(publisher, limits, request, now, &mut whole).await;
+            let answer = match at_once(publisher, limits, request, now, &mut whole) {
+                Some(answer) => answer,
+                // In a box: every request would have to carry the room for it.
+                None => Box::pin(weigh(publisher, limits, request, now, &mut whole)).await,
+            };
             visit.end(traffic, request, &answer, whole, now);
             answer.map(Either::Left)
         }

@@ -12,7 +12,7 @@ use super::agent::{MAX_NAME, Name};
 /// Names that are kept.
 const SLOTS: usize = 256;
 /// How many places a name may be in: so many are looked at, and the least of them makes room.
-const WAYS: usize = 8;
+const WAYS: usize = 4;
 
 /// One name and how often it asked, too many by what the names before it had.
 #[derive(Debug, Default)]
