@@ -114,10 +114,13 @@ fn connection(
     socket.set_write_timeout(Some(settings.write_timeout));
     let header_timeout = settings.header_timeout;
     let caller = settings.traffic.access().caller(peer.ip());
+    // One count of holders to keep for each request, and little to carry.
+    let shared = Arc::new((publisher, settings, caller));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (publisher, settings) = (Arc::clone(&publisher), Arc::clone(&settings));
+        let shared = Arc::clone(&shared);
         async move {
-            let answer = answer(&publisher, &settings, &caller, &request).await;
+            let (publisher, settings, caller) = &*shared;
+            let answer = answer(publisher, settings, caller, &request).await;
             if settings.logs_access {
                 log(&request, &answer, peer);
             }

@@ -26,7 +26,7 @@ use std::{
     },
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use http::{HeaderMap, header};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -42,8 +42,6 @@ const BUCKETS: usize = 1 << 17;
 pub const OTHER: &str = "(other)";
 /// Programs that are reported.
 const TOP_AGENTS: usize = 20;
-/// Seconds.
-const DAY: i64 = 86_400;
 
 /// What `feeds.toml` says of politeness.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +69,7 @@ pub struct Traffic {
     since: DateTime<Utc>,
     /// The key of the budgets.
     key: u64,
-    /// Since when clients are told apart as they are now, in days since 1970; and by which key.
+    /// Since when clients are told apart as they are now, in days; and by which key.
     day: AtomicI64,
     daily_key: AtomicU64,
     /// How many clients each feed had on the day before.
@@ -264,7 +262,7 @@ fn is_conditional(fields: &HeaderMap) -> bool {
 }
 
 fn day(now: DateTime<Utc>) -> i64 {
-    now.timestamp().div_euclid(DAY)
+    i64::from(now.date_naive().num_days_from_ce())
 }
 
 /// A number that nobody can guess.
