@@ -23,6 +23,7 @@ use courant::{
     publish::Publisher,
     store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
     text::{Html, Text},
+    traffic::Traffic,
 };
 use tokio::net::TcpListener;
 
@@ -246,6 +247,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         logs_access: false,
         media: None,
         desk: None,
+        traffic: Arc::new(Traffic::new(config.politeness, publisher.catalogue(), clock::now())),
     };
     let listener = TcpListener::bind(config.server.listen).await?;
     eprintln!("http://{}/all.atom; Ctrl-C to stop", listener.local_addr()?);

@@ -19,3 +19,4 @@ pub mod partner;
 pub mod publish;
 pub mod store;
 pub mod text;
+pub mod traffic;

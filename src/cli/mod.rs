@@ -7,6 +7,7 @@ mod log;
 mod media;
 mod partner;
 mod serve;
+mod stats;
 mod withdraw;
 
 use std::{
@@ -32,12 +33,13 @@ Examples:
   courant import --dry-run export.json        see what that would do
   courant withdraw 2026-0412                  take an article back
   courant check                               look for what would trouble readers
+  courant stats                               see who reads what
   courant render category/headlines --format atom
 
 Exit codes:
   0  done
   1  done in part: a record was refused, an id is unknown, or a check found a mistake
-  2  not begun: the command line, feeds.toml, the store or the address to listen at";
+  2  not begun: the command line, feeds.toml, the store, the address to listen at, no service to ask";
 
 /// Publishes stored articles as RSS, Atom and JSON feeds.
 #[derive(Parser)]
@@ -90,6 +92,7 @@ Examples:
     Render(feeds::Render),
     Media(media::Media),
     Partner(partner::Partner),
+    Stats(stats::Stats),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
 Examples:
@@ -116,6 +119,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Render(render) => render.run(config).await,
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
+            Command::Stats(stats) => stats.run(&config).await,
             Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });

@@ -18,6 +18,7 @@ use courant::{
     partner::Desk,
     publish::Publisher,
     store::Census,
+    traffic::Traffic,
 };
 use tokio::{
     net::TcpListener,
@@ -79,13 +80,9 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
             _ = terminate.recv() => {},
         }
     };
-    server::serve(
-        listener,
-        publisher,
-        Arc::new(settings(config.server, media, desk.clone())),
-        stop,
-    )
-    .await;
+    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let settings = settings(config.server, media, desk.clone(), traffic);
+    server::serve(listener, publisher, Arc::new(settings), stop).await;
     following.abort();
     keeping.abort();
     if let Some(desk) = desk {
@@ -105,7 +102,12 @@ fn describe(census: Census, feeds: usize) -> String {
     format!("{published} articles{}, in {feeds} feeds", others.collect::<String>())
 }
 
-fn settings(server: Server, media: Option<Folder>, desk: Option<Arc<Desk>>) -> Settings {
+fn settings(
+    server: Server,
+    media: Option<Folder>,
+    desk: Option<Arc<Desk>>,
+    traffic: Traffic,
+) -> Settings {
     Settings {
         limits: Limits {
             target_bytes: server.max_target_bytes,
@@ -119,5 +121,6 @@ fn settings(server: Server, media: Option<Folder>, desk: Option<Arc<Desk>>) -> S
         logs_access: server.access_log != AccessLog::Off,
         media,
         desk,
+        traffic: Arc::new(traffic),
     }
 }

@@ -5,6 +5,7 @@
 mod catalogue;
 mod error;
 mod partner;
+mod politeness;
 mod section;
 mod server;
 mod show;
@@ -30,6 +31,7 @@ use crate::{
     },
     feed::Catalogue,
     text::Text,
+    traffic::Policy,
 };
 
 /// How the program is set up.
@@ -41,6 +43,8 @@ pub struct Config {
     pub authority: String,
     /// How the service is run.
     pub server: Server,
+    /// How often clients may ask, and who may read the numbers.
+    pub politeness: Policy,
     /// Where articles are kept.
     pub store: StoreUrl,
     /// Files to take in when the store is empty.
@@ -71,7 +75,17 @@ pub struct Overrides {
 
 const ROOT: Keys = Keys {
     required: &["site"],
-    optional: &["server", "store", "media", "defaults", "category", "feed", "partner"],
+    optional: &[
+        "server",
+        "store",
+        "media",
+        "politeness",
+        "metrics",
+        "defaults",
+        "category",
+        "feed",
+        "partner",
+    ],
 };
 
 const STORE: Keys = Keys { required: &[], optional: &["url", "import"] };
@@ -106,10 +120,16 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
     let media = root.section("media", &MEDIA);
     let url = store.parse("url", |given| value::store(given, folder));
     let private_media = media.list("private", value::folder_name);
+    let politeness = politeness::policy(
+        &root.section("politeness", &politeness::POLITENESS),
+        &root.section("metrics", &politeness::METRICS),
+        server.listen.ip(),
+    );
     Config {
         catalogue: Arc::new(catalogue::catalogue(root, &site, base, &private_media)),
         authority: site.parse("tag", value::authority).unwrap_or_default(),
         server,
+        politeness,
         store: overrides
             .store(root.report)
             .or(url)
@@ -141,13 +161,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{category::Category, feed::FeedPath};
+    use crate::{
+        category::Category,
+        feed::FeedPath,
+        traffic::{Networks, ProxyField},
+    };
 
     const SHIPPED: &str = include_str!("../../feeds.toml");
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 22] = [
+    const SECTIONS: [(&str, &str, &Keys); 24] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -156,6 +180,8 @@ mod tests {
         ("[server]", "`[server]`", &server::KEYS),
         ("[store]", "`[store]`", &STORE),
         ("[media]", "`[media]`", &MEDIA),
+        ("[politeness]", "`[politeness]`", &politeness::POLITENESS),
+        ("[metrics]", "`[metrics]`", &politeness::METRICS),
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
@@ -201,6 +227,7 @@ mod tests {
         assert_eq!(config.catalogue.site.time_zone, Tz::Asia__Shanghai);
         assert_eq!(config.authority, "example.com,2026");
         assert_eq!(config.server, Server::default());
+        assert_eq!(config.politeness, Policy::default());
         assert_eq!(config.store, StoreUrl::Sqlite("site/courant.db".into()));
         assert_eq!(config.import, [PathBuf::from("site/examples/articles.ndjson")]);
 
@@ -244,6 +271,33 @@ mod tests {
         assert!(en.selection.authors.contains(&Text::new("Li")));
         assert_eq!(a.home.path(), "/a");
         assert_eq!(a.window.hours.map(Into::into), Some(6_u16));
+    }
+
+    #[test]
+    fn who_is_limited_and_who_is_trusted_is_up_to_the_publisher() {
+        let says = |rest: &str| parse_rest(rest).unwrap().politeness;
+        assert_eq!(says("[politeness]\nlimits = false").rates, None);
+        let rates = says("[politeness]\nconditional_per_hour = 60").rates.unwrap();
+        assert_eq!(
+            (rates.conditional_per_hour.get(), rates.unconditional_per_hour.get()),
+            (60, 120)
+        );
+        let access = says(
+            "[politeness]\nexempt = []\ntrusted_proxies = ['10.0.0.0/8', '2001:db8::1']\n\
+             proxy_field = 'forwarded'\n[metrics]\nreaders = ['192.0.2.7']",
+        )
+        .access;
+        let shown = |networks: &Networks| {
+            networks.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(shown(&access.exempt), "");
+        assert_eq!(shown(&access.trusted_proxies), "10.0.0.0/8 2001:db8::1/128");
+        assert_eq!(
+            (shown(&access.readers).as_str(), access.proxy_field),
+            ("192.0.2.7/32", ProxyField::Forwarded)
+        );
+        let access = says("[server]\nlisten = '192.0.2.1:8080'").access;
+        assert_eq!(shown(&access.readers), "127.0.0.0/8 ::1/128 192.0.2.1/32");
     }
 
     #[test]
@@ -412,6 +466,30 @@ mod tests {
                 "3:14",
                 "`jsn` is no choice here",
                 "`text`, `json`, `off`",
+            ),
+            (
+                "[politeness]\ntrusted_proxies = ['10.0.0.1/8']",
+                "3:20",
+                "`10.0.0.1/8` is not a network",
+                "did you mean `10.0.0.0/8`?",
+            ),
+            (
+                "[metrics]\nreaders = ['localhost']",
+                "3:12",
+                "`localhost` is not a network",
+                "`10.0.0.0/8`",
+            ),
+            (
+                "[politeness]\nproxy_field = 'x-real-ip'",
+                "3:15",
+                "`x-real-ip` is no choice here",
+                "`x-forwarded-for`, `forwarded`",
+            ),
+            (
+                "[politeness]\nunconditional_per_hour = 0",
+                "3:26",
+                "`unconditional_per_hour` is out of range",
+                "from 1 to 100000",
             ),
             ("[store]\nurl = 'postgres://h/d'", "3:7", "in SQLite only", "`sqlite:courant.db`"),
             (

@@ -180,6 +180,11 @@ impl<'a> Section<'a> {
         self.table.is_some()
     }
 
+    /// Whether it says anything under a key, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
     /// Something is wrong with the section as a whole.
     pub(super) fn note(&self, mistake: Mistake) {
         self.report.note(self.span.clone(), mistake);

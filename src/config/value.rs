@@ -1,12 +1,13 @@
 //! What a single value of the file stands for.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
+use ip_network::IpNetwork;
 use toml::de::DeValue;
 use url::{Host, Url};
 
@@ -195,6 +196,20 @@ pub(super) fn host(given: &str) -> Result<String, Mistake> {
     parsed.map_err(|_| {
         let advice = "write the name alone, as in `feeds.example.com`";
         Mistake::new(format!("`{}` is not the name of a host", brief(given)), advice)
+    })
+}
+
+/// A network, or one address.
+pub(super) fn network(given: &str) -> Result<IpNetwork, Mistake> {
+    if let Ok(address) = given.parse::<IpAddr>() {
+        return Ok(IpNetwork::from(address));
+    }
+    given.parse().map_err(|_| {
+        let wrong = format!("`{}` is not a network", brief(given));
+        match IpNetwork::from_str_truncate(given) {
+            Ok(network) => Mistake::new(wrong, format!("did you mean `{network}`?")),
+            Err(_) => Mistake::new(wrong, "write for example `10.0.0.0/8` or `2001:db8::/32`"),
+        }
     })
 }
 

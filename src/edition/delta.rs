@@ -11,6 +11,8 @@ use crate::article::Revision;
 /// Where the entries of a document stand, and how far back a delta may reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
+    /// How many articles are not among them, because whoever it is for would refuse them.
+    pub held_back: u64,
     /// Oldest base a delta may start from.
     pub floor: Revision,
     /// The write that made each entry what it is, and its place in the document; in the document's order, and what
@@ -54,7 +56,7 @@ mod tests {
 
     fn entries(floor: u64, places: &[(u64, Range<usize>)]) -> Entries {
         let places = places.iter().map(|(revision, place)| (Revision(*revision), place.clone()));
-        Entries { floor: Revision(floor), places: places.collect(), completeness: None }
+        Entries { floor: Revision(floor), places: places.collect(), ..Entries::default() }
     }
 
     #[test]

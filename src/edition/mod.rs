@@ -173,6 +173,11 @@ impl Edition {
         fields
     }
 
+    /// How many articles are held back from it.
+    pub fn held_back(&self) -> u64 {
+        self.entries.held_back
+    }
+
     /// The write it shows.
     pub fn revision(&self) -> Revision {
         self.revision

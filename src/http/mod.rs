@@ -8,6 +8,7 @@ mod delta;
 mod media;
 mod negotiate;
 mod partner;
+mod politeness;
 mod response;
 mod route;
 pub mod server;
@@ -15,6 +16,7 @@ pub mod server;
 pub use conditional::{Outcome, evaluate};
 pub use negotiate::codings;
 pub use partner::Counter;
+pub use politeness::respond_politely;
 pub use response::Answer;
 pub use route::{Route, route};
 
@@ -51,7 +53,18 @@ pub async fn respond<B>(
     request: &Request<B>,
     now: DateTime<Utc>,
 ) -> Answer {
-    let mut answer = match read(publisher, limits, request, now).await {
+    weigh(publisher, limits, request, now, &mut 0).await
+}
+
+/// The same; `whole` becomes the size of the document that a 226 or a 304 stands for, in bytes.
+async fn weigh<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Answer {
+    let mut answer = match read(publisher, limits, request, now, whole).await {
         Ok(answer) => answer,
         Err(problem) => problem.answer(request.uri().path()),
     };
@@ -62,11 +75,40 @@ pub async fn respond<B>(
     answer
 }
 
+/// The edition at a path that is for everybody: what is at partners' addresses is for whoever is let in there.
+fn in_memory(publisher: &Publisher, path: &str) -> Option<Arc<Edition>> {
+    if path.starts_with(partner::PREFIX) { None } else { publisher.cached(path) }
+}
+
+/// The answer that nothing has to be waited for: an edition in memory, and no delta to cut. The rest, errors too, is for
+/// [`weigh`], whose future is large.
+fn at_once<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Option<Answer> {
+    let is_head = match *request.method() {
+        Method::GET => false,
+        Method::HEAD => true,
+        _ => return None,
+    };
+    check_bounds(limits, request).ok()?;
+    let edition = in_memory(publisher, request.uri().path())?;
+    let Ok(Step::Done(mut answer)) = step(&edition, request, now, whole) else { return None };
+    if is_head {
+        *answer.body_mut() = Full::default();
+    }
+    Some(answer)
+}
+
 async fn read<B>(
     publisher: &Publisher,
     limits: &Limits,
     request: &Request<B>,
     now: DateTime<Utc>,
+    whole: &mut usize,
 ) -> Result<Answer, Problem> {
     check_bounds(limits, request)?;
     check_method(request.method())?;
@@ -74,12 +116,8 @@ async fn read<B>(
     if request.method() == Method::OPTIONS {
         return options(publisher, request);
     }
-    if path.starts_with(partner::PREFIX) {
-        // Only whoever is let in gets anything there.
-        return Err(Problem::Unknown);
-    }
-    if let Some(edition) = publisher.cached(path) {
-        return answer(publisher, &edition, request, now).await;
+    if let Some(edition) = in_memory(publisher, path) {
+        return answer(publisher, &edition, request, now, whole).await;
     }
     let route = route(path);
     let exists = match &route {
@@ -107,10 +145,10 @@ async fn read<B>(
             }
             (made, document) => {
                 let edition = made.map_err(|error| failed(document, &error))?;
-                answer(publisher, &edition, request, now).await
+                answer(publisher, &edition, request, now, whole).await
             }
         },
-        Route::Feed(feed) => negotiate_format(publisher, feed, request, now).await,
+        Route::Feed(feed) => negotiate_format(publisher, feed, request, now, whole).await,
         Route::Health => Ok(response::plain("ok\n")),
         Route::Ready => match publisher.store().head().await {
             Ok(_) => Ok(response::plain("ready\n")),
@@ -198,6 +236,7 @@ async fn negotiate_format<B>(
     feed: FeedPath,
     request: &Request<B>,
     now: DateTime<Utc>,
+    whole: &mut usize,
 ) -> Result<Answer, Problem> {
     let offered = [Format::Rss, Format::Atom, Format::Json, Format::Html];
     let Some(format) = negotiate::format(request.headers(), &offered) else {
@@ -213,7 +252,7 @@ async fn negotiate_format<B>(
         Some(edition) => edition,
         None => publisher.edition(&document).await.map_err(|error| failed(&document, &error))?,
     };
-    let mut answer = answer(publisher, &edition, request, now).await?;
+    let mut answer = answer(publisher, &edition, request, now, whole).await?;
     let fields = answer.headers_mut();
     let vary = fields.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or_default();
     let vary = HeaderValue::try_from(format!("Accept, {vary}")).expect("names of fields");
@@ -231,9 +270,34 @@ async fn answer<B>(
     edition: &Arc<Edition>,
     request: &Request<B>,
     now: DateTime<Utc>,
+    whole: &mut usize,
 ) -> Result<Answer, Problem> {
+    match step(edition, request, now, whole)? {
+        Step::Done(answer) => Ok(answer),
+        Step::Delta { base, coding, is_dated } => {
+            let news = only_news(publisher, edition, coding, base).await;
+            Ok(dated(news.unwrap_or_else(|| entire(edition, coding)), is_dated))
+        }
+    }
+}
+
+/// How far an answer comes without waiting.
+enum Step {
+    /// It is there.
+    Done(Answer),
+    /// A delta from a base may do.
+    Delta { base: EntityTag, coding: Coding, is_dated: bool },
+}
+
+fn step<B>(
+    edition: &Edition,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Result<Step, Problem> {
     let codings = edition.available(&codings(request.headers()));
     let Some(preferred) = codings.first() else { return Err(Problem::Coding) };
+    *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
     // A date stands for one state only when its second is over (H-39), and never lies ahead of `Date` (H-37).
     let last_modified = edition.changed().filter(|changed| changed.timestamp() < now.timestamp());
     let mut tags = [""; Coding::ALL.len()];
@@ -247,27 +311,31 @@ async fn answer<B>(
     match evaluate(request.method(), request.headers(), &current) {
         Outcome::NotModified(nth) => {
             let fields = edition.unchanged(codings[nth]).cloned().unwrap_or_default();
-            Ok(with(StatusCode::NOT_MODIFIED, fields, Bytes::new()))
+            Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
         }
         Outcome::NotModifiedAs(tag) => {
             let mut fields = edition.unchanged(*preferred).cloned().unwrap_or_default();
             let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
             fields.insert(header::ETAG, tag);
-            Ok(with(StatusCode::NOT_MODIFIED, fields, Bytes::new()))
+            Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
         }
         Outcome::PreconditionFailed => Err(Problem::Precondition),
         Outcome::Proceed => {
-            let answer = match delta::base(request.headers(), edition) {
-                Some(base) => only_news(publisher, edition, *preferred, base).await,
-                None => None,
-            };
-            let mut answer = answer.unwrap_or_else(|| whole(edition, *preferred));
-            if last_modified.is_none() {
-                answer.headers_mut().remove(header::LAST_MODIFIED);
-            }
-            Ok(answer)
+            let (coding, is_dated) = (*preferred, last_modified.is_some());
+            Ok(match delta::base(request.headers(), edition) {
+                Some(base) => Step::Delta { base, coding, is_dated },
+                None => Step::Done(dated(entire(edition, coding), is_dated)),
+            })
         }
     }
+}
+
+/// Without `Last-Modified`, where its second is not over yet (H-39).
+fn dated(mut answer: Answer, is_dated: bool) -> Answer {
+    if !is_dated {
+        answer.headers_mut().remove(header::LAST_MODIFIED);
+    }
+    answer
 }
 
 /// RFC 3229 section 10.4.1 (H-141); `None` where the whole is no larger (H-146).
@@ -282,7 +350,7 @@ async fn only_news(
     Some(with(StatusCode::IM_USED, fields, body))
 }
 
-fn whole(edition: &Edition, coding: Coding) -> Answer {
+fn entire(edition: &Edition, coding: Coding) -> Answer {
     let (fields, body) = edition.whole(coding).unzip();
     with(StatusCode::OK, fields.cloned().unwrap_or_default(), body.cloned().unwrap_or_default())
 }

@@ -192,7 +192,7 @@ async fn feed<B>(
             Err(error) => return Err(failed(&document, &error)),
         },
     };
-    let answer = answer(publisher, &edition, request, now).await?;
+    let answer = answer(publisher, &edition, request, now, &mut 0).await?;
     let has_it =
         matches!(answer.status(), StatusCode::OK | StatusCode::IM_USED | StatusCode::NOT_MODIFIED);
     if let (FeedPath::Partner(_, feed), Document::Feed(..), true) =
@@ -283,7 +283,7 @@ async fn reached<B>(
         .ok_or(Problem::Unknown)?;
     let document = Document::Reached(partner.name.clone(), id, file);
     let edition = publisher.edition(&document).await.map_err(|error| failed(&document, &error))?;
-    answer(publisher, &edition, request, now).await.map(|answer| answer.map(Either::Left))
+    answer(publisher, &edition, request, now, &mut 0).await.map(|answer| answer.map(Either::Left))
 }
 
 /// A path as it may be written down: without what lets somebody in (P-42).

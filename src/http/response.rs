@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
 
-use crate::{publish::PublishError, store::StoreError};
+use crate::{publish::PublishError, store::StoreError, traffic::Refusal};
 
 /// What clients get.
 pub type Answer = Response<Full<Bytes>>;
@@ -40,6 +40,8 @@ pub(super) enum Problem {
     Stranger,
     /// What the client knows is of no use any more.
     Restart,
+    /// This client asks too often.
+    TooOften(Refusal),
     /// Out of reach for now.
     Unavailable,
     /// Our fault.
@@ -92,6 +94,7 @@ impl Problem {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Stranger => StatusCode::UNAUTHORIZED,
             Self::Restart => StatusCode::GONE,
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -117,12 +120,20 @@ impl Problem {
             Self::Host => "This host is not served here.".to_owned(),
             Self::Stranger => "Show the token that was given to you, as a bearer token, as a password, or in the address.".to_owned(),
             Self::Restart => "What you may have is not what it was. Begin without `since`, and drop what is not there.".to_owned(),
+            Self::TooOften(refusal) => {
+                let how = if refusal.is_conditional {
+                    ""
+                } else {
+                    " without `If-None-Match` or `If-Modified-Since`"
+                };
+                format!("A client may ask for this feed {} times an hour{how}.", refusal.per_hour)
+            }
             Self::Unavailable => "The articles cannot be read at the moment.".to_owned(),
             Self::Internal => "The feed cannot be made; the log says why.".to_owned(),
         }
     }
 
-    /// The answer (H-27), with what its status asks for (H-2, H-22, H-24, H-97).
+    /// The answer (H-27), with what its status asks for (H-2, H-22 to H-24, H-97).
     pub(super) fn answer(&self, instance: &str) -> Answer {
         let status = self.status();
         let body = Body {
@@ -159,6 +170,12 @@ impl Problem {
                 // No charset: what a client shows is ASCII.
                 let schemes = "Basic realm=\"partners\", Bearer realm=\"partners\"";
                 set(header::WWW_AUTHENTICATE, HeaderValue::from_static(schemes));
+            }
+            Self::TooOften(refusal) => {
+                set(header::RETRY_AFTER, refusal.retry_after_seconds.into());
+                // Scripts may not read it otherwise (H-126).
+                let exposed = HeaderValue::from_static("Retry-After");
+                set(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
             }
             Self::Unavailable => set(header::RETRY_AFTER, HeaderValue::from_static("30")),
             Self::Malformed(_) | Self::Target | Self::Fields => {

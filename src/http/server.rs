@@ -22,13 +22,16 @@ use tokio_io_timeout::TimeoutStream;
 use crate::{
     clock,
     http::{
-        Counter, Limits,
+        Counter, Limits, at_once,
         media::{self as files, Wanted},
-        partner, respond,
+        partner,
+        politeness::Visit,
+        weigh,
     },
     media,
     partner::Desk,
     publish::Publisher,
+    traffic::{Caller, Traffic},
 };
 
 /// The reading buffer of a connection, and so the longest header that gets an answer of ours, in bytes.
@@ -55,6 +58,8 @@ pub struct Settings {
     pub media: Option<media::Folder>,
     /// Who lets partners in; `None` where there are none.
     pub desk: Option<Arc<Desk>>,
+    /// Budgets and numbers.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Answers what comes in at a listener until `stop` is ready; then finishes what is running.
@@ -115,10 +120,14 @@ fn connection(
     let mut socket = TimeoutStream::new(socket);
     socket.set_write_timeout(Some(settings.write_timeout));
     let header_timeout = settings.header_timeout;
+    let caller = settings.traffic.access().caller(peer.ip());
+    // One count of holders to keep for each request, and little to carry.
+    let shared = Arc::new((publisher, settings, caller));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (publisher, settings) = (Arc::clone(&publisher), Arc::clone(&settings));
+        let shared = Arc::clone(&shared);
         async move {
-            let answer = answer(&publisher, &settings, &request).await;
+            let (publisher, settings, caller) = &*shared;
+            let answer = answer(publisher, settings, caller, &request).await;
             if settings.logs_access {
                 log(&request, &answer, peer);
             }
@@ -144,17 +153,34 @@ fn connection(
 async fn answer(
     publisher: &Publisher,
     settings: &Settings,
+    caller: &Caller,
     request: &Request<Incoming>,
 ) -> Response<files::Body> {
     let (limits, now) = (&settings.limits, clock::now());
     let (path, folder) = (request.uri().path(), settings.media.as_ref());
     if let (Some(folder), Some(file)) = (folder, path.strip_prefix(media::PREFIX)) {
-        return files::respond(folder, limits, request, Wanted::ByAnybody(file), now).await;
+        let wanted = Wanted::ByAnybody(file);
+        return Box::pin(files::respond(folder, limits, request, wanted, now)).await;
     }
+    let traffic = &settings.traffic;
+    let visit = match Visit::begin(publisher, traffic, caller, request, now) {
+        Ok(visit) => visit,
+        Err(answer) => return answer.map(Either::Left),
+    };
+    let mut whole = 0;
     if let Some(desk) = settings.desk.as_ref().filter(|_| Counter::is_for(request)) {
-        return Counter { desk, publisher, folder, limits }.respond(request, now).await;
+        let counter = Counter { desk, publisher, folder, limits };
+        let answer = Box::pin(counter.respond(request, now)).await;
+        visit.end(traffic, request, &answer, whole, now);
+        return answer;
     }
-    respond(publisher, limits, request, now).await.map(Either::Left)
+    let answer = match at_once(publisher, limits, request, now, &mut whole) {
+        Some(answer) => answer,
+        // In a box: every request would have to carry the room for it.
+        None => Box::pin(weigh(publisher, limits, request, now, &mut whole)).await,
+    };
+    visit.end(traffic, request, &answer, whole, now);
+    answer.map(Either::Left)
 }
 
 /// A line for each request, as fields.

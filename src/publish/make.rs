@@ -67,6 +67,7 @@ impl Publisher {
             let places = format.entries(&document);
             let revisions = feed.places().map(|(_, revision)| revision);
             let entries = Entries {
+                held_back: feed.held().len() as u64,
                 floor: feed.floor,
                 places: revisions.zip(places).collect(),
                 completeness: format.completeness(&document),

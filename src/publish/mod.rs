@@ -183,6 +183,21 @@ impl Publisher {
         })
     }
 
+    /// The feeds of partners in memory from which articles are held back, by path, and how many.
+    pub fn held_back(&self) -> Vec<(String, u64)> {
+        let mut held: Vec<_> = self
+            .cache
+            .iter()
+            .filter_map(|(_, kept)| match (&kept.document, kept.edition.held_back()) {
+                (Document::Feed(path, _), held @ 1..) => Some((path.to_string(), held)),
+                _ => None,
+            })
+            .collect();
+        held.sort();
+        held.dedup();
+        held
+    }
+
     /// The edition of a document; made if it is not in memory, once however many ask.
     pub async fn edition(&self, document: &Document) -> Result<Arc<Edition>, PublishError> {
         let path = document.path();

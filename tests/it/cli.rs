@@ -28,7 +28,9 @@ fn json(output: &Output) -> Value {
 #[test]
 fn every_command_teaches_by_example() {
     let site = Site::new(SETTINGS);
-    for command in ["", "serve", "import", "withdraw", "check", "feeds", "render", "schema"] {
+    for command in
+        ["", "serve", "import", "withdraw", "check", "feeds", "render", "stats", "schema"]
+    {
         let arguments: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let (code, out, _) = said(&site.run(&arguments));
         assert_eq!(code, Some(0), "{command}");
@@ -253,4 +255,48 @@ fn a_request_with_more_than_a_hundred_fields_is_refused() {
     let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     assert_eq!(get(server.address, "/all.rss", &fields[..98]).0, 200);
     assert_eq!(get(server.address, "/all.rss", &fields).0, 431);
+}
+
+#[test]
+fn stats_tell_who_reads_what() {
+    let site = Site::shipped();
+    let (code, _, error) = said(&site.run(&["stats", "--listen", "127.0.0.1:1"]));
+    assert_eq!(code, Some(2));
+    assert!(error.contains("no service answers at 127.0.0.1:1; start it with"), "{error}");
+
+    let server = site.serve();
+    let address = server.address.to_string();
+    let stats = |more: &[&str]| {
+        let arguments: Vec<_> =
+            ["stats", "--listen", &address].iter().chain(more).copied().collect();
+        site.run(&arguments)
+    };
+    let (code, out, _) = said(&stats(&[]));
+    assert_eq!(code, Some(0));
+    assert!(out.ends_with("nobody has asked for a feed yet\n"), "{out}");
+
+    let held = tag(server.address, "/category/headlines.rss");
+    let agent = ("User-Agent", "Feedbin feed-id:7 - 142 subscribers");
+    for path in ["/all.atom", "/category/headlines.rss", "/category/headlines.rss"] {
+        get(server.address, path, &[agent, ("If-None-Match", &held)]);
+    }
+    let (code, out, _) = said(&stats(&[]));
+    assert_eq!(code, Some(0));
+    let lines: Vec<Vec<_>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[2][..3], ["feed", "subscribers", "clients"], "{out}");
+    assert_eq!(lines[3][..6], ["category/headlines", "142", "1", "3", "66", "%"], "{out}");
+    assert_eq!(lines[4][..4], ["all", "142", "1", "1"], "{out}");
+    assert!(lines.contains(&vec!["Feedbin", "3"]), "{out}");
+    let report = json(&stats(&["--json"]));
+    let headlines = report["feeds"].as_array().unwrap().iter();
+    let headlines = headlines.clone().find(|feed| feed["feed"] == "category/headlines").unwrap();
+    assert_eq!(headlines["formats"][0]["requests"]["304"], 2);
+
+    let settings = SETTINGS.to_owned() + "\n[metrics]\nreaders = []\n";
+    let closed = Site::new(&settings);
+    let server = closed.serve();
+    assert_eq!(get(server.address, "/metrics", &[]).0, 404);
+    let (code, _, error) = said(&closed.run(&["stats", "--listen", &server.address.to_string()]));
+    assert_eq!(code, Some(2));
+    assert!(error.contains("add this machine to `readers` of [metrics]"), "{error}");
 }

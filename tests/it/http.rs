@@ -12,6 +12,7 @@ use courant::{
     },
     publish::Publisher,
     store::Store,
+    traffic::{Policy, Traffic},
 };
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Empty};
@@ -46,7 +47,10 @@ impl Server {
         Self::start_with(publisher, |_| {}).await
     }
 
-    async fn start_with(publisher: Arc<Publisher>, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) async fn start_with(
+        publisher: Arc<Publisher>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = Settings {
@@ -58,6 +62,7 @@ impl Server {
             logs_access: false,
             media: None,
             desk: None,
+            traffic: Arc::new(Traffic::new(Policy::default(), publisher.catalogue(), at(0))),
         };
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();
@@ -104,11 +109,11 @@ async fn raw(address: SocketAddr, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn get(path: &str, fields: &[(&str, &str)]) -> Request<Empty<Bytes>> {
+pub(crate) fn get(path: &str, fields: &[(&str, &str)]) -> Request<Empty<Bytes>> {
     ask("GET", path, fields)
 }
 
-fn ask(method: &str, path: &str, fields: &[(&str, &str)]) -> Request<Empty<Bytes>> {
+pub(crate) fn ask(method: &str, path: &str, fields: &[(&str, &str)]) -> Request<Empty<Bytes>> {
     let mut request =
         Request::builder().method(method).uri(path).header("host", "feeds.example.com");
     for (name, value) in fields {
@@ -117,18 +122,18 @@ fn ask(method: &str, path: &str, fields: &[(&str, &str)]) -> Request<Empty<Bytes
     request.body(Empty::new()).unwrap()
 }
 
-async fn home() -> (Home, Arc<Publisher>) {
+pub(crate) async fn home() -> (Home, Arc<Publisher>) {
     let home = Home::new();
     home.publish((0..30).map(|n| submission(&format!("article-{n}"), -n)).collect(), 0).await;
     let publisher = home.publisher(at(0)).await;
     (home, publisher)
 }
 
-async fn body(answer: Answer) -> String {
+pub(crate) async fn body(answer: Answer) -> String {
     String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
-fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
+pub(crate) fn field<'a>(answer: &'a Answer, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 

@@ -18,6 +18,7 @@ mod outage;
 mod pages;
 mod partners;
 mod podcasts;
+mod politeness;
 mod property;
 mod rebuild;
 mod samples;

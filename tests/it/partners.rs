@@ -730,6 +730,29 @@ async fn whoever_follows_the_changes_holds_what_the_store_has() {
 }
 
 #[tokio::test]
+async fn what_is_held_back_from_a_partner_is_counted() {
+    let home = Home::new();
+    let mut long = submission("long", 1);
+    long.story.title = Text::new("A title of more than twenty characters");
+    long.story.url = "https://www.example.com/long".parse().ok();
+    let mut short = submission("short", 2);
+    short.story.url = "https://www.example.com/short".parse().ok();
+    home.publish(vec![long, short], 10).await;
+    let secret = token(&home.store, "portal", "", at(20), None).await;
+    let portal = "[[partner]]\nname = 'portal'\nfeeds = ['all']\ndialect = 'msn'\n";
+    let service = Service::open(&home.store, portal, at(30)).await;
+    assert!(service.publisher.held_back().is_empty());
+    let bearer = format!("Bearer {}", secret.reveal());
+    let ask = async |path: &str| service.ask(path, &[("authorization", &*bearer)], at(40)).await;
+    let (status, _, body) = ask("/partner/portal/all.rss").await;
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    assert!(status == 200 && body.contains("/long") && !body.contains("/short"), "M-41: {body}");
+    assert_eq!(service.publisher.held_back(), [("partner/portal/all".to_owned(), 1)]);
+    assert_eq!(ask("/partner/portal/all.atom").await.0, 401, "it is RSS alone");
+    assert_eq!(ask("/partner/portal/all/archive/1-100.rss").await.0, 401);
+}
+
+#[tokio::test]
 async fn changes_begin_anew_where_the_terms_are_others() {
     let home = Home::new();
     home.publish((0..250).map(|nth| submission(&nth.to_string(), -nth)).collect(), 10).await;

@@ -1,0 +1,225 @@
+//! The numbers as others read them: JSON for `courant stats`, and for Prometheus.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, prometheus_text},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything that was counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// When counting began.
+    pub since: DateTime<Utc>,
+    /// In the order of `feeds.toml`; last, as [`OTHER`](super::OTHER), everything else that was asked for.
+    pub feeds: Vec<FeedReport>,
+    /// The programs that ask most, most first; what is far down may be too many.
+    pub agents: Vec<AgentReport>,
+    /// The feeds of partners from which articles are held back, as far as they are in memory (M-41).
+    #[serde(default)]
+    pub held_back: Vec<HeldReport>,
+}
+
+/// A partner's feed from which articles are held back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldReport {
+    /// `partner/wire/news`.
+    pub feed: String,
+    /// How many.
+    pub articles: u64,
+}
+
+/// One feed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeedReport {
+    /// As in `feeds.toml`: `all`, `category/news`.
+    pub feed: String,
+    /// As hosted readers announced them in the last seven days (H-134).
+    pub subscribers: u64,
+    /// Different clients since midnight UTC, estimated.
+    pub clients_today: u64,
+    /// The day before, if the service ran.
+    pub clients_yesterday: Option<u64>,
+    /// Those that were asked for.
+    pub formats: Vec<FormatReport>,
+}
+
+/// One feed in one format.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FormatReport {
+    /// `rss`, `atom`, `json`, `html`; `open` where a request left it open and got none.
+    pub format: String,
+    /// By status.
+    pub requests: Requests,
+    /// With a validator, of those with 200, 226 and 304.
+    pub conditional: u64,
+    /// Of bodies.
+    pub bytes_sent: u64,
+    /// What 304 and 226 left out.
+    pub bytes_saved: u64,
+}
+
+/// Requests by status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// The whole feed.
+    #[serde(rename = "200")]
+    pub whole: u64,
+    /// Only what is new.
+    #[serde(rename = "226")]
+    pub delta: u64,
+    /// Nothing new.
+    #[serde(rename = "304")]
+    pub unchanged: u64,
+    /// Asked too often.
+    #[serde(rename = "429")]
+    pub refused: u64,
+    /// Anything else.
+    pub other: u64,
+}
+
+impl Requests {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.answered() + self.refused + self.other
+    }
+
+    /// Those that a feed was the answer to.
+    pub fn answered(&self) -> u64 {
+        self.whole + self.delta + self.unchanged
+    }
+}
+
+/// A program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentReport {
+    /// The name that it gives itself, without its version.
+    pub agent: String,
+    /// How often it asked for a feed of `feeds.toml`.
+    pub requests: u64,
+}
+
+impl Report {
+    /// In the text format of Prometheus.
+    pub fn prometheus(self) -> String {
+        let mut registry = Registry::with_prefix("courant");
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &registry).expect("a string takes any text");
+        text
+    }
+}
+
+type Labels<'a> = [(&'static str, &'a str); 2];
+
+impl Report {
+    /// A family with a value for each feed and format.
+    fn formats(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        (name, help, unit): (&str, &str, Option<&Unit>),
+        value: impl Fn(&FormatReport) -> u64,
+    ) -> fmt::Result {
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let mut family = encoder.encode_descriptor(name, help, unit, kind)?;
+        for feed in &self.feeds {
+            for format in &feed.formats {
+                let labels: Labels<'_> = [("feed", &feed.feed), ("format", &format.format)];
+                let counter = ConstCounter::new(value(format));
+                counter.encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A family with a value for each feed.
+    fn feeds(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        (name, help): (&str, &str),
+        value: impl Fn(&FeedReport) -> Option<u64>,
+    ) -> fmt::Result {
+        let kind = ConstGauge::new(0_u64).metric_type();
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        // What is not a feed of `feeds.toml` has neither.
+        let named = self.feeds.split_last().map_or(&[][..], |(_, named)| named);
+        for (feed, value) in named.iter().filter_map(|feed| Some((feed, value(feed)?))) {
+            let labels = [("feed", feed.feed.as_str())];
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for Report {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        let help = "When counting began";
+        let gauge = ConstGauge::new(self.since.timestamp());
+        let kind = gauge.metric_type();
+        gauge.encode(encoder.encode_descriptor(
+            "start_time",
+            help,
+            Some(&Unit::Seconds),
+            kind,
+        )?)?;
+
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let help = "Requests for feeds by status";
+        let mut family = encoder.encode_descriptor("requests", help, None, kind)?;
+        for feed in &self.feeds {
+            for FormatReport { format, requests, .. } in &feed.formats {
+                let Requests { whole, delta, unchanged, refused, other } = *requests;
+                let all = [
+                    ("200", whole),
+                    ("226", delta),
+                    ("304", unchanged),
+                    ("429", refused),
+                    ("other", other),
+                ];
+                for (status, number) in all {
+                    let labels =
+                        [("feed", feed.feed.as_str()), ("format", format), ("status", status)];
+                    ConstCounter::new(number).encode(family.encode_family(&labels)?)?;
+                }
+            }
+        }
+
+        let help = "Requests with a validator, of those with status 200, 226 and 304";
+        self.formats(encoder, ("conditional_requests", help, None), |format| format.conditional)?;
+        let bytes = Some(&Unit::Bytes);
+        let help = "Bodies sent";
+        self.formats(encoder, ("sent", help, bytes), |format| format.bytes_sent)?;
+        let help = "Bodies left out by 304 and 226";
+        self.formats(encoder, ("saved", help, bytes), |format| format.bytes_saved)?;
+
+        let help = "Subscribers that hosted readers announced in the last seven days";
+        self.feeds(encoder, ("subscribers", help), |feed| Some(feed.subscribers))?;
+        let help = "Different clients since midnight UTC (estimate)";
+        self.feeds(encoder, ("clients_today", help), |feed| Some(feed.clients_today))?;
+        let help = "Different clients on the day before (estimate)";
+        self.feeds(encoder, ("clients_yesterday", help), |feed| feed.clients_yesterday)?;
+
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let help = "Requests for feeds by the programs that ask most";
+        let mut family = encoder.encode_descriptor("agent_requests", help, None, kind)?;
+        for AgentReport { agent, requests } in &self.agents {
+            let labels = [("agent", agent.as_str())];
+            ConstCounter::new(*requests).encode(family.encode_family(&labels)?)?;
+        }
+
+        let kind = ConstGauge::new(0_u64).metric_type();
+        let help = "Articles that a partner would refuse, of feeds in memory";
+        let mut family = encoder.encode_descriptor("held_back_articles", help, None, kind)?;
+        for HeldReport { feed, articles } in &self.held_back {
+            let labels = [("feed", feed.as_str())];
+            ConstGauge::new(*articles).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
