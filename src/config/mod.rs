@@ -632,6 +632,60 @@ mod tests {
     }
 
     #[test]
+    fn the_terms_of_a_partner_are_checked_where_they_stand() {
+        let feeds = "[[feed]]\nname = 'a'\ntitle = 'a'\n[[feed]]\nname = 'b'\ntitle = 'b'\npublic = false\n\
+            [[partner]]\nname = 'p'\n";
+        for (rest, place, wrong, advice) in [
+            ("feeds = ['c']", "17:10", "there is no feed `c`", "known here: `a`, `category/sport`"),
+            (
+                "feeds = ['sport']",
+                "17:10",
+                "there is no feed `sport`",
+                "did you mean `category/sport`?",
+            ),
+            ("feeds = []", "17:9", "a partner without feeds", "name those"),
+            ("", "15:1", "`feeds` is missing", "add `feeds = …`"),
+            (
+                "feeds = ['a']\nterritories = ['Japan']",
+                "18:16",
+                "is not the code of a country",
+                "write for example `JP`",
+            ),
+            (
+                "feeds = ['a']\ndelay_minutes = 5\nhead_start_minutes = 5",
+                "15:1",
+                "both late and early",
+                "leave out `delay_minutes` or `head_start_minutes`",
+            ),
+            ("feeds = ['a']\ndelay_minutes = 0", "18:17", "out of range", "1 to 10080"),
+            ("feeds = ['a']\nsigns_days = 366", "18:14", "out of range", "0 to 365"),
+            ("feeds = ['a']\ntoken = 'x'", "18:1", "unknown key `token`", "known here"),
+            (
+                "feeds = ['a']\n[[partner]]\nname = 'p'\nfeeds = ['b']",
+                "19:8",
+                "a partner `p` already",
+                "another name",
+            ),
+            (
+                "feeds = ['a']\n[media]\nfolder = 'm'\nprivate = ['../x']",
+                "20:12",
+                "is not the name of a folder",
+                "letters",
+            ),
+        ] {
+            check(&format!("{CATEGORIES}{feeds}{rest}"), place, wrong, advice);
+        }
+        let config =
+            parse_rest(&format!("{CATEGORIES}{feeds}feeds = ['a', 'b', 'category/tech']")).unwrap();
+        let catalogue = config.catalogue;
+        assert_eq!((catalogue.feeds.len(), catalogue.private.len()), (3, 1));
+        let partner = &catalogue.partners[0];
+        let paths: Vec<_> =
+            catalogue.feeds_of(partner).iter().map(|spec| spec.path.to_string()).collect();
+        assert_eq!(paths, ["partner/p/a", "partner/p/b", "partner/p/category/tech"]);
+    }
+
+    #[test]
     fn a_partner_is_told_what_its_dialect_takes() {
         let feeds = "[[feed]]\nname = 'a'\ntitle = 'a'\n[[feed]]\nname = 'b'\ntitle = 'b'\ntext = 'summary'\n\
             [[partner]]\nname = 'p'\n";

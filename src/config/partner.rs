@@ -82,6 +82,10 @@ fn partner(
     let takes_republished = section.flag("republished").unwrap_or(true);
     let pictures = section.flag("pictures");
     let window = window(section);
+    if let Some(span) = section.empty_list("feeds") {
+        let advice = "name those that it may take, as in `[\"news\"]`";
+        section.report.note(span, Mistake::new("a partner without feeds", advice));
+    }
     for feed in &given_feeds {
         if let Some(mistake) = unfit(feed.get_ref(), catalogue, dialect, full_text) {
             section.report.note(feed.span(), mistake);

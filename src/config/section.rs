@@ -232,6 +232,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Where a list without anything in it stands under a key.
+    pub(super) fn empty_list(&self, key: &str) -> Option<Span> {
+        let value = self.value(key)?;
+        value.get_ref().as_array().filter(|items| items.is_empty()).map(|_| value.span())
+    }
+
     /// The number under a key.
     pub(super) fn number<T>(&self, key: &str, range: RangeInclusive<T>) -> Option<T>
     where

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     article::{Article, Cursor, Revision},
-    feed::{Entry, FeedSpec, Partner},
+    feed::{Entry, FeedSpec, Partner, Site},
     text::Text,
 };
 
@@ -15,7 +15,9 @@ use crate::{
 pub struct Changes {
     /// Who asks.
     pub partner: Arc<Partner>,
-    /// What all feeds have in common is in each of them; a partner has one at least.
+    /// What all feeds have in common.
+    pub site: Arc<Site>,
+    /// The partner's.
     pub feeds: Vec<Arc<FeedSpec>>,
     /// Articles, each with the first of the partner's feeds that holds it.
     pub articles: Vec<(Arc<FeedSpec>, Arc<Article>)>,
@@ -47,8 +49,7 @@ impl Changes {
 
     /// Where partners ask for changes; with `goes_on`, for those that follow these.
     pub fn address(&self, goes_on: bool) -> String {
-        let site = &self.feeds.first().expect("a partner has a feed").site;
-        let own = site.address(&format!("partner/{}/changes", self.partner.name.encoded()));
+        let own = self.site.address(&format!("partner/{}/changes", self.partner.name.encoded()));
         if !goes_on {
             return own;
         }

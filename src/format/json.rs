@@ -30,7 +30,7 @@ pub(super) fn render(feed: &Feed) -> Result<Vec<u8>, Flaw> {
 
 /// What has changed for a partner, in the shape of a feed whose pages follow each other (J-8).
 pub fn changes(changes: &Changes) -> Vec<u8> {
-    let site = &changes.feeds.first().expect("a partner has a feed").site;
+    let site = &changes.site;
     let gone = changes.gone.iter();
     let gone = gone.map(|Departure { guid, at }| Removed { id: guid, date_removed: rfc3339(*at) });
     let document = ChangesDocument {

@@ -55,6 +55,7 @@ impl Publisher {
         let feeds = self.catalogue.feeds_of(partner);
         let mut changes = Changes {
             partner: Arc::clone(partner),
+            site: Arc::clone(&self.catalogue.site),
             feeds,
             articles: Vec::new(),
             gone: Vec::new(),
