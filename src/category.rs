@@ -234,6 +234,12 @@ impl Facet {
         Self("episodes".to_owned())
     }
 
+    /// The articles of a facet that are not for everybody: public feeds are not moved by them.
+    #[must_use]
+    pub fn private(&self) -> Self {
+        Self(format!("private/{}", self.0))
+    }
+
     /// Who may come in.
     pub fn access() -> Self {
         Self("access".to_owned())
@@ -329,6 +335,15 @@ impl Selection {
 
     /// The facets an article must be in to be selected, one of them at least: where to read, and whose marks to watch.
     pub fn facets(&self) -> Vec<Facet> {
+        let public = self.public_facets();
+        if self.audience.is_none() {
+            return public;
+        }
+        let private: Vec<_> = public.iter().map(Facet::private).collect();
+        public.into_iter().chain(private).collect()
+    }
+
+    fn public_facets(&self) -> Vec<Facet> {
         if !self.authors.is_empty() {
             return self.authors.iter().map(Facet::author).collect();
         }

@@ -306,7 +306,12 @@ impl Story {
         let language = self.language.iter().map(Facet::language);
         let episodes = self.media().is_some().then(Facet::episodes);
         let own = [Facet::all()].into_iter().chain(categories);
-        own.chain(authors).chain(language).chain(episodes).collect()
+        let all = own.chain(authors).chain(language).chain(episodes);
+        if self.clearance.is_private {
+            all.map(|facet| facet.private()).collect()
+        } else {
+            all.collect()
+        }
     }
 
     /// What is left of it when it has gone: what it was filed under, and its address.

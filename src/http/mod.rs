@@ -64,6 +64,21 @@ async fn weigh<B>(
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Answer {
+    match at_once(publisher, limits, request, now, whole) {
+        Some(answer) => answer,
+        // In a box: every request would have to carry the room for it.
+        None => Box::pin(in_time(publisher, limits, request, now, whole)).await,
+    }
+}
+
+/// An answer that may have to be waited for.
+async fn in_time<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Answer {
     let mut answer = match read(publisher, limits, request, now, whole).await {
         Ok(answer) => answer,
         Err(problem) => problem.answer(request.uri().path()),
@@ -81,7 +96,7 @@ fn in_memory(publisher: &Publisher, path: &str) -> Option<Arc<Edition>> {
 }
 
 /// The answer that nothing has to be waited for: an edition in memory, and no delta to cut. The rest, errors too, is for
-/// [`weigh`], whose future is large.
+/// [`in_time`], whose future is large.
 fn at_once<B>(
     publisher: &Publisher,
     limits: &Limits,

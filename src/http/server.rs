@@ -22,7 +22,7 @@ use tokio_io_timeout::TimeoutStream;
 use crate::{
     clock,
     http::{
-        Counter, Limits, at_once,
+        Counter, Limits,
         media::{self as files, Wanted},
         partner,
         politeness::Visit,
@@ -174,11 +174,7 @@ async fn answer(
         visit.end(traffic, request, &answer, whole, now);
         return answer;
     }
-    let answer = match at_once(publisher, limits, request, now, &mut whole) {
-        Some(answer) => answer,
-        // In a box: every request would have to carry the room for it.
-        None => Box::pin(weigh(publisher, limits, request, now, &mut whole)).await,
-    };
+    let answer = weigh(publisher, limits, request, now, &mut whole).await;
     visit.end(traffic, request, &answer, whole, now);
     answer.map(Either::Left)
 }

@@ -140,7 +140,7 @@ impl Publisher {
         let is_private = reader.is_some();
         let presentation = Presentation { is_private, ..of_other(content_type, max_age) };
         let edition = Edition::new(bytes, &presentation, mark.revision, Some(mark.changed));
-        Ok((edition, vec![Facet::episodes()], head))
+        Ok((edition, vec![Facet::episodes(), Facet::episodes().private()], head))
     }
 
     async fn make_listing(

@@ -355,6 +355,35 @@ async fn a_partner_gets_what_it_is_cleared_for_under_the_same_identities() {
 }
 
 #[tokio::test]
+async fn what_is_private_moves_nothing_that_is_public() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let service = Service::open(&home.store, PARTNERS, at(20)).await;
+    let look = async || {
+        let mut seen = Vec::new();
+        for path in ["/all.rss", "/category/news.atom", "/feeds.opml", "/"] {
+            let request =
+                Request::get(path).header("host", "a").body(Empty::<Bytes>::new()).unwrap();
+            let answer = respond(&service.publisher, &LIMITS, &request, at(900)).await;
+            seen.push((
+                answer.headers()["etag"].clone(),
+                answer.headers()["last-modified"].clone(),
+            ));
+        }
+        seen
+    };
+    let before = look().await;
+    let mut private = cleared("b", 1, Clearance { is_private: true, ..Clearance::default() });
+    private.story.categories.push(courant::category::Category::from_label("Secret club").unwrap());
+    home.publish(vec![private], 100).await;
+    service.publisher.refresh(at(100)).await.unwrap();
+    assert_eq!(look().await, before);
+    home.store.withdraw(vec![ArticleId::new("b").unwrap()], at(200)).await.unwrap();
+    service.publisher.refresh(at(200)).await.unwrap();
+    assert_eq!(look().await, before);
+}
+
+#[tokio::test]
 async fn what_has_gone_leaves_a_sign_for_those_who_had_it_and_for_so_long() {
     let home = Home::new();
     let secret = token(&home.store, "wire", "", at(0), None).await;

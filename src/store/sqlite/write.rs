@@ -108,7 +108,7 @@ impl<'c> Writing<'c> {
                 self.arrivals.leave(&self.transaction, old, facet, self.revision)?;
             }
         }
-        if row.state == State::Live {
+        if row.state == State::Live && !row.story.clearance.is_private {
             for Category { slug, label } in &row.story.categories {
                 self.labels.insert(Facet::category(slug), label.clone());
             }
