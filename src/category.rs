@@ -312,13 +312,71 @@ pub struct Selection {
     pub audience: Option<Audience>,
 }
 
+/// A country or territory, by its code of two letters (ISO 3166-1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Territory(String);
+
+/// Something that is no country.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TerritoryError {
+    /// Something else is meant.
+    #[error("`{given}` is not the code of a country; did you mean `{meant}`?")]
+    Meant {
+        /// As given.
+        given: String,
+        /// What it is called in ISO 3166.
+        meant: &'static str,
+    },
+    /// Nobody knows what is meant.
+    #[error("`{0}` is not the code of a country; write for example `JP`")]
+    Unknown(String),
+}
+
+impl FromStr for Territory {
+    type Err = TerritoryError;
+
+    fn from_str(given: &str) -> Result<Self, TerritoryError> {
+        if rust_iso3166::from_alpha2(given).is_some() {
+            return Ok(Self(given.to_owned()));
+        }
+        let upper = given.to_ascii_uppercase();
+        let meant = match upper.as_str() {
+            "UK" => "GB",
+            "EL" => "GR",
+            upper => rust_iso3166::from_alpha2(upper)
+                .or_else(|| rust_iso3166::from_alpha3(upper))
+                .map_or("", |country| country.alpha2),
+        };
+        let given = given.chars().take(40).collect();
+        Err(match meant {
+            "" => TerritoryError::Unknown(given),
+            meant => TerritoryError::Meant { given, meant },
+        })
+    }
+}
+
+impl TryFrom<String> for Territory {
+    type Error = TerritoryError;
+
+    fn try_from(given: String) -> Result<Self, TerritoryError> {
+        given.parse()
+    }
+}
+
+impl From<Territory> for String {
+    fn from(territory: Territory) -> Self {
+        territory.0
+    }
+}
+
 /// For whom articles have to be cleared, and when they get them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audience {
     /// Who takes them.
     pub partner: Slug,
     /// Where they are published, as ISO 3166 codes.
-    pub territories: BTreeSet<Text>,
+    pub territories: BTreeSet<Territory>,
     /// Whether pieces that come from others may be among them.
     pub takes_republished: bool,
     /// So many minutes after everybody else; before everybody else where it is negative.
@@ -389,6 +447,22 @@ mod tests {
         );
         assert!(matches!("//".parse::<Slug>(), Err(SlugError::Empty(_))));
         assert!(matches!(Slug::from_label(&"字".repeat(60)), Err(SlugError::Long(_))));
+    }
+
+    #[test]
+    fn a_territory_is_a_country_of_the_standard() {
+        for (given, advice) in [
+            ("UK", "did you mean `GB`?"),
+            ("jp", "did you mean `JP`?"),
+            ("TWN", "did you mean `TW`?"),
+            ("Japan", "write for example"),
+            ("XX", "write for example"),
+            ("", "write for example"),
+        ] {
+            let refused = given.parse::<Territory>().unwrap_err().to_string();
+            assert!(refused.contains(advice), "{refused}");
+        }
+        assert!("GB".parse::<Territory>().is_ok() && "TW".parse::<Territory>().is_ok());
     }
 
     #[test]

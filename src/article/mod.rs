@@ -25,7 +25,7 @@ use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
 use crate::{
-    category::{Audience, Category, Facet, Language, Selection, Slug},
+    category::{Audience, Category, Facet, Language, Selection, Slug, Territory},
     text::{Html, Text},
 };
 
@@ -269,10 +269,10 @@ pub struct Clearance {
     pub not_partners: BTreeSet<Slug>,
     /// These territories only, as ISO 3166 codes; empty: any.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub territories: BTreeSet<Text>,
+    pub territories: BTreeSet<Territory>,
     /// Not these territories.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub not_territories: BTreeSet<Text>,
+    pub not_territories: BTreeSet<Territory>,
 }
 
 impl Clearance {
@@ -543,8 +543,9 @@ mod tests {
 
     #[test]
     fn clearance_is_for_every_territory_of_a_partner() {
-        let set =
-            |codes: &[&str]| codes.iter().map(|code| Text::new(code)).collect::<BTreeSet<_>>();
+        let set = |codes: &[&str]| -> BTreeSet<Territory> {
+            codes.iter().map(|code| code.parse().unwrap()).collect()
+        };
         let slugs = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
         let limited = |partners: &[&str], not: &[&str], only: &[&str], never: &[&str]| Clearance {
             is_private: false,

@@ -56,7 +56,11 @@ impl Check {
             held += feed.held().len();
             findings.extend(check::feed(&feed));
             let is_missing = |url: &Url| {
-                folder.as_ref().and_then(|folder| folder.at(url)).is_some_and(|file| file.is_none())
+                let at = folder.as_ref().and_then(|folder| Some((folder, folder.at(url)?)));
+                // What is for partners only is nowhere for everybody else.
+                at.is_some_and(|(folder, file)| {
+                    file.is_none_or(|file| spec.terms.is_none() && folder.private(&file).is_some())
+                })
             };
             findings.extend(check::files(&feed, is_missing));
         }

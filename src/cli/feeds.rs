@@ -3,14 +3,12 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
-    sync::Arc,
 };
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use courant::{
     category::Slug,
-    clock,
     config::Config,
     feed::{FeedPath, FeedSpec},
     format::Format,
@@ -101,14 +99,8 @@ impl Render {
     }
 }
 
-/// The feeds of a configuration and its store.
+/// The feeds of a configuration and its store, as they would be: a service that runs by another file is not disturbed.
 pub(super) async fn publisher(config: Config) -> Result<Publisher> {
     let store = cli::open(&config)?;
-    Ok(Publisher::open(
-        store,
-        Arc::clone(&config.catalogue),
-        config.server.cache_bytes,
-        clock::now(),
-    )
-    .await?)
+    Ok(Publisher::look(store, config.catalogue, config.server.cache_bytes).await?)
 }

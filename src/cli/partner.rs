@@ -194,7 +194,6 @@ async fn status(
     article: Option<&str>,
     json: bool,
 ) -> Result<ExitCode> {
-    // What feeds.toml says has to be known to the store, or its feeds stand nowhere.
     let publisher = feeds::publisher(config).await?;
     let (store, catalogue) = (publisher.store(), publisher.catalogue());
     let partner = name.map(|name| known(catalogue, name, false)).transpose()?;

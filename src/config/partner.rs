@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     article::Window,
-    category::Slug,
+    category::{Slug, Territory, TerritoryError},
     config::{
         catalogue::{known_category, with_those_above},
         section::{Keys, Section, listed},
@@ -36,6 +36,7 @@ pub(super) const PARTNER: Keys = Keys {
         "delay_minutes",
         "head_start_minutes",
         "signs_days",
+        "media",
         "dialect",
         "logo",
         "dark_logo",
@@ -91,6 +92,7 @@ fn partner(
             section.report.note(feed.span(), mistake);
         }
     }
+    let media = section.list("media", |given| private_folder(given, private_media));
     let (logo, dark_logo, categories) = for_dialect(section, dialect, catalogue);
 
     let name = name?;
@@ -111,7 +113,7 @@ fn partner(
             logo,
             dark_logo,
             categories,
-            private_media: private_media.to_vec(),
+            private_media: media,
             ..Terms::plain(name.clone())
         }),
         name,
@@ -223,12 +225,29 @@ fn known_feed(given: &str, catalogue: &Catalogue) -> Result<FeedPath, Mistake> {
     Err(Mistake::new(format!("there is no feed `{}`", brief(given)), advice))
 }
 
-fn territory(given: &str) -> Result<Text, Mistake> {
-    if given.len() == 2 && given.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Ok(Text::new(given));
-    }
-    let wrong = format!("`{}` is not the code of a country", brief(given));
-    Err(Mistake::new(wrong, "write for example `JP`"))
+/// A folder that `[media]` has under `private`.
+fn private_folder(given: &str, private_media: &[Text]) -> Result<Text, Mistake> {
+    let known = || private_media.iter().map(Text::as_str);
+    private_media.iter().find(|name| name.as_str() == given).cloned().ok_or_else(|| {
+        let advice = match value::nearest(given, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if private_media.is_empty() => "name it under `private` of `[media]`".to_owned(),
+            None => format!("known there: {}", listed(known())),
+        };
+        let wrong = format!("`{}` is not among the `private` folders of `[media]`", brief(given));
+        Mistake::new(wrong, advice)
+    })
+}
+
+fn territory(given: &str) -> Result<Territory, Mistake> {
+    given.parse().map_err(|error: TerritoryError| {
+        let wrong = format!("`{}` is not the code of a country", brief(given));
+        let advice = match error {
+            TerritoryError::Meant { meant, .. } => format!("did you mean `{meant}`?"),
+            TerritoryError::Unknown(_) => "write for example `JP`".to_owned(),
+        };
+        Mistake::new(wrong, advice)
+    })
 }
 
 fn brief(given: &str) -> &str {

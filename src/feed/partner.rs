@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{
     article::{Article, Window},
-    category::{Audience, Slug},
+    category::{Audience, Slug, Territory},
     dialect::Dialect,
     feed::{FeedPath, FeedSpec, Show},
     text::Text,
@@ -26,7 +26,7 @@ pub struct Partner {
     /// The feeds it may take, in the order of `feeds.toml`.
     pub feeds: Vec<FeedPath>,
     /// Where it publishes, as ISO 3166 codes.
-    pub territories: BTreeSet<Text>,
+    pub territories: BTreeSet<Territory>,
     /// Whether it may have pieces that come from others.
     pub takes_republished: bool,
     /// Whole texts or summaries; `None`: as the feed.
@@ -59,7 +59,7 @@ pub struct Terms {
     /// What the partner calls our categories, for dialects that ask.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub categories: BTreeMap<Slug, Text>,
-    /// Folders of `[media]` from which partners alone may read.
+    /// Private folders of `[media]` that are open to it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub private_media: Vec<Text>,
     /// What opens those folders to this partner, as a segment of addresses; settled once for each store.

@@ -24,11 +24,13 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     Limits, check_bounds, check_method,
     conditional::{Outcome, evaluate},
+    partner,
     response::{self, Problem},
 };
 use crate::{
     edition::Validators,
     media::{self, Folder},
+    text::Text,
 };
 
 /// Whole in memory, or a file as it is read.
@@ -47,8 +49,8 @@ const PRIVATE_FRESHNESS: HeaderValue = HeaderValue::from_static("private, max-ag
 pub(super) enum Wanted<'a> {
     /// By whoever comes.
     ByAnybody(&'a str),
-    /// By somebody who reaches what is not for everybody.
-    ByPartner(&'a str),
+    /// By somebody who reaches what is in these folders, which are not for everybody.
+    ByPartner(&'a str, &'a [Text]),
 }
 
 /// Answers a request for a file.
@@ -65,11 +67,7 @@ pub(super) async fn respond<B>(
         Ok(answer) if is_head => answer.map(|_| Either::Left(Full::default())),
         Ok(answer) => answer,
         Err(problem) => {
-            let instance = match wanted {
-                Wanted::ByAnybody(_) => request.uri().path(),
-                Wanted::ByPartner(_) => "",
-            };
-            let answer = problem.answer(instance);
+            let answer = problem.answer(&partner::without_secret(request.uri().path()));
             answer.map(|body| Either::Left(if is_head { Full::default() } else { body }))
         }
     }
@@ -88,14 +86,21 @@ async fn read<B>(
         let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         return Ok(response::options(is_preflight).map(Either::Left));
     }
-    let (path, is_private) = match wanted {
-        Wanted::ByAnybody(path) if folder.is_private(path) => return Err(Problem::Unknown),
-        Wanted::ByAnybody(path) => (path.to_owned(), false),
-        Wanted::ByPartner(path) => (path.to_owned(), true),
+    let (path, opened) = match wanted {
+        Wanted::ByAnybody(path) => (path.to_owned(), None),
+        Wanted::ByPartner(path, folders) => (path.to_owned(), Some(folders)),
     };
-    let folder = folder.clone();
-    let found = tokio::task::spawn_blocking(move || Media::find(&folder, &path)).await;
-    let media = found.ok().flatten().ok_or(Problem::Unknown)?;
+    let is_private = opened.is_some();
+    let found = {
+        let folder = folder.clone();
+        tokio::task::spawn_blocking(move || Media::find(&folder, &path)).await
+    };
+    let may_have = |media: &Media| match (folder.private(&media.path), opened) {
+        (None, None) => true,
+        (Some(name), Some(folders)) => folders.iter().any(|folder| folder.as_str() == name),
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    let media = found.ok().flatten().filter(may_have).ok_or(Problem::Unknown)?;
     let method = request.method();
     let tag = media.tag();
     let last_modified = media.modified.filter(|modified| modified.timestamp() < now.timestamp());

@@ -81,7 +81,7 @@ async fn in_time<B>(
 ) -> Answer {
     let mut answer = match read(publisher, limits, request, now, whole).await {
         Ok(answer) => answer,
-        Err(problem) => problem.answer(request.uri().path()),
+        Err(problem) => problem.answer(&partner::without_secret(request.uri().path())),
     };
     if request.method() == Method::HEAD {
         // The fields stay, `Content-Length` with them (H-3).

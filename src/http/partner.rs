@@ -5,7 +5,6 @@
 use std::{borrow::Cow, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{Either, Full};
@@ -20,11 +19,11 @@ use super::{
 use crate::{
     article::{ArticleId, Cursor, Revision},
     category::Slug,
-    edition::{Coding, Effort},
+    edition::Coding,
     feed::{FeedPath, FeedSpec, Partner, Terms},
-    format::{self, Format},
+    format::Format,
     media::Folder,
-    partner::{CHANGES, Desk, Guest, is_like_secret, is_same},
+    partner::{CHANGES, Desk, Guest, holds_secret, is_like_secret, is_same},
     publish::{Document, PublishError, Publisher, Restart},
 };
 
@@ -122,6 +121,9 @@ async fn read<B>(
             .filter(|partner| is_same(partner.terms.reach.as_str(), reach))
             .filter(|_| desk.is_open(&name, now))
             .ok_or(Problem::Unknown)?;
+        if request.method() == Method::OPTIONS {
+            return Ok(response::options(false).map(Either::Left));
+        }
         return reached(publisher, folder, limits, request, partner, rest, now).await;
     }
     let shown = secret.map(Cow::Borrowed).or_else(|| credentials(request.headers()));
@@ -240,15 +242,9 @@ async fn changes<B>(
     if request.method() == Method::GET {
         desk.note(guest, CHANGES, changes.until.revision, now);
     }
-    let document = format::changes(&changes);
     let codings = codings(request.headers());
     let coding = codings.first().copied().ok_or(Problem::Coding)?;
-    let body: Bytes = match coding {
-        Coding::Identity => document.into(),
-        Coding::Brotli | Coding::Zstd | Coding::Gzip => {
-            coding.encode(&document, Effort::Quick).into()
-        }
-    };
+    let body = publisher.document(changes, coding).await;
     let mut answer = response::bare(StatusCode::OK);
     let fields = answer.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/feed+json"));
@@ -274,7 +270,14 @@ async fn reached<B>(
 ) -> Result<http::Response<files::Body>, Problem> {
     if let Some(path) = rest.strip_prefix("media/") {
         let folder = folder.ok_or(Problem::Unknown)?;
-        return Ok(files::respond(folder, limits, request, Wanted::ByPartner(path), now).await);
+        return Ok(files::respond(
+            folder,
+            limits,
+            request,
+            Wanted::ByPartner(path, &partner.terms.private_media),
+            now,
+        )
+        .await);
     }
     let (id, file) = rest
         .strip_prefix("episodes/")
@@ -286,15 +289,15 @@ async fn reached<B>(
     answer(publisher, &edition, request, now, &mut 0).await.map(|answer| answer.map(Either::Left))
 }
 
-/// A path as it may be written down: without what lets somebody in (P-42).
+/// A path as it may be written down or repeated: without what lets somebody in (P-42), however the rest is written.
 pub(super) fn without_secret(path: &str) -> Cow<'_, str> {
-    if !path.starts_with(PREFIX) {
+    let is_secret = |segment: &str| {
+        let decoded = percent_decode_str(segment).decode_utf8_lossy().to_ascii_lowercase();
+        holds_secret(&decoded) || decoded.contains(Terms::REACH)
+    };
+    if !path.split('/').any(is_secret) {
         return Cow::Borrowed(path);
     }
-    let is_secret = |segment: &str| {
-        let decoded = percent_decode_str(segment).decode_utf8_lossy();
-        is_like_secret(&decoded) || decoded.starts_with(Terms::REACH)
-    };
     let shown = path.split('/').map(|segment| if is_secret(segment) { "…" } else { segment });
     Cow::Owned(shown.collect::<Vec<_>>().join("/"))
 }

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     article::{ArticleId, Attachment, Clearance, Person, Picture, Source, Story, Submission, When},
-    category::{Category, Language, Slug},
+    category::{Category, Language, Slug, Territory},
     feed::Catalogue,
     import::{
         date, parse,
@@ -343,14 +343,12 @@ impl Reader<'_> {
         found
     }
 
-    fn territories(&mut self, field: &str, codes: Option<Vec<String>>) -> BTreeSet<Text> {
+    fn territories(&mut self, field: &str, codes: Option<Vec<String>>) -> BTreeSet<Territory> {
         let mut found = BTreeSet::new();
         for (field, code) in self.list(field, codes) {
-            let code = code.trim().to_ascii_uppercase();
-            if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                found.insert(Text::new(&code));
-            } else {
-                self.fault(field, "not the code of a country; write for example `JP`");
+            match code.trim().parse() {
+                Ok(territory) => drop(found.insert(territory)),
+                Err(error) => self.fault(field, format!("{error}")),
             }
         }
         found

@@ -34,16 +34,27 @@ impl Folder {
         if !root.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
+        // A name that is misspelled would leave open what is not for everybody.
+        if let Some(missing) = private.iter().find(|name| !root.join(name).is_dir()) {
+            let missing = format!("there is no folder `{missing}` in it, which `private` names");
+            return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+        }
+        // By the name that links lead to, if it is one.
+        let own = |name: String| {
+            let path = root.join(&name).canonicalize().ok();
+            let inside = path.as_ref().and_then(|path| path.strip_prefix(&root).ok()?.to_str());
+            inside.map_or(name, str::to_owned)
+        };
+        let private = private.into_iter().map(own).collect();
         let base = base.join(PREFIX.trim_start_matches('/'));
         Ok(Self { root, base: base.map_err(io::Error::other)?, private })
     }
 
-    /// Whether a path below [`PREFIX`], percent-encoded, is in a folder that is not for everybody.
-    pub fn is_private(&self, path: &str) -> bool {
-        let first = path.split('/').next().unwrap_or_default();
-        let first = percent_decode_str(first).decode_utf8_lossy();
-        // Some file systems do not tell cases apart.
-        self.private.iter().any(|name| name.eq_ignore_ascii_case(&first))
+    /// The folder not for everybody that a file of this folder is in, wherever links have led; `None`: it is for everybody.
+    pub fn private(&self, file: &Path) -> Option<&str> {
+        let first = file.strip_prefix(&self.root).ok()?.components().next()?;
+        let first = first.as_os_str().to_str()?;
+        self.private.iter().map(String::as_str).find(|name| *name == first)
     }
 
     /// The file at a path below [`PREFIX`], percent-encoded; `None` for what is not there, is no file, is hidden, or
@@ -125,10 +136,12 @@ mod tests {
         }
         std::os::unix::fs::symlink(home.path().join("secret.txt"), root.join("link.txt")).unwrap();
         std::os::unix::fs::symlink(root.join("a.mp3"), root.join("inside.mp3")).unwrap();
+        std::os::unix::fs::symlink(root.join("2026/五月"), root.join("link")).unwrap();
         let base: Url = "https://feeds.example.com/x/".parse().unwrap();
         let folder = Folder::open(&root, &base, vec!["2026".to_owned()]).unwrap();
-        assert!(folder.is_private("2026/a.mp3") && folder.is_private("%32026/a.mp3"));
-        assert!(!folder.is_private("a.mp3") && !folder.is_private("20260/a.mp3"));
+        let private = |path: &str| folder.private(&folder.find(path).unwrap()).is_some();
+        assert!(private("2026/%E4%BA%94%E6%9C%88/b%20c.mp3") && private("link/b%20c.mp3"));
+        assert!(!private("a.mp3") && !private("inside.mp3"));
         for (path, is_there) in [
             ("a.mp3", true),
             ("inside.mp3", true),

@@ -9,7 +9,7 @@ mod token;
 pub use ledger::Ledger;
 pub use standing::{CHANGES, Missing, Standing, Testimony, Witness, standings, testimony};
 pub(crate) use token::is_same;
-pub use token::{Secret, TokenError, is_like_secret, reach};
+pub use token::{Secret, TokenError, holds_secret, is_like_secret, reach};
 
 use std::{
     collections::HashMap,

@@ -48,6 +48,11 @@ pub fn reach() -> Result<String, TokenError> {
     Ok(format!("{}{}", Terms::REACH, BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }
 
+/// Whether a text, in lower case, has something in it that reads like a secret.
+pub fn holds_secret(text: &str) -> bool {
+    text.contains(PREFIX)
+}
+
 /// Whether a segment of a path reads like a secret.
 pub fn is_like_secret(segment: &str) -> bool {
     segment.starts_with(PREFIX)

@@ -2,11 +2,15 @@
 
 use std::{num::NonZeroU16, sync::Arc};
 
+use bytes::Bytes;
+
 use crate::{
     article::{Cursor, Latest, Revision, Story},
     category::Facet,
+    edition::{Coding, Effort},
     feed::{Changes, Departure, Partner},
-    publish::{PublishError, Publisher},
+    format,
+    publish::{PublishError, Publisher, blocking},
     store::StoreError,
 };
 
@@ -14,6 +18,8 @@ use crate::{
 const BATCH: NonZeroU16 = NonZeroU16::new(100).expect("100 is not zero");
 /// So often for one answer; most articles may be none of the partner's.
 const MAX_BATCHES: usize = 20;
+/// An answer has no further article once its texts have come to so many bytes.
+const BYTES: u64 = 1_000_000;
 
 /// Why there are no changes to tell.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +69,21 @@ impl Publisher {
             terms: standing,
             has_more: true,
         };
+        let mut bytes = 0;
         for _ in 0..MAX_BATCHES {
             let since = changes.until.clone();
             let batch = self.store.latest(since, partner.shift_minutes, BATCH).await?;
             let is_last = batch.len() < usize::from(BATCH.get());
+            let mut is_full = false;
             for latest in batch {
-                add(&mut changes, latest);
+                bytes += add(&mut changes, latest);
+                is_full = bytes >= BYTES;
+                if is_full {
+                    break;
+                }
+            }
+            if is_full {
+                break;
             }
             if is_last {
                 let revision = changes.until.revision.max(standing);
@@ -82,19 +97,37 @@ impl Publisher {
         }
         Ok(changes)
     }
+
+    /// Changes as a document in a coding. Texts may be long: away from the threads that answer requests.
+    pub async fn document(&self, changes: Changes, coding: Coding) -> Bytes {
+        let work = move || {
+            let document = format::changes(&changes);
+            match coding {
+                Coding::Identity => document.into(),
+                Coding::Brotli | Coding::Zstd | Coding::Gzip => {
+                    coding.encode(&document, Effort::Quick).into()
+                }
+            }
+        };
+        blocking(work).await
+    }
 }
 
-fn add(changes: &mut Changes, latest: Latest) {
+/// Takes an article in; how many bytes it counts for.
+fn add(changes: &mut Changes, latest: Latest) -> u64 {
     let Latest { id, guid, revision, at, article, was, .. } = latest;
     let holder = |story: &Story| {
         changes.feeds.iter().find(|spec| story.is_selected(&spec.selection)).cloned()
     };
+    let mut bytes = 0;
     let held = article.and_then(|article| Some((holder(&article.story)?, article)));
     if let Some((spec, article)) = held {
         let article = spec.reached(&article);
+        bytes = article.bytes.into();
         changes.articles.push((spec, article));
     } else if was.iter().any(|story| holder(story).is_some()) {
         changes.gone.push(Departure { guid, at });
     }
     changes.until = Cursor { revision, article: Some(id) };
+    bytes
 }

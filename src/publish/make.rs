@@ -125,8 +125,8 @@ impl Publisher {
         let is_cleared = |story: &Story| match reader {
             None => !story.clearance.is_private,
             Some(name) => {
-                let partner = self.catalogue.partner(name);
-                partner.is_some_and(|partner| story.is_cleared_for(&partner.audience()))
+                let feeds = self.catalogue.partner(name).map(|own| self.catalogue.feeds_of(own));
+                feeds.iter().flatten().any(|spec| story.is_selected(&spec.selection))
             }
         };
         let article = articles.first().filter(|article| is_cleared(&article.story));

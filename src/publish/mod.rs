@@ -137,18 +137,36 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Declares what `feeds.toml` says to the store, and learns which categories there are.
+    /// Declares what `feeds.toml` says to the store, publishes what is due, and learns which categories there are.
     pub async fn open(
         store: Arc<dyn Store>,
         catalogue: Arc<Catalogue>,
         memory_bytes: u64,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        /// What most editions weigh, to size the tables of the cache.
-        const TYPICAL: u64 = 100_000;
         let catalogue = settled(&*store, catalogue).await?;
         store.declare(catalogue.fingerprints(), now).await?;
         store.release(now).await?;
+        Self::with(store, catalogue, memory_bytes).await
+    }
+
+    /// For a look at what would be published: a service that runs by another `feeds.toml` is not disturbed.
+    pub async fn look(
+        store: Arc<dyn Store>,
+        catalogue: Arc<Catalogue>,
+        memory_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        let catalogue = settled(&*store, catalogue).await?;
+        Self::with(store, catalogue, memory_bytes).await
+    }
+
+    async fn with(
+        store: Arc<dyn Store>,
+        catalogue: Arc<Catalogue>,
+        memory_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        /// What most editions weigh, to size the tables of the cache.
+        const TYPICAL: u64 = 100_000;
         let items =
             usize::try_from(memory_bytes / TYPICAL).unwrap_or(usize::MAX).clamp(16, 100_000);
         let publisher = Self {

@@ -146,7 +146,11 @@ impl Traffic {
             (_, Form::Html) => None,
             (Some(nth), _) => Some(nth as u64),
             // Archives, and categories that only articles have.
-            (None, Form::Open) if !path.starts_with("/category/") => None,
+            (None, Form::Open)
+                if !path.starts_with("/category/") && !path.ends_with("/changes") =>
+            {
+                None
+            }
             (None, _) if path.starts_with("/episodes/") => None,
             (None, _) => Some(xxh3_64_with_seed(stem.as_bytes(), self.key)),
         };

@@ -69,6 +69,7 @@ territories = ["JP"]
 name = "club"
 feeds = ["members", "all"]
 signs_days = 0
+media = ["members"]
 
 [[partner]]
 name = "late"
@@ -169,7 +170,7 @@ fn cleared(id: &str, seconds: i64, clearance: Clearance) -> Submission {
 }
 
 fn only_in(territory: &str) -> Clearance {
-    Clearance { territories: [Text::new(territory)].into(), ..Clearance::default() }
+    Clearance { territories: [territory.parse().unwrap()].into(), ..Clearance::default() }
 }
 
 #[tokio::test]
@@ -471,6 +472,8 @@ async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in
     std::fs::create_dir_all(media.join("members")).unwrap();
     std::fs::write(media.join("members/1.mp3"), b"sound").unwrap();
     std::fs::write(media.join("open.mp3"), b"open").unwrap();
+    std::fs::create_dir_all(media.join("other")).unwrap();
+    std::fs::write(media.join("other/2.mp3"), b"other").unwrap();
     let record = r#"{"id": "1", "title": "One", "categories": ["sport"], "date_published": "2026-03-05T05:00:00Z",
         "clearance": {"public": false},
         "attachments": [{"url": "https://feeds.example.com/media/members/1.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 5},
@@ -478,11 +481,18 @@ async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in
         "episode": {"chapters": [{"start": 0, "title": "Begin"}]}}"#;
     let catalogue = configured(PARTNERS).catalogue;
     let article = courant::import::read(&catalogue, record).submission.unwrap();
-    home.publish(vec![article], 10).await;
+    // Another's episode: of no feed that the partner takes.
+    let mut other = article.clone();
+    other.id = ArticleId::new("2").unwrap();
+    other.story.clearance.partners = ["wire".parse().unwrap()].into();
+    home.publish(vec![article, other], 10).await;
     let secret = token(&home.store, "club", "li.ming", at(20), None).await;
     let mut service = Service::open(&home.store, PARTNERS, at(30)).await;
     let base = "https://feeds.example.com/".parse().unwrap();
-    service.folder = Some(Folder::open(&media, &base, vec!["members".to_owned()]).unwrap());
+    service.folder =
+        Some(Folder::open(&media, &base, vec!["members".to_owned(), "other".to_owned()]).unwrap());
+    let missing = Folder::open(&media, &base, vec!["membrs".to_owned()]).unwrap_err();
+    assert!(missing.to_string().contains("`membrs`"));
 
     let feed = service.json("/partner/club/members.json", &secret, at(40)).await;
     let files = feed["items"][0]["attachments"].as_array().unwrap();
@@ -503,6 +513,9 @@ async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in
         path.replace("reach_", "reach_x"),
         "/partner/club/reach_/media/members/1.mp3".to_owned(),
         path.replace("1.mp3", "../../courant.db"),
+        path.replace("members/1.mp3", "open.mp3"),
+        path.replace("members/1.mp3", "other/2.mp3"),
+        path.replace("media/members/1.mp3", "episodes/2/chapters.json"),
     ] {
         let (status, fields, _) = service.ask(&wrong, &[], at(50)).await;
         assert_eq!(status, 404, "{wrong}");
@@ -782,6 +795,28 @@ async fn what_is_held_back_from_a_partner_is_counted() {
 }
 
 #[tokio::test]
+async fn a_look_at_other_terms_disturbs_no_service_that_runs() {
+    let home = Home::new();
+    let late = token(&home.store, "late", "", at(0), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("a", 10)], 10).await;
+    let before = (
+        home.store.head().await.unwrap(),
+        service.json("/partner/late/all.json", &late, at(20)).await,
+    );
+    let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
+    let looked = Publisher::look(store, configured("").catalogue, 64_000_000).await.unwrap();
+    assert!(looked.find(&courant::feed::FeedPath::Named("all".parse().unwrap())).is_some());
+    service.publisher.refresh(at(30)).await.unwrap();
+    let after = (
+        home.store.head().await.unwrap(),
+        service.json("/partner/late/all.json", &late, at(30)).await,
+    );
+    assert_eq!(before, after);
+    assert!(ids(&after.1).is_empty(), "it still waits");
+}
+
+#[tokio::test]
 async fn changes_begin_anew_where_the_terms_are_others() {
     let home = Home::new();
     home.publish((0..250).map(|nth| submission(&nth.to_string(), -nth)).collect(), 10).await;
@@ -854,6 +889,12 @@ fn no_token_is_in_the_log_the_store_or_an_answer() {
         (format!("/partner/other/{secret}/all.rss"), ""),
         ("/partner/wire/changes".to_owned(), &*bearer),
         ("/metrics".to_owned(), ""),
+        // Slips of the pen.
+        (format!("/Partner/wire/{secret}/all.rss"), ""),
+        (format!("//partner/wire/{secret}/all.rss"), ""),
+        (format!("/wire/{secret}/all.rss"), ""),
+        (format!("/media/{secret}"), ""),
+        (format!("/x{secret}.rss"), ""),
     ] {
         let (_, head, body) = get(address, &path, &[("Authorization", shown)]);
         answers.push(format!("{head}\n{}", String::from_utf8_lossy(&body)));
