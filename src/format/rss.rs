@@ -156,11 +156,14 @@ fn texts(spec: &FeedSpec, entry: &Entry<'_>) -> (Option<String>, Option<String>)
         Texts::ContentPlainSummary => text.to_string(),
     };
     let Some(body) = entry.body() else { return (Some(written(&entry.text())), None) };
-    let summary = entry.summary().map(written);
     match texts {
+        Texts::Public => match entry.summary() {
+            Some(summary) => (Some(written(summary)), Some(body)),
+            None => (Some(body), None),
+        },
+        // Here it stays, even when it repeats a short text: some programs want both.
+        Texts::Content | Texts::ContentPlainSummary => (Some(written(&entry.text())), Some(body)),
         Texts::Description => (Some(body), None),
-        Texts::Public if summary.is_none() => (Some(body), None),
-        Texts::Public | Texts::Content | Texts::ContentPlainSummary => (summary, Some(body)),
     }
 }
 

@@ -187,12 +187,15 @@ fn log(request: &Request<Incoming>, answer: &Response<files::Body>, peer: Socket
     let asked = request.headers();
     let is_conditional =
         asked.contains_key(header::IF_NONE_MATCH) || asked.contains_key(header::IF_MODIFIED_SINCE);
+    // A file is read while it is sent: only its header knows how much that is.
+    let announced = || text(answer.headers(), header::CONTENT_LENGTH).parse().ok();
+    let bytes: u64 = answer.body().size_hint().exact().or_else(announced).unwrap_or_default();
     tracing::info!(
         target: "courant::access",
         method = request.method().as_str(),
         path = &*partner::without_secret(request.uri().path()),
         status = answer.status().as_u16(),
-        bytes = answer.body().size_hint().exact().unwrap_or_default(),
+        bytes,
         coding = text(answer.headers(), header::CONTENT_ENCODING),
         conditional = is_conditional,
         agent = text(asked, header::USER_AGENT),

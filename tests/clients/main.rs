@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod shows;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -26,7 +27,7 @@ struct Client {
     run: fn() -> Result<(), Failed>,
 }
 
-const CLIENTS: [Client; 10] = [
+const CLIENTS: [Client; 9] = [
     Client {
         name: "curl_gets_304_with_the_tag_it_saved",
         program: "curl",
@@ -45,12 +46,6 @@ const CLIENTS: [Client; 10] = [
         program: "feedparser",
         is_there: has_feedparser,
         run: feedparser,
-    },
-    Client {
-        name: "curl_goes_on_where_it_stopped",
-        program: "curl",
-        is_there: has_curl,
-        run: curl_resumes,
     },
     Client {
         name: "the_parser_of_gpodder_reads_shows",
@@ -87,7 +82,8 @@ const CLIENTS: [Client; 10] = [
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let requires_all = env::var("COURANT_TEST_REQUIRE").is_ok_and(|value| value == "all");
-    let trials = CLIENTS.map(|Client { name, program, is_there, run }| {
+    let clients = CLIENTS.into_iter().chain(shows::CLIENTS);
+    let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);
         }
@@ -97,7 +93,7 @@ fn main() -> ExitCode {
         }
         Trial::test(name, || Ok(())).with_kind(reason).with_ignored_flag(true)
     });
-    libtest_mimic::run(&arguments, trials.into()).exit_code()
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
 /// What a program prints; a failure when it fails, or takes too long.
@@ -177,22 +173,6 @@ fn curl_old() -> Result<(), Failed> {
     let address = format!("http://{}/feeds.opml", server.address);
     let opml = output(Command::new("curl").args(["-sf", "--http1.0", &address]))?;
     check(opml.contains("<opml version=\"2.0\">"), opml)
-}
-
-/// `curl -C -` asks for the rest of a file that it has the beginning of.
-fn curl_resumes() -> Result<(), Failed> {
-    let site = Site::new(&format!("{SETTINGS}\n[media]\nfolder = \"media\"\n"));
-    fs::create_dir(site.path("media"))?;
-    let sound: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
-    site.write("media/a.mp3", &sound);
-    site.write("a.mp3", &sound[..700_001]);
-    let server = site.serve();
-    let mut curl = Command::new("curl");
-    curl.args(["-sf", "-C", "-", "-w", "%{http_code} %{size_download}", "-o"]);
-    curl.arg(site.path("a.mp3"));
-    let said = output(curl.arg(format!("http://{}/media/a.mp3", server.address)))?;
-    check(said == "206 499999", said)?;
-    check(fs::read(site.path("a.mp3"))? == sound, "what curl has put together differs")
 }
 
 fn has_podcastparser() -> bool {

@@ -171,6 +171,30 @@ fn plain<'a>(item: Node<'a, 'a>, name: &str) -> Option<&'a str> {
     Some(child.text().unwrap_or_default())
 }
 
+/// a short text, which is its own summary, went without one.
+#[test]
+fn a_description_precedes_the_whole_text_in_every_item() {
+    let mut brief = good();
+    brief.summary = text("The bridge is open.");
+    brief.content = Html::stored("<p>The bridge is open.</p>".to_owned());
+    brief.is_brief = true;
+    for dialect in Dialect::all() {
+        let articles = vec![article(0, good()), article(1, brief.clone())];
+        let feed = assemble(partner_spec(&dialect.name, &spec("news")), articles, Vec::new());
+        let document = rendered(Format::Rss, &feed);
+        let document = Document::parse(&document).unwrap();
+        assert_eq!(items(&document).len(), 2, "{}", dialect.name);
+        for item in items(&document) {
+            let mut children = item.children();
+            let description = children.position(|node| node.has_tag_name("description"));
+            assert!(description.is_some(), "{}", dialect.name);
+            let mut children = item.children();
+            let content = children.position(|node| node.has_tag_name((CONTENT, "encoded")));
+            assert!(content.is_none_or(|content| description < Some(content)), "{}", dialect.name);
+        }
+    }
+}
+
 /// M-40.
 #[test]
 fn documents_of_dialects_are_what_they_were() {

@@ -102,6 +102,24 @@ fn a_file_is_served_whole_in_part_and_not_again() {
 }
 
 #[test]
+fn the_log_says_how_much_of_a_file_was_sent() {
+    let site = site();
+    let running = site.serve();
+    for (method, range) in [("GET", "bytes=0-"), ("GET", "bytes=10-19"), ("HEAD", "bytes=0-")] {
+        ask(running.address, method, "/media/2026/a.wav", &[("Range", range)]);
+    }
+    assert!(running.stop().0.success());
+    let log = fs::read_to_string(site.path("log")).unwrap();
+    for line in [
+        r#"method="GET" path="/media/2026/a.wav" status=206 bytes=16044 "#,
+        r#"method="GET" path="/media/2026/a.wav" status=206 bytes=10 "#,
+        r#"method="HEAD" path="/media/2026/a.wav" status=200 bytes=0 "#,
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
+}
+
+#[test]
 fn nothing_outside_the_folder_is_served() {
     let site = site();
     let running = site.serve();
