@@ -204,6 +204,7 @@ explicit = false
 [[partner]]
 name = "circle"
 feeds = ["members", "news"]
+media = ["members"]
 
 [media]
 folder = "media"
