@@ -17,6 +17,12 @@ use crate::{
 /// So many states of a feed are kept for each holder, newest first.
 const STATES: i64 = 100;
 
+/// The states of a feed that a holder had before those that are kept.
+const PRUNE: &str =
+    "DELETE FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3 AND revision <=
+    (SELECT revision FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3
+     ORDER BY revision DESC LIMIT 1 OFFSET ?4)";
+
 pub(super) fn tokens(reader: &Connection) -> Result<Vec<Token>> {
     let mut select = reader.prepare_cached(
         "SELECT digest, partner, holder, created, ends FROM token ORDER BY partner, holder, created",
@@ -92,15 +98,11 @@ pub(super) fn deliver(writer: &mut Connection, deliveries: &[Delivery]) -> Resul
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut upsert = transaction.prepare_cached(
-            "INSERT INTO delivery (partner, feed, revision, holder, first, last, count) VALUES (?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (partner, feed, revision, holder) DO UPDATE SET
+            "INSERT INTO delivery (partner, feed, holder, revision, first, last, count) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (partner, feed, holder, revision) DO UPDATE SET
                first = min(first, excluded.first), last = max(last, excluded.last), count = count + excluded.count",
         )?;
-        let mut prune = transaction.prepare_cached(
-            "DELETE FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3 AND revision <=
-               (SELECT revision FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3
-                ORDER BY revision DESC LIMIT 1 OFFSET ?4)",
-        )?;
+        let mut prune = transaction.prepare_cached(PRUNE)?;
         for delivery in deliveries {
             let Delivery { partner, holder, feed, revision, first, last, count } = delivery;
             let (first, last) = (first.timestamp(), last.timestamp());
@@ -109,8 +111,8 @@ pub(super) fn deliver(writer: &mut Connection, deliveries: &[Delivery]) -> Resul
             upsert.execute(params![
                 partner,
                 feed,
-                number(*revision),
                 holder,
+                number(*revision),
                 first,
                 last,
                 count
@@ -145,4 +147,22 @@ pub(super) fn deliveries(reader: &Connection, partner: &Slug) -> Result<Vec<Deli
 
 fn slug(stored: &str) -> Result<Slug> {
     Ok(stored.parse().map_err(|_| rusqlite::Error::InvalidQuery)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_that_are_not_kept_are_found_without_reading_those_that_are() {
+        let store = Connection::open_in_memory().unwrap();
+        store.execute_batch(include_str!("partners.sql").split_once(';').unwrap().1).unwrap();
+        let mut plan = store.prepare(&format!("EXPLAIN QUERY PLAN {PRUNE}")).unwrap();
+        let steps = plan.query_map(params!["wire", "all", "", STATES], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+        let within = "SEARCH delivery USING PRIMARY KEY (partner=? AND feed=? AND holder=?";
+        assert_eq!(steps[0], format!("{within} AND revision<?)"));
+        assert!(steps.contains(&format!("{within})")), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP")), "{steps:?}");
+    }
 }
