@@ -264,6 +264,39 @@ async fn a_token_that_is_rotated_or_revoked_ends_when_it_should() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_came_back_when_the_clock_went_back() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let wire = "wire".parse().unwrap();
+    let is_let_in = async |secret: &Secret, seconds: i64| {
+        let service = Service::open(&home.store, PARTNERS, at(30)).await;
+        let bearer = format!("Bearer {}", secret.reveal());
+        let fields = [("authorization", &*bearer)];
+        service.ask("/partner/wire/all.rss", &fields, at(seconds)).await.0 == 200
+    };
+    let revoked = token(&home.store, "wire", "", at(20), None).await;
+    assert_eq!(home.store.revoke(&wire, None, at(300)).await.unwrap(), 1);
+    assert!(!is_let_in(&revoked, 250).await);
+
+    let first = token(&home.store, "wire", "", at(310), None).await;
+    let other = token(&home.store, "wire", "li.ming", at(310), None).await;
+    let second = token(&home.store, "wire", "", at(400), Some(at(400))).await;
+    assert!(!is_let_in(&first, 350).await, "no overlap");
+    assert!(is_let_in(&second, 350).await && is_let_in(&other, 350).await);
+
+    // What ended more than a day ago is forgotten with the next token, whoever had it.
+    let holders = async || -> Vec<String> {
+        let tokens = home.store.tokens().await.unwrap().into_iter();
+        tokens.map(|token| format!("{} {}", token.partner, token.holder)).collect()
+    };
+    token(&home.store, "wire", "li.ming", at(500), Some(at(600))).await;
+    token(&home.store, "club", "", at(600 + 86_400), None).await;
+    assert_eq!(holders().await, ["club ", "wire ", "wire li.ming", "wire li.ming"]);
+    token(&home.store, "club", "x", at(601 + 86_400), None).await;
+    assert_eq!(holders().await, ["club ", "club x", "wire ", "wire li.ming"]);
+}
+
+#[tokio::test]
 async fn public_feeds_are_the_same_with_and_without_partners() {
     let home = Home::new();
     let mut source = submission("taken", 5);

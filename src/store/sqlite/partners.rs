@@ -1,6 +1,6 @@
 //! Tokens, and the ledger of what partners have fetched.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
@@ -22,6 +22,9 @@ const PRUNE: &str =
     "DELETE FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3 AND revision <=
     (SELECT revision FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3
      ORDER BY revision DESC LIMIT 1 OFFSET ?4)";
+
+/// A token that ended so long ago is forgotten.
+const MEMORY: TimeDelta = TimeDelta::days(1);
 
 pub(super) fn tokens(reader: &Connection) -> Result<Vec<Token>> {
     let mut select = reader.prepare_cached(
@@ -48,9 +51,15 @@ pub(super) fn issue(
 ) -> Result<()> {
     let Token { digest, partner, holder, created, ends } = token;
     let mut writing = Writing::begin(writer, *created)?;
-    if let Some(end) = others_end {
-        cut_short(&writing, partner, Some(holder), end)?;
+    match others_end {
+        Some(end) if end > *created => cut_short(&writing, partner, holder, end)?,
+        Some(_) => {
+            forget(&writing, partner, Some(holder))?;
+        }
+        None => {}
     }
+    let long_ago = (*created - MEMORY).timestamp();
+    writing.transaction.execute("DELETE FROM token WHERE ends < ?", [long_ago])?;
     writing.transaction.execute(
         "INSERT INTO token (digest, partner, holder, created, ends) VALUES (?, ?, ?, ?, ?)",
         params![
@@ -73,24 +82,36 @@ pub(super) fn revoke(
     now: DateTime<Utc>,
 ) -> Result<usize> {
     let mut writing = Writing::begin(writer, now)?;
-    let count = cut_short(&writing, partner, holder, now)?;
-    if count > 0 {
+    let count = writing.transaction.query_row(
+        "SELECT count(*) FROM token
+         WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2) AND (ends IS NULL OR ends > ?3)",
+        params![partner.as_str(), holder, now.timestamp()],
+        |row| row.get::<_, i64>(0),
+    )?;
+    if forget(&writing, partner, holder)? > 0 {
         writing.move_mark(Facet::access(), false);
     }
     writing.commit()?;
-    Ok(count)
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
-/// No token of these is good for longer than until `end`; how many would have been.
+/// Tokens that have ended for good: one that only ended at some time would be good again once the clock goes back.
+fn forget(writing: &Writing<'_>, partner: &Slug, holder: Option<&str>) -> Result<usize> {
+    let delete = "DELETE FROM token WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2)";
+    Ok(writing.transaction.execute(delete, params![partner.as_str(), holder])?)
+}
+
+/// No token of a holder's is good for longer than until `end`.
 fn cut_short(
     writing: &Writing<'_>,
     partner: &Slug,
-    holder: Option<&str>,
+    holder: &str,
     end: DateTime<Utc>,
-) -> Result<usize> {
+) -> Result<()> {
     let update = "UPDATE token SET ends = ?1
-                  WHERE partner = ?2 AND (?3 IS NULL OR holder = ?3) AND (ends IS NULL OR ends > ?1)";
-    Ok(writing.transaction.execute(update, params![end.timestamp(), partner.as_str(), holder])?)
+                  WHERE partner = ?2 AND holder = ?3 AND (ends IS NULL OR ends > ?1)";
+    writing.transaction.execute(update, params![end.timestamp(), partner.as_str(), holder])?;
+    Ok(())
 }
 
 /// No revision: who has fetched what is part of no feed.
