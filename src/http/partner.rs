@@ -12,7 +12,9 @@ use http_body_util::{Either, Full};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Answer, Limits, answer, check_bounds, check_method, codings, failed,
+    Answer, Limits, answer, check_bounds, check_method, codings,
+    conditional::listed,
+    failed,
     media::{self as files, Wanted},
     response::{self, Problem},
     route::{Route, below_feeds, episode_file, segments},
@@ -193,8 +195,12 @@ async fn feed<B>(
         },
     };
     let answer = answer(publisher, &edition, request, now, &mut 0).await?;
-    let has_it =
-        matches!(answer.status(), StatusCode::OK | StatusCode::IM_USED | StatusCode::NOT_MODIFIED);
+    let has_it = match answer.status() {
+        StatusCode::OK | StatusCode::IM_USED => true,
+        // Where tags are listed, one of them was ours; `*` and a date are said by those who have nothing, too.
+        StatusCode::NOT_MODIFIED => listed(request.headers()).next().is_some(),
+        _ => false,
+    };
     if let (FeedPath::Partner(_, feed), Document::Feed(..), true) =
         (path, &document, has_it && request.method() == Method::GET)
     {

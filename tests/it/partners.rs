@@ -625,6 +625,31 @@ async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
     drop(folder);
 }
 
+#[tokio::test]
+async fn not_modified_was_noted_where_no_tag_was_shown() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let bearer = format!("Bearer {}", secret.reveal());
+    let ask = async |name: &str, value: &str| {
+        let fields = [("authorization", &*bearer), (name, value)];
+        let (status, fields, _) = service.ask("/partner/wire/all.rss", &fields, at(9_000)).await;
+        service.desk.flush().await;
+        let lines = home.store.deliveries(&"wire".parse().unwrap()).await.unwrap();
+        let count: u64 = lines.iter().map(|line| line.count).sum();
+        (status.as_u16(), count, fields["etag"].to_str().unwrap().to_owned())
+    };
+    let (status, count, tag) = ask("if-none-match", "*").await;
+    assert_eq!((status, count), (304, 0));
+    let (status, count, _) = ask("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT").await;
+    assert_eq!((status, count), (304, 0));
+    let (status, count, _) = ask("if-none-match", &format!("\"other\", W/{tag}")).await;
+    assert_eq!((status, count), (304, 1));
+    let (status, count, _) = ask("if-none-match", "\"other\"").await;
+    assert_eq!((status, count), (200, 2));
+}
+
 /// Xorshift: the same history for the same seed.
 struct Dice(u64);
 
