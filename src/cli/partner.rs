@@ -15,7 +15,7 @@ use courant::{
     clock,
     config::Config,
     feed::Catalogue,
-    partner::{Missing, Secret, Standing, Testimony, standings, testimony},
+    partner::{Channel, Missing, Secret, Standing, Testimony, Witness, standings, testimony},
     store::Token,
 };
 
@@ -201,20 +201,20 @@ async fn status(
     if let Some(article) = article {
         let id = ArticleId::new(article);
         let found = match &id {
-            Some(id) => testimony(store, catalogue, id).await?,
+            Some(id) => testimony(store, catalogue, id, clock::now()).await?,
             None => None,
         };
         let Some(mut found) = found else { bail!("no article `{article}`") };
         if let Some(partner) = &partner {
             found.witnesses.retain(|witness| witness.partner == partner.as_str());
         }
-        let has_everybody_seen = found.witnesses.iter().all(|witness| witness.seen.is_some());
+        let is_owed = found.witnesses.iter().any(Witness::is_owed);
         if json {
             cli::print_json(&found)?;
         } else {
             print_testimony(&found)?;
         }
-        return Ok(if has_everybody_seen { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        return Ok(if is_owed { ExitCode::from(1) } else { ExitCode::SUCCESS });
     }
     let partner = partner.and_then(|name| catalogue.partner(&name).map(Arc::clone));
     let Some(partner) = partner else { bail!("name a partner") };
@@ -257,19 +257,29 @@ fn print_testimony(found: &Testimony) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{id}: {what} with revision {revision}, {}", minute(*at))?;
     for witness in witnesses {
-        let holder =
-            if witness.holder.is_empty() { String::new() } else { format!(", {}", witness.holder) };
-        write!(out, "  {}{holder}, {}: ", witness.partner, witness.feed)?;
-        match (&witness.seen, &witness.last) {
-            (Some(seen), _) => writeln!(out, "has seen it, first {}", minute(*seen))?,
-            (None, Some((revision, last))) => {
-                writeln!(out, "has NOT seen it; has {revision}, last fetched {}", minute(*last))?;
+        let Witness { partner, holder, is_let_in, revision, has_seen, channels } = witness;
+        let who = if holder.is_empty() { partner.clone() } else { format!("{partner}, {holder}") };
+        if revision.is_none() {
+            writeln!(out, "  {who}: not yet given")?;
+            continue;
+        }
+        if channels.is_empty() {
+            writeln!(out, "  {who}: has NOT seen it; never fetched")?;
+        }
+        for channel in channels {
+            let Channel { feed, seen, revision, last, .. } = channel;
+            write!(out, "  {who}, {feed}: ")?;
+            if let Some(seen) = seen {
+                writeln!(out, "has seen it, first {}", minute(*seen))?;
+                continue;
             }
-            (None, None) => writeln!(out, "has NOT seen it; never fetched")?,
+            let verdict = if *has_seen { "" } else { "has NOT seen it; " };
+            let outlook = if *is_let_in { "" } else { "; is let in no more" };
+            writeln!(out, "{verdict}has {revision}, last fetched {}{outlook}", minute(*last))?;
         }
     }
     if witnesses.is_empty() {
-        writeln!(out, "  no partner has or had it")?;
+        writeln!(out, "  nobody who is let in has or had it")?;
     }
     Ok(())
 }

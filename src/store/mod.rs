@@ -228,8 +228,9 @@ pub trait Store: Send + Sync {
         limit: NonZeroU16,
     ) -> Result<Vec<Latest>>;
 
-    /// An article at its last change, with all that it was ever filed as before.
-    async fn last(&self, id: &ArticleId) -> Result<Option<Latest>>;
+    /// An article at its last change for those who get articles `shift_minutes` after everybody else, as [`Store::latest`]
+    /// has it.
+    async fn last(&self, id: &ArticleId, shift_minutes: i16) -> Result<Option<Latest>>;
 
     /// Every category that ever held an article, by slug.
     async fn categories(&self) -> Result<Vec<Category>>;

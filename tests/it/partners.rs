@@ -15,7 +15,7 @@ use courant::{
     config::{self, Config, Overrides},
     http::{Counter, respond},
     media::Folder,
-    partner::{CHANGES, Desk, Secret, standings, testimony},
+    partner::{CHANGES, Desk, Secret, Witness, standings, testimony},
     publish::Publisher,
     store::{Intake, SqliteStore, Store, Token},
     text::Text,
@@ -155,6 +155,17 @@ async fn token(
     };
     store.issue(token, others_end).await.unwrap();
     secret
+}
+
+/// Who has seen the last change of an article.
+async fn witnesses(
+    store: &SqliteStore,
+    partners: &str,
+    id: &str,
+    now: DateTime<Utc>,
+) -> Vec<Witness> {
+    let (id, catalogue) = (ArticleId::new(id).unwrap(), configured(partners).catalogue);
+    testimony(store, &catalogue, &id, now).await.unwrap().unwrap().witnesses
 }
 
 fn ids(feed: &Value) -> Vec<String> {
@@ -607,13 +618,17 @@ async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
 
     let catalogue = configured(PARTNERS).catalogue;
     let id = ArticleId::new("a").unwrap();
-    let found = testimony(&*store, &catalogue, &id).await.unwrap().unwrap();
+    let found = testimony(&*store, &catalogue, &id, at(500)).await.unwrap().unwrap();
     assert!(!found.is_published && found.at == at(300));
     let witnesses: BTreeMap<_, _> = found
         .witnesses
         .iter()
-        .filter(|witness| witness.partner == "wire" && witness.feed == "all")
-        .map(|witness| (witness.holder.as_str(), witness.seen))
+        .inspect(|witness| assert_eq!(witness.partner, "wire", "no other has a token"))
+        .map(|witness| {
+            let [channel] = &witness.channels[..] else { panic!("{witness:?}") };
+            assert_eq!((&*channel.feed, channel.seen.is_some()), ("all", witness.has_seen));
+            (witness.holder.as_str(), channel.seen)
+        })
         .collect();
     assert_eq!(witnesses, BTreeMap::from([("", Some(at(400))), ("li.ming", None)]));
     let standings =
@@ -648,6 +663,84 @@ async fn not_modified_was_noted_where_no_tag_was_shown() {
     assert_eq!((status, count), (304, 1));
     let (status, count, _) = ask("if-none-match", "\"other\"").await;
     assert_eq!((status, count), (200, 2));
+}
+
+#[tokio::test]
+async fn a_partner_that_waits_for_an_article_was_said_to_have_seen_it() {
+    let home = Home::new();
+    let secret = token(&home.store, "late", "", at(0), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("a", 10)], 10).await;
+    let poll = async |seconds: i64| {
+        service.publisher.refresh(at(seconds)).await.unwrap();
+        let feed = service.json("/partner/late/all.json", &secret, at(seconds)).await;
+        service.json("/partner/late/changes", &secret, at(seconds)).await;
+        service.desk.flush().await;
+        ids(&feed)
+    };
+    let look = async |seconds: i64| {
+        let found = witnesses(&home.store, PARTNERS, "a", at(seconds)).await;
+        let [late] = &found[..] else { panic!("{found:?}") };
+        (late.revision.is_some(), late.has_seen, late.is_owed())
+    };
+    assert!(poll(30).await.is_empty());
+    assert_eq!(look(40).await, (false, false, false), "not yet given");
+    // Corrected while it waits; then it comes, by a write of its own.
+    let mut mended = submission("a", 10);
+    mended.story.title = Text::new("Mended");
+    home.publish(vec![mended], 50).await;
+    assert!(poll(60).await.is_empty());
+    assert_eq!(look(60).await, (false, false, false));
+    home.store.release(at(3_610)).await.unwrap();
+    assert_eq!(look(3_620).await, (true, false, true), "given, and not fetched");
+    assert_eq!(poll(3_630).await, ["a"]);
+    assert_eq!(look(3_640).await, (true, true, false));
+    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(3_700)).await.unwrap();
+    assert_eq!(look(3_710).await, (true, false, true), "what is taken back is taken back at once");
+    assert!(poll(3_720).await.is_empty());
+    assert_eq!(look(3_730).await, (true, true, false));
+}
+
+#[tokio::test]
+async fn some_could_never_see_a_change_and_were_waited_for() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let wire: courant::category::Slug = "wire".parse().unwrap();
+    let mut secrets = BTreeMap::new();
+    for holder in ["", "past", "ended", "idle"] {
+        secrets.insert(holder, token(&home.store, "wire", holder, at(20), None).await);
+    }
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let fetch = async |holder: &str, path: &str, seconds: i64| {
+        let path = format!("/partner/wire/{path}");
+        service.publisher.refresh(at(seconds)).await.unwrap();
+        service.json(&path, &secrets[holder], at(seconds)).await;
+        service.desk.flush().await;
+    };
+    fetch("", "all.json", 40).await;
+    fetch("", "category/news.json", 40).await;
+    fetch("past", "all.json", 40).await;
+    home.store.revoke(&wire, Some("past"), at(50)).await.unwrap();
+    home.store.revoke(&wire, Some("ended"), at(50)).await.unwrap();
+    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(60)).await.unwrap();
+    let look = async || {
+        let found = witnesses(&home.store, PARTNERS, "a", at(100)).await.into_iter();
+        let look = |one: Witness| (one.is_owed(), one.has_seen, one.channels.len());
+        found.map(|one| (one.holder.clone(), look(one))).collect::<BTreeMap<_, _>>()
+    };
+    let expected = |partner: (bool, bool, usize), idle: (bool, bool, usize)| {
+        let past = (false, false, 1);
+        BTreeMap::from(
+            [("", partner), ("idle", idle), ("past", past)]
+                .map(|(holder, look)| (holder.to_owned(), look)),
+        )
+    };
+    assert_eq!(look().await, expected((true, false, 2), (true, false, 0)));
+    // One channel is enough.
+    fetch("", "category/news.json", 70).await;
+    assert_eq!(look().await, expected((false, true, 2), (true, false, 0)));
+    fetch("idle", "changes", 70).await;
+    assert_eq!(look().await, expected((false, true, 2), (false, true, 1)));
 }
 
 /// Xorshift: the same history for the same seed.
