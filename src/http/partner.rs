@@ -244,7 +244,11 @@ async fn changes<B>(
         Restart::Failed(error) => failed(&Document::Index, &error),
     })?;
     if request.method() == Method::GET {
-        desk.note(guest, CHANGES, changes.until.revision, now);
+        let Cursor { revision, article } = &changes.until;
+        // Of a write that goes on after this page, the rest has not been given out.
+        let is_whole = article.is_none();
+        let seen = if is_whole { *revision } else { Revision(revision.0.saturating_sub(1)) };
+        desk.note(guest, CHANGES, seen, now);
     }
     let document = format::changes(&changes);
     let codings = codings(request.headers());

@@ -641,6 +641,27 @@ async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
 }
 
 #[tokio::test]
+async fn a_page_that_ends_within_a_write_was_noted_as_all_of_it() {
+    let home = Home::new();
+    home.publish((0..250).map(|nth| submission(&format!("{nth:03}"), -nth)).collect(), 10).await;
+    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let has_seen = async |id: &str| {
+        service.desk.flush().await;
+        let found = witnesses(&home.store, PARTNERS, id, at(50)).await;
+        found.iter().find(|witness| witness.partner == "wire").unwrap().has_seen
+    };
+    let mut next = "/partner/wire/changes".to_owned();
+    for _ in 0..2 {
+        let page = service.json(&next, &secret, at(40)).await;
+        next = page["next_url"].as_str().unwrap().replace("https://feeds.example.com", "");
+        assert!(!has_seen("249").await && !has_seen("000").await, "a write is seen as a whole");
+    }
+    assert!(service.json(&next, &secret, at(40)).await.get("next_url").is_none());
+    assert!(has_seen("249").await && has_seen("000").await);
+}
+
+#[tokio::test]
 async fn not_modified_was_noted_where_no_tag_was_shown() {
     let home = Home::new();
     home.publish(vec![submission("a", 0)], 10).await;
