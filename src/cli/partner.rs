@@ -16,6 +16,7 @@ use courant::{
     config::Config,
     feed::Catalogue,
     partner::{Channel, Missing, Secret, Standing, Testimony, Witness, standings, testimony},
+    publish::Publisher,
     store::Token,
 };
 
@@ -208,6 +209,7 @@ async fn status(
         if let Some(partner) = &partner {
             found.witnesses.retain(|witness| witness.partner == partner.as_str());
         }
+        hold_back(&publisher, &mut found).await?;
         let is_owed = found.witnesses.iter().any(Witness::is_owed);
         if json {
             cli::print_json(&found)?;
@@ -251,6 +253,23 @@ async fn status(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Finds out which of the feeds that were fetched do not show the article, because a dialect asks for something else.
+async fn hold_back(publisher: &Publisher, found: &mut Testimony) -> Result<()> {
+    let catalogue = publisher.catalogue();
+    for partner in &catalogue.partners {
+        if found.witnesses.iter().all(|witness| witness.partner != partner.name.as_str()) {
+            continue;
+        }
+        for spec in catalogue.feeds_of(partner) {
+            let feed = publisher.feed(&spec.path).await?;
+            if feed.held().iter().any(|held| held.article.id == found.id) {
+                found.hold_back(&partner.name, &spec);
+            }
+        }
+    }
+    Ok(())
+}
+
 fn print_testimony(found: &Testimony) -> io::Result<()> {
     let Testimony { id, revision, at, is_published, witnesses } = found;
     let what = if *is_published { "changed" } else { "gone" };
@@ -267,8 +286,12 @@ fn print_testimony(found: &Testimony) -> io::Result<()> {
             writeln!(out, "  {who}: has NOT seen it; never fetched")?;
         }
         for channel in channels {
-            let Channel { feed, seen, revision, last, .. } = channel;
+            let Channel { feed, is_held_back, seen, revision, last } = channel;
             write!(out, "  {who}, {feed}: ")?;
+            if *is_held_back {
+                writeln!(out, "held back; `courant check --partner {partner}` says why")?;
+                continue;
+            }
             if let Some(seen) = seen {
                 writeln!(out, "has seen it, first {}", minute(*seen))?;
                 continue;

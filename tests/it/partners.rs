@@ -764,6 +764,40 @@ async fn some_could_never_see_a_change_and_were_waited_for() {
     assert_eq!(look().await, expected((false, true, 2), (false, true, 1)));
 }
 
+#[test]
+fn an_article_that_is_held_back_counted_as_seen() {
+    let site = Site::new(&format!(
+        "{SETTINGS}\n[[partner]]\nname = \"portal\"\nfeeds = [\"all\"]\ndialect = \"msn\"\n"
+    ));
+    let record = |id: &str, title: &str| {
+        serde_json::json!({
+            "id": id, "title": title, "content_text": "Text.", "date_published": "2026-03-05",
+            "url": format!("https://www.example.com/{id}")
+        })
+    };
+    let long = "A title of more than twenty characters";
+    site.write("a.ndjson", format!("{}\n{}\n", record("1", long), record("2", "Short")));
+    assert!(site.run(&["import", "a.ndjson"]).status.success());
+    let made = site.run(&["partner", "token", "portal"]);
+    let secret = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let running = site.serve();
+    let (status, _, body) = get(running.address, &format!("/partner/portal/{secret}/all.rss"), &[]);
+    let body = String::from_utf8_lossy(&body).into_owned();
+    assert!(status == 200 && body.contains(long) && !body.contains("Short"), "{body}");
+    let status = |id: &str| {
+        let said = site.run(&["partner", "status", "--article", id]);
+        let code = said.status.code();
+        (code, String::from_utf8(said.stdout).unwrap())
+    };
+    let seen =
+        until("the ledger is written", || Some(status("1")).filter(|said| said.0 == Some(0)));
+    assert!(seen.1.contains("  portal, all: has seen it, first "), "{}", seen.1);
+    let (code, said) = status("2");
+    let why = "  portal, all: held back; `courant check --partner portal` says why\n";
+    assert!(code == Some(1) && said.ends_with(why), "{said}");
+    assert!(running.stop().0.success());
+}
+
 /// Xorshift: the same history for the same seed.
 struct Dice(u64);
 
