@@ -1,6 +1,7 @@
 //! `courant partner`.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     process::ExitCode,
     sync::Arc,
@@ -117,14 +118,27 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
         own.filter(|token| token.ends.is_none_or(|ends| ends > now)).collect()
     };
     let catalogue = &config.catalogue;
+    let past: BTreeSet<_> = tokens
+        .iter()
+        .map(|token| &token.partner)
+        .filter(|name| catalogue.partner(name).is_none() && !good(name).is_empty())
+        .collect();
     if json {
         let partners = catalogue.partners.iter().map(|partner| {
             let feeds: Vec<_> =
                 catalogue.feeds_of(partner).iter().map(|spec| spec.address("")).collect();
             let tokens: Vec<_> = good(&partner.name).into_iter().map(describe).collect();
-            serde_json::json!({"name": partner.name, "title": partner.title, "feeds": feeds, "tokens": tokens})
+            serde_json::json!({
+                "name": partner.name, "title": partner.title, "feeds": feeds, "tokens": tokens, "is_configured": true
+            })
         });
-        return cli::print_json(&partners.collect::<Vec<_>>());
+        let past = past.into_iter().map(|name| {
+            let tokens: Vec<_> = good(name).into_iter().map(describe).collect();
+            serde_json::json!({
+                "name": name, "title": null, "feeds": [], "tokens": tokens, "is_configured": false
+            })
+        });
+        return cli::print_json(&partners.chain(past).collect::<Vec<_>>());
     }
     let mut out = io::stdout().lock();
     if catalogue.partners.is_empty() {
@@ -135,20 +149,32 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
         for spec in catalogue.feeds_of(partner) {
             writeln!(out, "  feed   {}", spec.address("rss"))?;
         }
-        for Token { holder, created, ends, .. } in good(&partner.name) {
-            let holder = if holder.is_empty() { "the partner" } else { holder };
-            write!(out, "  token  of {holder}, made {}", minute(*created))?;
-            match ends {
-                Some(ends) => writeln!(out, ", good until {}", minute(*ends))?,
-                None => writeln!(out)?,
-            }
+        for token in good(&partner.name) {
+            print_token(&mut out, token)?;
         }
         if good(&partner.name).is_empty() {
             let name = &partner.name;
             writeln!(out, "  nobody is let in; `courant partner token {name}` makes a token")?;
         }
     }
+    for name in past {
+        let end = format!("`courant partner token {name} --revoke --all` ends its tokens");
+        writeln!(out, "{name}: no longer in feeds.toml; {end}")?;
+        for token in good(name) {
+            print_token(&mut out, token)?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_token(out: &mut impl Write, token: &Token) -> io::Result<()> {
+    let Token { holder, created, ends, .. } = token;
+    let holder = if holder.is_empty() { "the partner" } else { holder };
+    write!(out, "  token  of {holder}, made {}", minute(*created))?;
+    match ends {
+        Some(ends) => writeln!(out, ", good until {}", minute(*ends)),
+        None => writeln!(out),
+    }
 }
 
 fn describe(token: &Token) -> serde_json::Value {
@@ -182,8 +208,12 @@ impl MakeToken {
         for spec in partner.iter().flat_map(|partner| config.catalogue.feeds_of(partner)) {
             writeln!(notes, "  {}", spec.address("rss"))?;
         }
-        if let Some(end) = others_end {
-            writeln!(notes, "Tokens that the same holder had are good until {}.", minute(end))?;
+        match others_end {
+            Some(end) if end > now => {
+                writeln!(notes, "Tokens that the same holder had are good until {}.", minute(end))?;
+            }
+            Some(_) => writeln!(notes, "Tokens that the same holder had let nobody in any more.")?,
+            None => {}
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -798,6 +798,27 @@ fn an_article_that_is_held_back_counted_as_seen() {
     assert!(running.stop().0.success());
 }
 
+#[test]
+fn tokens_of_a_partner_that_feeds_toml_has_no_more_were_not_listed() {
+    let partner = "\n[[partner]]\nname = \"wire\"\nfeeds = [\"all\"]\n";
+    let site = Site::new(&format!("{SETTINGS}{partner}"));
+    assert!(site.run(&["partner", "token", "wire", "--holder", "li.ming"]).status.success());
+    site.write("feeds.toml", SETTINGS);
+    let list = |more: &[&str]| {
+        let said = site.run(&[&["partner", "list"], more].concat());
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let said = list(&[]);
+    let end = "`courant partner token wire --revoke --all` ends its tokens";
+    assert!(said.contains(&format!("wire: no longer in feeds.toml; {end}\n")), "{said}");
+    assert!(said.contains("  token  of li.ming, made "), "{said}");
+    let listed: Value = serde_json::from_str(&list(&["--json"])).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["is_configured"]), (&"wire".into(), &false.into()));
+    assert_eq!(listed[0]["tokens"][0]["holder"], "li.ming");
+    assert!(site.run(&["partner", "token", "wire", "--revoke", "--all"]).status.success());
+    assert!(!list(&[]).contains("wire"));
+}
+
 /// Xorshift: the same history for the same seed.
 struct Dice(u64);
 
