@@ -145,7 +145,7 @@ impl Store for Shelf {
         Ok(Vec::new())
     }
 
-    async fn last(&self, _id: &ArticleId) -> Result<Option<Latest>> {
+    async fn last(&self, _id: &ArticleId, _shift_minutes: i16) -> Result<Option<Latest>> {
         Ok(None)
     }
 

@@ -1,6 +1,7 @@
 //! `courant partner`.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     process::ExitCode,
     sync::Arc,
@@ -15,7 +16,8 @@ use courant::{
     clock,
     config::Config,
     feed::Catalogue,
-    partner::{Missing, Secret, Standing, Testimony, standings, testimony},
+    partner::{Channel, Missing, Secret, Standing, Testimony, Witness, standings, testimony},
+    publish::Publisher,
     store::Token,
 };
 
@@ -116,14 +118,27 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
         own.filter(|token| token.ends.is_none_or(|ends| ends > now)).collect()
     };
     let catalogue = &config.catalogue;
+    let past: BTreeSet<_> = tokens
+        .iter()
+        .map(|token| &token.partner)
+        .filter(|name| catalogue.partner(name).is_none() && !good(name).is_empty())
+        .collect();
     if json {
         let partners = catalogue.partners.iter().map(|partner| {
             let feeds: Vec<_> =
                 catalogue.feeds_of(partner).iter().map(|spec| spec.address("")).collect();
             let tokens: Vec<_> = good(&partner.name).into_iter().map(describe).collect();
-            serde_json::json!({"name": partner.name, "title": partner.title, "feeds": feeds, "tokens": tokens})
+            serde_json::json!({
+                "name": partner.name, "title": partner.title, "feeds": feeds, "tokens": tokens, "is_configured": true
+            })
         });
-        return cli::print_json(&partners.collect::<Vec<_>>());
+        let past = past.into_iter().map(|name| {
+            let tokens: Vec<_> = good(name).into_iter().map(describe).collect();
+            serde_json::json!({
+                "name": name, "title": null, "feeds": [], "tokens": tokens, "is_configured": false
+            })
+        });
+        return cli::print_json(&partners.chain(past).collect::<Vec<_>>());
     }
     let mut out = io::stdout().lock();
     if catalogue.partners.is_empty() {
@@ -134,20 +149,32 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
         for spec in catalogue.feeds_of(partner) {
             writeln!(out, "  feed   {}", spec.address("rss"))?;
         }
-        for Token { holder, created, ends, .. } in good(&partner.name) {
-            let holder = if holder.is_empty() { "the partner" } else { holder };
-            write!(out, "  token  of {holder}, made {}", minute(*created))?;
-            match ends {
-                Some(ends) => writeln!(out, ", good until {}", minute(*ends))?,
-                None => writeln!(out)?,
-            }
+        for token in good(&partner.name) {
+            print_token(&mut out, token)?;
         }
         if good(&partner.name).is_empty() {
             let name = &partner.name;
             writeln!(out, "  nobody is let in; `courant partner token {name}` makes a token")?;
         }
     }
+    for name in past {
+        let end = format!("`courant partner token {name} --revoke --all` ends its tokens");
+        writeln!(out, "{name}: no longer in feeds.toml; {end}")?;
+        for token in good(name) {
+            print_token(&mut out, token)?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_token(out: &mut impl Write, token: &Token) -> io::Result<()> {
+    let Token { holder, created, ends, .. } = token;
+    let holder = if holder.is_empty() { "the partner" } else { holder };
+    write!(out, "  token  of {holder}, made {}", minute(*created))?;
+    match ends {
+        Some(ends) => writeln!(out, ", good until {}", minute(*ends)),
+        None => writeln!(out),
+    }
 }
 
 fn describe(token: &Token) -> serde_json::Value {
@@ -181,8 +208,12 @@ impl MakeToken {
         for spec in partner.iter().flat_map(|partner| config.catalogue.feeds_of(partner)) {
             writeln!(notes, "  {}", spec.address("rss"))?;
         }
-        if let Some(end) = others_end {
-            writeln!(notes, "Tokens that the same holder had are good until {}.", minute(end))?;
+        match others_end {
+            Some(end) if end > now => {
+                writeln!(notes, "Tokens that the same holder had are good until {}.", minute(end))?;
+            }
+            Some(_) => writeln!(notes, "Tokens that the same holder had let nobody in any more.")?,
+            None => {}
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -200,20 +231,21 @@ async fn status(
     if let Some(article) = article {
         let id = ArticleId::new(article);
         let found = match &id {
-            Some(id) => testimony(store, catalogue, id).await?,
+            Some(id) => testimony(store, catalogue, id, clock::now()).await?,
             None => None,
         };
         let Some(mut found) = found else { bail!("no article `{article}`") };
         if let Some(partner) = &partner {
             found.witnesses.retain(|witness| witness.partner == partner.as_str());
         }
-        let has_everybody_seen = found.witnesses.iter().all(|witness| witness.seen.is_some());
+        hold_back(&publisher, &mut found).await?;
+        let is_owed = found.witnesses.iter().any(Witness::is_owed);
         if json {
             cli::print_json(&found)?;
         } else {
             print_testimony(&found)?;
         }
-        return Ok(if has_everybody_seen { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        return Ok(if is_owed { ExitCode::from(1) } else { ExitCode::SUCCESS });
     }
     let partner = partner.and_then(|name| catalogue.partner(&name).map(Arc::clone));
     let Some(partner) = partner else { bail!("name a partner") };
@@ -250,25 +282,56 @@ async fn status(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Finds out which of the feeds that were fetched do not show the article, because a dialect asks for something else.
+async fn hold_back(publisher: &Publisher, found: &mut Testimony) -> Result<()> {
+    let catalogue = publisher.catalogue();
+    for partner in &catalogue.partners {
+        if found.witnesses.iter().all(|witness| witness.partner != partner.name.as_str()) {
+            continue;
+        }
+        for spec in catalogue.feeds_of(partner) {
+            let feed = publisher.feed(&spec.path).await?;
+            if feed.held().iter().any(|held| held.article.id == found.id) {
+                found.hold_back(&partner.name, &spec);
+            }
+        }
+    }
+    Ok(())
+}
+
 fn print_testimony(found: &Testimony) -> io::Result<()> {
     let Testimony { id, revision, at, is_published, witnesses } = found;
     let what = if *is_published { "changed" } else { "gone" };
     let mut out = io::stdout().lock();
     writeln!(out, "{id}: {what} with revision {revision}, {}", minute(*at))?;
     for witness in witnesses {
-        let holder =
-            if witness.holder.is_empty() { String::new() } else { format!(", {}", witness.holder) };
-        write!(out, "  {}{holder}, {}: ", witness.partner, witness.feed)?;
-        match (&witness.seen, &witness.last) {
-            (Some(seen), _) => writeln!(out, "has seen it, first {}", minute(*seen))?,
-            (None, Some((revision, last))) => {
-                writeln!(out, "has NOT seen it; has {revision}, last fetched {}", minute(*last))?;
+        let Witness { partner, holder, is_let_in, revision, has_seen, channels } = witness;
+        let who = if holder.is_empty() { partner.clone() } else { format!("{partner}, {holder}") };
+        if revision.is_none() {
+            writeln!(out, "  {who}: not yet given")?;
+            continue;
+        }
+        if channels.is_empty() {
+            writeln!(out, "  {who}: has NOT seen it; never fetched")?;
+        }
+        for channel in channels {
+            let Channel { feed, is_held_back, seen, revision, last } = channel;
+            write!(out, "  {who}, {feed}: ")?;
+            if *is_held_back {
+                writeln!(out, "held back; `courant check --partner {partner}` says why")?;
+                continue;
             }
-            (None, None) => writeln!(out, "has NOT seen it; never fetched")?,
+            if let Some(seen) = seen {
+                writeln!(out, "has seen it, first {}", minute(*seen))?;
+                continue;
+            }
+            let verdict = if *has_seen { "" } else { "has NOT seen it; " };
+            let outlook = if *is_let_in { "" } else { "; is let in no more" };
+            writeln!(out, "{verdict}has {revision}, last fetched {}{outlook}", minute(*last))?;
         }
     }
     if witnesses.is_empty() {
-        writeln!(out, "  no partner has or had it")?;
+        writeln!(out, "  nobody who is let in has or had it")?;
     }
     Ok(())
 }

@@ -11,7 +11,9 @@ use http_body_util::{Either, Full};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Answer, Limits, answer, check_bounds, check_method, codings, failed,
+    Answer, Limits, answer, check_bounds, check_method, codings,
+    conditional::listed,
+    failed,
     media::{self as files, Wanted},
     response::{self, Problem},
     route::{Route, below_feeds, episode_file, segments},
@@ -195,8 +197,12 @@ async fn feed<B>(
         },
     };
     let answer = answer(publisher, &edition, request, now, &mut 0).await?;
-    let has_it =
-        matches!(answer.status(), StatusCode::OK | StatusCode::IM_USED | StatusCode::NOT_MODIFIED);
+    let has_it = match answer.status() {
+        StatusCode::OK | StatusCode::IM_USED => true,
+        // Where tags are listed, one of them was ours; `*` and a date are said by those who have nothing, too.
+        StatusCode::NOT_MODIFIED => listed(request.headers()).next().is_some(),
+        _ => false,
+    };
     if let (FeedPath::Partner(_, feed), Document::Feed(..), true) =
         (path, &document, has_it && request.method() == Method::GET)
     {
@@ -240,7 +246,11 @@ async fn changes<B>(
         Restart::Failed(error) => failed(&Document::Index, &error),
     })?;
     if request.method() == Method::GET {
-        desk.note(guest, CHANGES, changes.until.revision, now);
+        let Cursor { revision, article } = &changes.until;
+        // Of a write that goes on after this page, the rest has not been given out.
+        let is_whole = article.is_none();
+        let seen = if is_whole { *revision } else { Revision(revision.0.saturating_sub(1)) };
+        desk.note(guest, CHANGES, seen, now);
     }
     let codings = codings(request.headers());
     let coding = codings.first().copied().ok_or(Problem::Coding)?;

@@ -7,7 +7,7 @@ mod standing;
 mod token;
 
 pub use ledger::Ledger;
-pub use standing::{CHANGES, Missing, Standing, Testimony, Witness, standings, testimony};
+pub use standing::{CHANGES, Channel, Missing, Standing, Testimony, Witness, standings, testimony};
 pub(crate) use token::is_same;
 pub use token::{Secret, TokenError, holds_secret, is_like_secret, reach};
 

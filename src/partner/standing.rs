@@ -1,14 +1,15 @@
 //! Where partners stand: what they have, what they have not fetched since, and who has seen a change.
 
-use std::num::NonZeroU16;
+use std::{collections::BTreeSet, num::NonZeroU16};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
     article::{ArticleId, Cursor, Latest, Revision, Story},
+    category::Slug,
     feed::{Catalogue, FeedPath, FeedSpec, Partner},
-    store::{Delivery, Result, Store},
+    store::{Delivery, Result, Store, Token},
 };
 
 /// What the ledger calls the changes that partners follow (see `GET /partner/{name}/changes`).
@@ -52,12 +53,29 @@ pub struct Witness {
     pub partner: String,
     /// To whom the token was given; empty: to the partner as a whole.
     pub holder: String,
-    /// The feed that has or had the article, or `changes`.
+    /// Whether a token of theirs is good.
+    pub is_let_in: bool,
+    /// The write with which the change came to them; `None`: the article waits until they get it, and there is nothing to see.
+    pub revision: Option<Revision>,
+    /// Whether they have fetched a state with the change, one way or another.
+    pub has_seen: bool,
+    /// Where they would see it, as far as they ever fetched anything there.
+    pub channels: Vec<Channel>,
+}
+
+/// How far somebody has come with a feed, or with the changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Channel {
+    /// The path of the feed as the public has it, or `changes`.
     pub feed: String,
+    /// Whether the article breaks a hard rule of the partner's dialect, so that no state has it (see [`Testimony::hold_back`]).
+    pub is_held_back: bool,
     /// When they first fetched a state with the change.
     pub seen: Option<DateTime<Utc>>,
-    /// The newest state they have fetched, and when they last did.
-    pub last: Option<(Revision, DateTime<Utc>)>,
+    /// The newest state they have fetched.
+    pub revision: Revision,
+    /// When they last did.
+    pub last: DateTime<Utc>,
 }
 
 /// The last change of an article, and who has seen it.
@@ -71,8 +89,33 @@ pub struct Testimony {
     pub at: DateTime<Utc>,
     /// Whether the article can be read now.
     pub is_published: bool,
-    /// By partner, feed and holder.
+    /// By partner and holder: those who are let in, and those who once were and have fetched where the article is or was.
     pub witnesses: Vec<Witness>,
+}
+
+impl Witness {
+    /// Whether they can still be told of the change.
+    pub fn is_owed(&self) -> bool {
+        self.is_let_in && self.revision.is_some() && !self.has_seen
+    }
+
+    fn weigh(&mut self) {
+        let shows = |channel: &Channel| channel.seen.is_some() && !channel.is_held_back;
+        self.has_seen = self.channels.iter().any(shows);
+    }
+}
+
+impl Testimony {
+    /// Takes note that the article is held back from a partner's feed: its states do not show the change.
+    pub fn hold_back(&mut self, partner: &Slug, spec: &FeedSpec) {
+        let feed = ledger_name(spec);
+        for witness in self.witnesses.iter_mut().filter(|one| one.partner == partner.as_str()) {
+            for channel in witness.channels.iter_mut().filter(|channel| channel.feed == feed) {
+                channel.is_held_back = true;
+            }
+            witness.weigh();
+        }
+    }
 }
 
 /// Where a partner stands with each of its feeds.
@@ -113,49 +156,72 @@ pub async fn testimony(
     store: &dyn Store,
     catalogue: &Catalogue,
     id: &ArticleId,
+    now: DateTime<Utc>,
 ) -> Result<Option<Testimony>> {
-    let Some(latest) = store.last(id).await? else { return Ok(None) };
-    let holds = |spec: &FeedSpec, story: &Story| story.is_selected(&spec.selection);
-    let is_concerned = |spec: &FeedSpec| {
-        latest.article.as_ref().is_some_and(|article| holds(spec, &article.story))
-            || latest.was.iter().any(|story| holds(spec, story))
-    };
+    let Some(public) = store.last(id, 0).await? else { return Ok(None) };
+    let tokens = store.tokens().await?;
     let mut witnesses = Vec::new();
     for partner in &catalogue.partners {
-        let feeds: Vec<_> = catalogue.feeds_of(partner);
-        let feeds: Vec<_> = feeds.iter().filter(|spec| is_concerned(spec)).collect();
-        if feeds.is_empty() {
+        let Some(own) = store.last(id, partner.shift_minutes).await? else { continue };
+        let waits = partner.shift_minutes > 0 && own.article.is_none() && public.article.is_some();
+        let article = own.article.as_ref().or(public.article.as_ref());
+        let stories = || article.map(|article| &article.story).into_iter().chain(&own.was);
+        let feeds = catalogue.feeds_of(partner);
+        let concerned: Vec<_> = feeds
+            .iter()
+            .filter(|spec| stories().any(|story| story.is_selected(&spec.selection)))
+            .map(|spec| ledger_name(spec))
+            .collect();
+        if concerned.is_empty() {
             continue;
         }
-        let deliveries = store.deliveries(&partner.name).await?;
-        let mut holders: Vec<String> = store
-            .tokens()
-            .await?
-            .into_iter()
-            .filter(|token| token.partner == partner.name)
-            .map(|token| token.holder)
-            .collect();
-        holders.sort();
-        holders.dedup();
-        let follows = deliveries.iter().any(|delivery| delivery.feed == CHANGES);
-        let names = feeds.iter().map(|spec| ledger_name(spec));
-        for feed in names.chain(follows.then(|| CHANGES.to_owned())) {
-            for holder in &holders {
-                let own = || deliveries.iter().filter(|d| d.feed == feed && d.holder == *holder);
-                let seen = own().filter(|delivery| delivery.revision >= latest.revision);
-                let last = own().max_by_key(|delivery| delivery.revision);
-                witnesses.push(Witness {
-                    partner: partner.name.to_string(),
-                    holder: holder.clone(),
-                    feed: feed.clone(),
-                    seen: seen.map(|delivery| delivery.first).min(),
-                    last: last.map(|delivery| (delivery.revision, delivery.last)),
-                });
-            }
+        let channels: Vec<_> = concerned.into_iter().chain([CHANGES.to_owned()]).collect();
+        let mut deliveries = store.deliveries(&partner.name).await?;
+        deliveries.retain(|delivery| channels.contains(&delivery.feed));
+        let is_good = |token: &&Token| {
+            token.partner == partner.name && token.ends.is_none_or(|ends| ends > now)
+        };
+        let let_in: BTreeSet<_> =
+            tokens.iter().filter(is_good).map(|token| &token.holder).collect();
+        let fetched = deliveries.iter().map(|delivery| &delivery.holder);
+        let holders: BTreeSet<_> = let_in.iter().copied().chain(fetched).collect();
+        let revision = (!waits).then_some(own.revision);
+        for holder in holders {
+            let channels = channels.iter().filter_map(|feed| {
+                let theirs =
+                    |delivery: &&Delivery| (&delivery.feed, &delivery.holder) == (feed, holder);
+                channel(deliveries.iter().filter(theirs), revision)
+            });
+            let mut witness = Witness {
+                partner: partner.name.to_string(),
+                holder: holder.clone(),
+                is_let_in: let_in.contains(holder),
+                revision,
+                has_seen: false,
+                channels: channels.collect(),
+            };
+            witness.weigh();
+            witnesses.push(witness);
         }
     }
-    let Latest { id, revision, at, article, .. } = latest;
+    let Latest { id, revision, at, article, .. } = public;
     Ok(Some(Testimony { id, revision, at, is_published: article.is_some(), witnesses }))
+}
+
+/// How far somebody has come, of whom these are all the deliveries there; `None` for one who never fetched.
+fn channel<'d>(
+    deliveries: impl Iterator<Item = &'d Delivery> + Clone,
+    change: Option<Revision>,
+) -> Option<Channel> {
+    let newest = deliveries.clone().max_by_key(|delivery| delivery.revision)?;
+    let shows = |delivery: &&Delivery| change.is_some_and(|change| delivery.revision >= change);
+    Some(Channel {
+        feed: newest.feed.clone(),
+        is_held_back: false,
+        seen: deliveries.filter(shows).map(|delivery| delivery.first).min(),
+        revision: newest.revision,
+        last: newest.last,
+    })
 }
 
 /// What the ledger calls a feed.

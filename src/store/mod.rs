@@ -228,8 +228,9 @@ pub trait Store: Send + Sync {
         limit: NonZeroU16,
     ) -> Result<Vec<Latest>>;
 
-    /// An article at its last change, with all that it was ever filed as before.
-    async fn last(&self, id: &ArticleId) -> Result<Option<Latest>>;
+    /// An article at its last change for those who get articles `shift_minutes` after everybody else, as [`Store::latest`]
+    /// has it.
+    async fn last(&self, id: &ArticleId, shift_minutes: i16) -> Result<Option<Latest>>;
 
     /// Every category that ever held an article, by slug.
     async fn categories(&self) -> Result<Vec<Category>>;
@@ -265,19 +266,19 @@ pub trait Store: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Revision>;
 
-    /// Every token, those that have ended too.
+    /// Every token, those that ended lately too.
     async fn tokens(&self) -> Result<Vec<Token>> {
         Ok(Vec::new())
     }
 
     /// Takes a token in. Those that its holder has already end at `others_end`, unless they end before; `None`: they stay as
-    /// they are. A write, so that others learn of it.
+    /// they are; no later than the new one was made: they are forgotten. A write, so that others learn of it.
     async fn issue(&self, token: Token, others_end: Option<DateTime<Utc>>) -> Result<()> {
         let _ = (token, others_end);
         Err(StoreError::ReadOnly)
     }
 
-    /// Ends the tokens of a holder, or of all of a partner's at once; how many were good until then. A write.
+    /// Forgets the tokens of a holder, or of all of a partner's; how many were good until then. A write.
     async fn revoke(
         &self,
         partner: &Slug,

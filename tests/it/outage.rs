@@ -101,8 +101,8 @@ impl Store for Frail {
         self.store()?.latest(since, shift_minutes, limit).await
     }
 
-    async fn last(&self, id: &ArticleId) -> Result<Option<Latest>> {
-        self.store()?.last(id).await
+    async fn last(&self, id: &ArticleId, shift_minutes: i16) -> Result<Option<Latest>> {
+        self.store()?.last(id, shift_minutes).await
     }
 
     async fn categories(&self) -> Result<Vec<Category>> {

@@ -15,7 +15,7 @@ use courant::{
     config::{self, Config, Overrides},
     http::{Counter, respond},
     media::Folder,
-    partner::{CHANGES, Desk, Secret, standings, testimony},
+    partner::{CHANGES, Desk, Secret, Witness, standings, testimony},
     publish::Publisher,
     store::{Intake, SqliteStore, Store, Token},
     text::Text,
@@ -158,6 +158,17 @@ async fn token(
     secret
 }
 
+/// Who has seen the last change of an article.
+async fn witnesses(
+    store: &SqliteStore,
+    partners: &str,
+    id: &str,
+    now: DateTime<Utc>,
+) -> Vec<Witness> {
+    let (id, catalogue) = (ArticleId::new(id).unwrap(), configured(partners).catalogue);
+    testimony(store, &catalogue, &id, now).await.unwrap().unwrap().witnesses
+}
+
 fn ids(feed: &Value) -> Vec<String> {
     let items = feed["items"].as_array().unwrap().iter();
     items.map(|item| item["id"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect()
@@ -262,6 +273,39 @@ async fn a_token_that_is_rotated_or_revoked_ends_when_it_should() {
     // A time that lies ahead is no time of a write: nothing public is dated by it.
     let mark = home.store.mark(&[courant::category::Facet::access()]).await.unwrap();
     assert_eq!(mark.changed, at(400));
+}
+
+#[tokio::test]
+async fn a_revoked_token_came_back_when_the_clock_went_back() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let wire = "wire".parse().unwrap();
+    let is_let_in = async |secret: &Secret, seconds: i64| {
+        let service = Service::open(&home.store, PARTNERS, at(30)).await;
+        let bearer = format!("Bearer {}", secret.reveal());
+        let fields = [("authorization", &*bearer)];
+        service.ask("/partner/wire/all.rss", &fields, at(seconds)).await.0 == 200
+    };
+    let revoked = token(&home.store, "wire", "", at(20), None).await;
+    assert_eq!(home.store.revoke(&wire, None, at(300)).await.unwrap(), 1);
+    assert!(!is_let_in(&revoked, 250).await);
+
+    let first = token(&home.store, "wire", "", at(310), None).await;
+    let other = token(&home.store, "wire", "li.ming", at(310), None).await;
+    let second = token(&home.store, "wire", "", at(400), Some(at(400))).await;
+    assert!(!is_let_in(&first, 350).await, "no overlap");
+    assert!(is_let_in(&second, 350).await && is_let_in(&other, 350).await);
+
+    // What ended more than a day ago is forgotten with the next token, whoever had it.
+    let holders = async || -> Vec<String> {
+        let tokens = home.store.tokens().await.unwrap().into_iter();
+        tokens.map(|token| format!("{} {}", token.partner, token.holder)).collect()
+    };
+    token(&home.store, "wire", "li.ming", at(500), Some(at(600))).await;
+    token(&home.store, "club", "", at(600 + 86_400), None).await;
+    assert_eq!(holders().await, ["club ", "wire ", "wire li.ming", "wire li.ming"]);
+    token(&home.store, "club", "x", at(601 + 86_400), None).await;
+    assert_eq!(holders().await, ["club ", "club x", "wire ", "wire li.ming"]);
 }
 
 #[tokio::test]
@@ -587,13 +631,17 @@ async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
 
     let catalogue = configured(PARTNERS).catalogue;
     let id = ArticleId::new("a").unwrap();
-    let found = testimony(&*store, &catalogue, &id).await.unwrap().unwrap();
+    let found = testimony(&*store, &catalogue, &id, at(500)).await.unwrap().unwrap();
     assert!(!found.is_published && found.at == at(300));
     let witnesses: BTreeMap<_, _> = found
         .witnesses
         .iter()
-        .filter(|witness| witness.partner == "wire" && witness.feed == "all")
-        .map(|witness| (witness.holder.as_str(), witness.seen))
+        .inspect(|witness| assert_eq!(witness.partner, "wire", "no other has a token"))
+        .map(|witness| {
+            let [channel] = &witness.channels[..] else { panic!("{witness:?}") };
+            assert_eq!((&*channel.feed, channel.seen.is_some()), ("all", witness.has_seen));
+            (witness.holder.as_str(), channel.seen)
+        })
         .collect();
     assert_eq!(witnesses, BTreeMap::from([("", Some(at(400))), ("li.ming", None)]));
     let standings =
@@ -603,6 +651,185 @@ async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
     assert_eq!((standings[1].feed.as_str(), standings[1].fetched.len()), ("category/news", 0));
     assert_eq!(standings[1].missing.len(), 2, "one to be read, one that has gone");
     drop(folder);
+}
+
+#[tokio::test]
+async fn a_page_that_ends_within_a_write_was_noted_as_all_of_it() {
+    let home = Home::new();
+    home.publish((0..250).map(|nth| submission(&format!("{nth:03}"), -nth)).collect(), 10).await;
+    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let has_seen = async |id: &str| {
+        service.desk.flush().await;
+        let found = witnesses(&home.store, PARTNERS, id, at(50)).await;
+        found.iter().find(|witness| witness.partner == "wire").unwrap().has_seen
+    };
+    let mut next = "/partner/wire/changes".to_owned();
+    for _ in 0..2 {
+        let page = service.json(&next, &secret, at(40)).await;
+        next = page["next_url"].as_str().unwrap().replace("https://feeds.example.com", "");
+        assert!(!has_seen("249").await && !has_seen("000").await, "a write is seen as a whole");
+    }
+    assert!(service.json(&next, &secret, at(40)).await.get("next_url").is_none());
+    assert!(has_seen("249").await && has_seen("000").await);
+}
+
+#[tokio::test]
+async fn not_modified_was_noted_where_no_tag_was_shown() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let bearer = format!("Bearer {}", secret.reveal());
+    let ask = async |name: &str, value: &str| {
+        let fields = [("authorization", &*bearer), (name, value)];
+        let (status, fields, _) = service.ask("/partner/wire/all.rss", &fields, at(9_000)).await;
+        service.desk.flush().await;
+        let lines = home.store.deliveries(&"wire".parse().unwrap()).await.unwrap();
+        let count: u64 = lines.iter().map(|line| line.count).sum();
+        (status.as_u16(), count, fields["etag"].to_str().unwrap().to_owned())
+    };
+    let (status, count, tag) = ask("if-none-match", "*").await;
+    assert_eq!((status, count), (304, 0));
+    let (status, count, _) = ask("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT").await;
+    assert_eq!((status, count), (304, 0));
+    let (status, count, _) = ask("if-none-match", &format!("\"other\", W/{tag}")).await;
+    assert_eq!((status, count), (304, 1));
+    let (status, count, _) = ask("if-none-match", "\"other\"").await;
+    assert_eq!((status, count), (200, 2));
+}
+
+#[tokio::test]
+async fn a_partner_that_waits_for_an_article_was_said_to_have_seen_it() {
+    let home = Home::new();
+    let secret = token(&home.store, "late", "", at(0), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("a", 10)], 10).await;
+    let poll = async |seconds: i64| {
+        service.publisher.refresh(at(seconds)).await.unwrap();
+        let feed = service.json("/partner/late/all.json", &secret, at(seconds)).await;
+        service.json("/partner/late/changes", &secret, at(seconds)).await;
+        service.desk.flush().await;
+        ids(&feed)
+    };
+    let look = async |seconds: i64| {
+        let found = witnesses(&home.store, PARTNERS, "a", at(seconds)).await;
+        let [late] = &found[..] else { panic!("{found:?}") };
+        (late.revision.is_some(), late.has_seen, late.is_owed())
+    };
+    assert!(poll(30).await.is_empty());
+    assert_eq!(look(40).await, (false, false, false), "not yet given");
+    // Corrected while it waits; then it comes, by a write of its own.
+    let mut mended = submission("a", 10);
+    mended.story.title = Text::new("Mended");
+    home.publish(vec![mended], 50).await;
+    assert!(poll(60).await.is_empty());
+    assert_eq!(look(60).await, (false, false, false));
+    home.store.release(at(3_610)).await.unwrap();
+    assert_eq!(look(3_620).await, (true, false, true), "given, and not fetched");
+    assert_eq!(poll(3_630).await, ["a"]);
+    assert_eq!(look(3_640).await, (true, true, false));
+    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(3_700)).await.unwrap();
+    assert_eq!(look(3_710).await, (true, false, true), "what is taken back is taken back at once");
+    assert!(poll(3_720).await.is_empty());
+    assert_eq!(look(3_730).await, (true, true, false));
+}
+
+#[tokio::test]
+async fn some_could_never_see_a_change_and_were_waited_for() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let wire: courant::category::Slug = "wire".parse().unwrap();
+    let mut secrets = BTreeMap::new();
+    for holder in ["", "past", "ended", "idle"] {
+        secrets.insert(holder, token(&home.store, "wire", holder, at(20), None).await);
+    }
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let fetch = async |holder: &str, path: &str, seconds: i64| {
+        let path = format!("/partner/wire/{path}");
+        service.publisher.refresh(at(seconds)).await.unwrap();
+        service.json(&path, &secrets[holder], at(seconds)).await;
+        service.desk.flush().await;
+    };
+    fetch("", "all.json", 40).await;
+    fetch("", "category/news.json", 40).await;
+    fetch("past", "all.json", 40).await;
+    home.store.revoke(&wire, Some("past"), at(50)).await.unwrap();
+    home.store.revoke(&wire, Some("ended"), at(50)).await.unwrap();
+    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(60)).await.unwrap();
+    let look = async || {
+        let found = witnesses(&home.store, PARTNERS, "a", at(100)).await.into_iter();
+        let look = |one: Witness| (one.is_owed(), one.has_seen, one.channels.len());
+        found.map(|one| (one.holder.clone(), look(one))).collect::<BTreeMap<_, _>>()
+    };
+    let expected = |partner: (bool, bool, usize), idle: (bool, bool, usize)| {
+        let past = (false, false, 1);
+        BTreeMap::from(
+            [("", partner), ("idle", idle), ("past", past)]
+                .map(|(holder, look)| (holder.to_owned(), look)),
+        )
+    };
+    assert_eq!(look().await, expected((true, false, 2), (true, false, 0)));
+    // One channel is enough.
+    fetch("", "category/news.json", 70).await;
+    assert_eq!(look().await, expected((false, true, 2), (true, false, 0)));
+    fetch("idle", "changes", 70).await;
+    assert_eq!(look().await, expected((false, true, 2), (false, true, 1)));
+}
+
+#[test]
+fn an_article_that_is_held_back_counted_as_seen() {
+    let site = Site::new(&format!(
+        "{SETTINGS}\n[[partner]]\nname = \"portal\"\nfeeds = [\"all\"]\ndialect = \"msn\"\n"
+    ));
+    let record = |id: &str, title: &str| {
+        serde_json::json!({
+            "id": id, "title": title, "content_text": "Text.", "date_published": "2026-03-05",
+            "url": format!("https://www.example.com/{id}")
+        })
+    };
+    let long = "A title of more than twenty characters";
+    site.write("a.ndjson", format!("{}\n{}\n", record("1", long), record("2", "Short")));
+    assert!(site.run(&["import", "a.ndjson"]).status.success());
+    let made = site.run(&["partner", "token", "portal"]);
+    let secret = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let running = site.serve();
+    let (status, _, body) = get(running.address, &format!("/partner/portal/{secret}/all.rss"), &[]);
+    let body = String::from_utf8_lossy(&body).into_owned();
+    assert!(status == 200 && body.contains(long) && !body.contains("Short"), "{body}");
+    let status = |id: &str| {
+        let said = site.run(&["partner", "status", "--article", id]);
+        let code = said.status.code();
+        (code, String::from_utf8(said.stdout).unwrap())
+    };
+    let seen =
+        until("the ledger is written", || Some(status("1")).filter(|said| said.0 == Some(0)));
+    assert!(seen.1.contains("  portal, all: has seen it, first "), "{}", seen.1);
+    let (code, said) = status("2");
+    let why = "  portal, all: held back; `courant check --partner portal` says why\n";
+    assert!(code == Some(1) && said.ends_with(why), "{said}");
+    assert!(running.stop().0.success());
+}
+
+#[test]
+fn tokens_of_a_partner_that_feeds_toml_has_no_more_were_not_listed() {
+    let partner = "\n[[partner]]\nname = \"wire\"\nfeeds = [\"all\"]\n";
+    let site = Site::new(&format!("{SETTINGS}{partner}"));
+    assert!(site.run(&["partner", "token", "wire", "--holder", "li.ming"]).status.success());
+    site.write("feeds.toml", SETTINGS);
+    let list = |more: &[&str]| {
+        let said = site.run(&[&["partner", "list"], more].concat());
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let said = list(&[]);
+    let end = "`courant partner token wire --revoke --all` ends its tokens";
+    assert!(said.contains(&format!("wire: no longer in feeds.toml; {end}\n")), "{said}");
+    assert!(said.contains("  token  of li.ming, made "), "{said}");
+    let listed: Value = serde_json::from_str(&list(&["--json"])).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["is_configured"]), (&"wire".into(), &false.into()));
+    assert_eq!(listed[0]["tokens"][0]["holder"], "li.ming");
+    assert!(site.run(&["partner", "token", "wire", "--revoke", "--all"]).status.success());
+    assert!(!list(&[]).contains("wire"));
 }
 
 /// Xorshift: the same history for the same seed.

@@ -212,9 +212,9 @@ impl Store for SqliteStore {
         self.read(move |reader| read::latest(reader, &since, shift_minutes, limit)).await
     }
 
-    async fn last(&self, id: &ArticleId) -> Result<Option<Latest>> {
+    async fn last(&self, id: &ArticleId, shift_minutes: i16) -> Result<Option<Latest>> {
         let id = id.clone();
-        self.read(move |reader| read::last(reader, &id)).await
+        self.read(move |reader| read::last(reader, &id, shift_minutes)).await
     }
 
     async fn categories(&self) -> Result<Vec<Category>> {

@@ -1,6 +1,6 @@
 //! Tokens, and the ledger of what partners have fetched.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
@@ -16,6 +16,15 @@ use crate::{
 
 /// So many states of a feed are kept for each holder, newest first.
 const STATES: i64 = 100;
+
+/// The states of a feed that a holder had before those that are kept.
+const PRUNE: &str =
+    "DELETE FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3 AND revision <=
+    (SELECT revision FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3
+     ORDER BY revision DESC LIMIT 1 OFFSET ?4)";
+
+/// A token that ended so long ago is forgotten.
+const MEMORY: TimeDelta = TimeDelta::days(1);
 
 pub(super) fn tokens(reader: &Connection) -> Result<Vec<Token>> {
     let mut select = reader.prepare_cached(
@@ -42,9 +51,15 @@ pub(super) fn issue(
 ) -> Result<()> {
     let Token { digest, partner, holder, created, ends } = token;
     let mut writing = Writing::begin(writer, *created)?;
-    if let Some(end) = others_end {
-        cut_short(&writing, partner, Some(holder), end)?;
+    match others_end {
+        Some(end) if end > *created => cut_short(&writing, partner, holder, end)?,
+        Some(_) => {
+            forget(&writing, partner, Some(holder))?;
+        }
+        None => {}
     }
+    let long_ago = (*created - MEMORY).timestamp();
+    writing.transaction.execute("DELETE FROM token WHERE ends < ?", [long_ago])?;
     writing.transaction.execute(
         "INSERT INTO token (digest, partner, holder, created, ends) VALUES (?, ?, ?, ?, ?)",
         params![
@@ -67,24 +82,36 @@ pub(super) fn revoke(
     now: DateTime<Utc>,
 ) -> Result<usize> {
     let mut writing = Writing::begin(writer, now)?;
-    let count = cut_short(&writing, partner, holder, now)?;
-    if count > 0 {
+    let count = writing.transaction.query_row(
+        "SELECT count(*) FROM token
+         WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2) AND (ends IS NULL OR ends > ?3)",
+        params![partner.as_str(), holder, now.timestamp()],
+        |row| row.get::<_, i64>(0),
+    )?;
+    if forget(&writing, partner, holder)? > 0 {
         writing.move_mark(Facet::access(), false);
     }
     writing.commit()?;
-    Ok(count)
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
-/// No token of these is good for longer than until `end`; how many would have been.
+/// Tokens that have ended for good: one that only ended at some time would be good again once the clock goes back.
+fn forget(writing: &Writing<'_>, partner: &Slug, holder: Option<&str>) -> Result<usize> {
+    let delete = "DELETE FROM token WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2)";
+    Ok(writing.transaction.execute(delete, params![partner.as_str(), holder])?)
+}
+
+/// No token of a holder's is good for longer than until `end`.
 fn cut_short(
     writing: &Writing<'_>,
     partner: &Slug,
-    holder: Option<&str>,
+    holder: &str,
     end: DateTime<Utc>,
-) -> Result<usize> {
+) -> Result<()> {
     let update = "UPDATE token SET ends = ?1
-                  WHERE partner = ?2 AND (?3 IS NULL OR holder = ?3) AND (ends IS NULL OR ends > ?1)";
-    Ok(writing.transaction.execute(update, params![end.timestamp(), partner.as_str(), holder])?)
+                  WHERE partner = ?2 AND holder = ?3 AND (ends IS NULL OR ends > ?1)";
+    writing.transaction.execute(update, params![end.timestamp(), partner.as_str(), holder])?;
+    Ok(())
 }
 
 /// No revision: who has fetched what is part of no feed.
@@ -92,15 +119,11 @@ pub(super) fn deliver(writer: &mut Connection, deliveries: &[Delivery]) -> Resul
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut upsert = transaction.prepare_cached(
-            "INSERT INTO delivery (partner, feed, revision, holder, first, last, count) VALUES (?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (partner, feed, revision, holder) DO UPDATE SET
+            "INSERT INTO delivery (partner, feed, holder, revision, first, last, count) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (partner, feed, holder, revision) DO UPDATE SET
                first = min(first, excluded.first), last = max(last, excluded.last), count = count + excluded.count",
         )?;
-        let mut prune = transaction.prepare_cached(
-            "DELETE FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3 AND revision <=
-               (SELECT revision FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3
-                ORDER BY revision DESC LIMIT 1 OFFSET ?4)",
-        )?;
+        let mut prune = transaction.prepare_cached(PRUNE)?;
         for delivery in deliveries {
             let Delivery { partner, holder, feed, revision, first, last, count } = delivery;
             let (first, last) = (first.timestamp(), last.timestamp());
@@ -109,8 +132,8 @@ pub(super) fn deliver(writer: &mut Connection, deliveries: &[Delivery]) -> Resul
             upsert.execute(params![
                 partner,
                 feed,
-                number(*revision),
                 holder,
+                number(*revision),
                 first,
                 last,
                 count
@@ -145,4 +168,22 @@ pub(super) fn deliveries(reader: &Connection, partner: &Slug) -> Result<Vec<Deli
 
 fn slug(stored: &str) -> Result<Slug> {
     Ok(stored.parse().map_err(|_| rusqlite::Error::InvalidQuery)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_that_are_not_kept_are_found_without_reading_those_that_are() {
+        let store = Connection::open_in_memory().unwrap();
+        store.execute_batch(include_str!("partners.sql").split_once(';').unwrap().1).unwrap();
+        let mut plan = store.prepare(&format!("EXPLAIN QUERY PLAN {PRUNE}")).unwrap();
+        let steps = plan.query_map(params!["wire", "all", "", STATES], |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+        let within = "SEARCH delivery USING PRIMARY KEY (partner=? AND feed=? AND holder=?";
+        assert_eq!(steps[0], format!("{within} AND revision<?)"));
+        assert!(steps.contains(&format!("{within})")), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP")), "{steps:?}");
+    }
 }

@@ -14,12 +14,12 @@ CREATE TABLE token (
 CREATE TABLE delivery (
   partner  TEXT    NOT NULL,
   feed     TEXT    NOT NULL,
-  revision INTEGER NOT NULL,
   holder   TEXT    NOT NULL,
+  revision INTEGER NOT NULL,
   first    INTEGER NOT NULL,
   last     INTEGER NOT NULL,
   count    INTEGER NOT NULL,
-  PRIMARY KEY (partner, feed, revision, holder)
+  PRIMARY KEY (partner, feed, holder, revision)
 ) STRICT, WITHOUT ROWID;
 
 -- What an article was filed as before the write that took it away, or filed it otherwise. `early` is 0 when everybody

@@ -382,20 +382,29 @@ pub(super) fn latest(
     Ok(latest)
 }
 
-pub(super) fn last(reader: &Connection, id: &ArticleId) -> Result<Option<Latest>> {
+/// One article of [`latest`].
+pub(super) fn last(
+    reader: &Connection,
+    id: &ArticleId,
+    shift_minutes: i16,
+) -> Result<Option<Latest>> {
     let transaction = reader.unchecked_transaction()?;
     let Some((key, row)) = find(&transaction, id)? else { return Ok(None) };
-    let at = committed(&transaction, row.revision)?;
-    // Whoever gets things earlier than all others was told the most.
-    let was = shift::was(&transaction, key, i16::MIN)?;
+    let came = shift::came(&transaction, shift_minutes, key)?;
+    let (position, at) = match came {
+        Some(came) => came,
+        None => (row.revision, committed(&transaction, row.revision)?),
+    };
+    let is_readable = came.is_some()
+        || row.state == State::Live && !shift::waits(&transaction, shift_minutes, key)?;
     Ok(Some(Latest {
         id: row.id.clone(),
         guid: row.guid.clone(),
-        revision: row.revision,
+        revision: position,
         at,
         was_published: row.is_frozen,
-        was,
-        article: (row.state == State::Live).then(|| Arc::new(Article::from(row))),
+        was: shift::was(&transaction, key, shift_minutes)?,
+        article: is_readable.then(|| Arc::new(Article::from(row))),
     }))
 }
 

@@ -121,6 +121,18 @@ pub(super) fn has_come(reader: &Connection, minutes: i16, key: i64) -> Result<bo
     Ok(select.exists(params![minutes, key])?)
 }
 
+/// The write by which an article came to those of a shift, where that did not change it, and its time.
+pub(super) fn came(
+    reader: &Connection,
+    minutes: i16,
+    key: i64,
+) -> Result<Option<(Revision, DateTime<Utc>)>> {
+    let mut select =
+        reader.prepare_cached("SELECT revision, at FROM came WHERE minutes = ? AND article = ?")?;
+    let read = |row: &rusqlite::Row<'_>| Ok((revision(row.get(0)?), time(row.get(1)?)));
+    Ok(select.query_row(params![minutes, key], read).optional()?)
+}
+
 /// Whether those of a shift wait for an article.
 pub(super) fn waits(reader: &Connection, minutes: i16, key: i64) -> Result<bool> {
     Ok(until(reader, minutes, key)?.is_some())
