@@ -122,13 +122,18 @@ impl Publisher {
         let unknown = || PublishError::UnknownFile(document.path());
         let snapshot = self.store.article(id).await?.ok_or_else(unknown)?;
         let Snapshot { head, mark, articles, .. } = snapshot;
-        let is_cleared = |story: &Story| match reader {
+        let partner =
+            reader.map(|name| self.catalogue.partner(name).ok_or_else(unknown)).transpose()?;
+        let feeds = partner.map(|partner| self.catalogue.feeds_of(partner));
+        let is_cleared = |story: &Story| match &feeds {
             None => !story.clearance.is_private,
-            Some(name) => {
-                let feeds = self.catalogue.partner(name).map(|own| self.catalogue.feeds_of(own));
-                feeds.iter().flatten().any(|spec| story.is_selected(&spec.selection))
-            }
+            Some(feeds) => feeds.iter().any(|spec| story.is_selected(&spec.selection)),
         };
+        if let Some(partner) = partner {
+            // It may be for them, and not have come yet.
+            let last = self.store.last(id, partner.shift_minutes).await?;
+            last.and_then(|last| last.article).ok_or_else(unknown)?;
+        }
         let article = articles.first().filter(|article| is_cleared(&article.story));
         let episode = article.and_then(|article| article.story.episode.as_deref());
         let found = episode.and_then(|episode| match file {
