@@ -25,11 +25,12 @@ CREATE TABLE delivery (
 -- What an article was filed as before the write that took it away, or filed it otherwise. `early` is 0 when everybody
 -- could read it, otherwise the least head start, negative and in minutes, with which it could be read.
 CREATE TABLE gone (
-  revision INTEGER NOT NULL,
-  article  INTEGER NOT NULL,
-  at       INTEGER NOT NULL,
-  early    INTEGER NOT NULL,
-  story    TEXT    NOT NULL,
+  revision  INTEGER NOT NULL,
+  article   INTEGER NOT NULL,
+  at        INTEGER NOT NULL,
+  early     INTEGER NOT NULL,
+  published INTEGER NOT NULL,
+  story     TEXT    NOT NULL,
   PRIMARY KEY (revision, article)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX gone_article ON gone (article, revision);

@@ -106,10 +106,11 @@ impl Step<'_> {
         let Some(early) = early.filter(|_| !is_same) else { return Ok(()) };
         let left = serde_json::to_string(&old.story.remnant()).expect("a story has text keys only");
         let mut insert = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO gone (revision, article, at, early, story) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO gone (revision, article, at, early, published, story) VALUES (?, ?, ?, ?, ?, ?)",
         )?;
         let (now, at) = (number(self.revision), self.commit.timestamp());
-        insert.execute(params![now, self.key, at, early, left])?;
+        let published = old.published.timestamp();
+        insert.execute(params![now, self.key, at, early, published, left])?;
         Ok(())
     }
 }
@@ -212,7 +213,10 @@ pub(super) fn early(reader: &Connection, selection: &Selection) -> Result<Vec<(i
     Ok(early)
 }
 
-/// What those who make a selection could read and cannot any more, as far back as they are told from where the feed stands.
+/// What a feed had and has no more, as far back as it tells from where it stands.
+///
+/// All of it follows from writes that moved the feed: those that took an article from under one of its facets, and those
+/// that brought it back there.
 pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> Result<Vec<Gone>> {
     let Some(audience) = selection.audience.as_ref().filter(|audience| audience.signs_days > 0)
     else {
@@ -220,7 +224,7 @@ pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> R
     };
     let oldest = mark.changed - TimeDelta::days(audience.signs_days.into());
     let mut select = reader.prepare_cached(&format!(
-        "SELECT gone.revision AS went, gone.at, gone.early, gone.story AS remnant, {}
+        "SELECT gone.revision AS went, gone.at, gone.early, gone.published AS began, gone.story AS remnant, {}
          FROM gone JOIN article ON article.key = gone.article
          WHERE gone.at >= ? AND gone.revision <= ? ORDER BY gone.revision DESC, article.id LIMIT ?",
         qualified()
@@ -231,12 +235,13 @@ pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> R
         let left = remnant(row, "remnant")?;
         let saw = left.is_selected(selection) && could_read(audience, row.get("early")?);
         let (went, at) = (revision(row.get("went")?), time(row.get("at")?));
+        let published = time(row.get("began")?);
         let (key, now) = decode(row)?;
         let is_told = signs.iter().any(|sign| sign.id == now.id);
-        if !saw || is_told || has(reader, audience, key, &now)? {
+        if !saw || is_told || has(reader, selection, key, &now)? {
             continue;
         }
-        let Row { id, guid, published, .. } = now;
+        let Row { id, guid, .. } = now;
         signs.push(Gone { id, guid, published, revision: went, at, story: left });
         if signs.len() == SIGNS {
             break;
@@ -245,14 +250,14 @@ pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> R
     Ok(signs)
 }
 
-/// Whether an article is still theirs, in whatever feed.
-fn has(reader: &Connection, audience: &Audience, key: i64, row: &Row) -> Result<bool> {
+/// Whether a selection has an article now, in or out of its window.
+fn has(reader: &Connection, selection: &Selection, key: i64, row: &Row) -> Result<bool> {
     let is_readable = match row.state {
-        State::Live => true,
-        State::Held => has_come(reader, audience.shift_minutes, key)?,
+        State::Live => !is_late(reader, selection, key)?,
+        State::Held => has_come(reader, selection.shift_minutes(), key)?,
         State::Expired | State::Withdrawn => false,
     };
-    Ok(is_readable && row.story.is_cleared_for(audience))
+    Ok(is_readable && row.story.is_selected(selection))
 }
 
 /// Whether those of an audience could read an article with this head start; 0: everybody could.
