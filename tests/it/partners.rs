@@ -502,6 +502,22 @@ async fn a_sign_stays_while_its_article_waits_to_come_back() {
 }
 
 #[tokio::test]
+async fn who_never_got_an_article_is_not_told_that_it_went() {
+    let home = Home::new();
+    let late = token(&home.store, "late", "", at(0), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("short", 0), submission("long", 1)], 10).await;
+    withdraw(&home.store, "short", 100).await;
+    assert!(signs(&service, "late", "all").await.is_empty());
+    assert_eq!(signs(&service, "wire", "all").await, ["short"]);
+    let changes = service.json("/partner/late/changes", &late, at(200)).await;
+    assert!(!changes.to_string().contains("short"), "{changes}");
+    home.store.release(at(4_000)).await.unwrap();
+    withdraw(&home.store, "long", 5_000).await;
+    assert_eq!(signs(&service, "late", "all").await, ["long"]);
+}
+
+#[tokio::test]
 async fn some_get_articles_later_and_some_before_an_embargo_ends() {
     let home = Home::new();
     let late = token(&home.store, "late", "", at(0), None).await;

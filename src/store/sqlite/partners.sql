@@ -23,12 +23,14 @@ CREATE TABLE delivery (
 ) STRICT, WITHOUT ROWID;
 
 -- What an article was filed as before the write that took it away, or filed it otherwise. `early` is 0 when everybody
--- could read it, otherwise the least head start, negative and in minutes, with which it could be read.
+-- could read it, otherwise the least head start, negative and in minutes, with which it could be read. `late` is the least
+-- delay that was not over, in minutes: those who get articles so late or later never had it; 0 when nobody waited.
 CREATE TABLE gone (
   revision  INTEGER NOT NULL,
   article   INTEGER NOT NULL,
   at        INTEGER NOT NULL,
   early     INTEGER NOT NULL,
+  late      INTEGER NOT NULL,
   published INTEGER NOT NULL,
   story     TEXT    NOT NULL,
   PRIMARY KEY (revision, article)

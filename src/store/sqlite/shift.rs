@@ -63,8 +63,13 @@ impl Step<'_> {
     /// Sets down when the article comes to those of each shift; gives the shifts whose feeds may change with this write.
     pub(super) fn take(&self, transaction: &Transaction<'_>, shifts: &[i16]) -> Result<Vec<i16>> {
         let mut least_head_start = None;
+        let mut least_delay = None;
         let mut touched = Vec::new();
         for &minutes in shifts {
+            let waited = if minutes > 0 { until(transaction, minutes, self.key)? } else { None };
+            if waited.is_some() {
+                least_delay = Some(least_delay.map_or(minutes, |least: i16| least.min(minutes)));
+            }
             let was_early = minutes < 0 && has_come(transaction, minutes, self.key)?;
             if was_early {
                 least_head_start = least_head_start.max(Some(minutes));
@@ -73,7 +78,7 @@ impl Step<'_> {
             let length = TimeDelta::minutes(minutes.into());
             let at = match self.row.state {
                 // Whoever waits goes on waiting, whatever is corrected meanwhile.
-                State::Live if minutes > 0 && was_live => until(transaction, minutes, self.key)?,
+                State::Live if minutes > 0 && was_live => waited,
                 State::Live if minutes > 0 => Some(self.commit + length),
                 State::Held if minutes < 0 => self.row.due.map(|due| due + length),
                 State::Held | State::Live | State::Expired | State::Withdrawn => None,
@@ -94,23 +99,28 @@ impl Step<'_> {
                 touched.push(minutes);
             }
         }
-        self.note_gone(transaction, least_head_start)?;
+        self.note_gone(transaction, least_head_start, least_delay.unwrap_or_default())?;
         Ok(touched)
     }
 
     /// Keeps what the article was filed as, where somebody could read it who may not be able to now.
-    fn note_gone(&self, transaction: &Transaction<'_>, head_start: Option<i16>) -> Result<()> {
+    fn note_gone(
+        &self,
+        transaction: &Transaction<'_>,
+        head_start: Option<i16>,
+        late: i16,
+    ) -> Result<()> {
         let Some(old) = self.old else { return Ok(()) };
         let is_same = self.row.state == State::Live && self.row.is_selected_as(old);
         let early = if old.state == State::Live { Some(0) } else { head_start };
         let Some(early) = early.filter(|_| !is_same) else { return Ok(()) };
         let left = serde_json::to_string(&old.story.remnant()).expect("a story has text keys only");
         let mut insert = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO gone (revision, article, at, early, published, story) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO gone (revision, article, at, early, late, published, story) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
         let (now, at) = (number(self.revision), self.commit.timestamp());
         let published = old.published.timestamp();
-        insert.execute(params![now, self.key, at, early, published, left])?;
+        insert.execute(params![now, self.key, at, early, late, published, left])?;
         Ok(())
     }
 }
@@ -224,7 +234,7 @@ pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> R
     };
     let oldest = mark.changed - TimeDelta::days(audience.signs_days.into());
     let mut select = reader.prepare_cached(&format!(
-        "SELECT gone.revision AS went, gone.at, gone.early, gone.published AS began, gone.story AS remnant, {}
+        "SELECT gone.revision AS went, gone.at, gone.early, gone.late, gone.published AS began, gone.story AS remnant, {}
          FROM gone JOIN article ON article.key = gone.article
          WHERE gone.at >= ? AND gone.revision <= ? ORDER BY gone.revision DESC, article.id LIMIT ?",
         qualified()
@@ -233,7 +243,8 @@ pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> R
     let mut signs: Vec<Gone> = Vec::new();
     while let Some(row) = rows.next()? {
         let left = remnant(row, "remnant")?;
-        let saw = left.is_selected(selection) && could_read(audience, row.get("early")?);
+        let saw = left.is_selected(selection)
+            && could_read(audience, row.get("early")?, row.get("late")?);
         let (went, at) = (revision(row.get("went")?), time(row.get("at")?));
         let published = time(row.get("began")?);
         let (key, now) = decode(row)?;
@@ -260,15 +271,18 @@ fn has(reader: &Connection, selection: &Selection, key: i64, row: &Row) -> Resul
     Ok(is_readable && row.story.is_selected(selection))
 }
 
-/// Whether those of an audience could read an article with this head start; 0: everybody could.
-fn could_read(audience: &Audience, early: i16) -> bool {
-    early == 0 || audience.shift_minutes <= early
+/// Whether those of an audience could read an article with this head start, 0: everybody could, and for which so long a
+/// delay was not over, 0: none.
+fn could_read(audience: &Audience, early: i16, late: i16) -> bool {
+    let minutes = audience.shift_minutes;
+    (early == 0 || minutes <= early) && (late == 0 || minutes < late)
 }
 
 /// What an article was filed as, each time that it was taken from those of a shift or filed otherwise.
 pub(super) fn was(reader: &Connection, key: i64, minutes: i16) -> Result<Vec<Story>> {
     let mut select = reader.prepare_cached(
-        "SELECT story FROM gone WHERE article = ? AND (early = 0 OR ? <= early) ORDER BY revision",
+        "SELECT story FROM gone WHERE article = ?1 AND (early = 0 OR ?2 <= early) AND (late = 0 OR ?2 < late)
+         ORDER BY revision",
     )?;
     let mut rows = select.query(params![key, minutes])?;
     let mut was = Vec::new();
