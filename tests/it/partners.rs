@@ -518,6 +518,29 @@ async fn who_never_got_an_article_is_not_told_that_it_went() {
 }
 
 #[tokio::test]
+async fn what_waits_goes_on_waiting_when_delays_are_others() {
+    let home = Home::new();
+    let late = token(&home.store, "late", "", at(0), None).await;
+    Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("old", 0)], 10).await;
+    // Twice in one write, so that the log has one line for both.
+    home.publish(vec![submission("a", 8_000), filed("a", 8_000, "sport")], 8_000).await;
+    let longer = PARTNERS.replace("delay_minutes = 60", "delay_minutes = 120");
+    let look = async |partners: &str, seconds: i64| {
+        let service = Service::open(&home.store, partners, at(seconds)).await;
+        home.store.release(at(seconds)).await.unwrap();
+        ids(&service.json("/partner/late/all.json", &late, at(seconds)).await).join(" ")
+    };
+    assert_eq!(look(PARTNERS, 8_100).await, "old");
+    assert_eq!(look(&longer, 8_200).await, "old");
+    assert_eq!(look(&longer, 15_199).await, "old", "not yet two hours");
+    let without = PARTNERS.replace("delay_minutes = 60", "");
+    Service::open(&home.store, &without, at(15_199)).await;
+    assert_eq!(look(&longer, 15_199).await, "old", "taken out and in again");
+    assert_eq!(look(&longer, 15_200).await, "a old");
+}
+
+#[tokio::test]
 async fn some_get_articles_later_and_some_before_an_embargo_ends() {
     let home = Home::new();
     let late = token(&home.store, "late", "", at(0), None).await;

@@ -40,15 +40,30 @@ pub(super) fn known(reader: &Connection) -> Result<Vec<i16>> {
     Ok(facets.iter().filter_map(Facet::as_shift).collect())
 }
 
-/// A shift that is new: embargoed articles wait for those who get them early. What can be read has come to everybody.
-pub(super) fn begin(transaction: &Transaction<'_>, minutes: i16) -> Result<()> {
+/// A shift that is new: embargoed articles wait for those who get them early, and what everybody has had for less than
+/// the delay waits for those who get it late.
+pub(super) fn begin(
+    transaction: &Transaction<'_>,
+    minutes: i16,
+    commit: DateTime<Utc>,
+) -> Result<()> {
     if minutes < 0 {
         transaction.execute(
             "INSERT OR IGNORE INTO coming (minutes, article, at)
              SELECT ?1, key, due + ?1 * 60 FROM article WHERE due IS NOT NULL",
             [minutes],
         )?;
+        return Ok(());
     }
+    // Times never fall from one revision to the next: the log is read no further back than the delay goes.
+    transaction.execute(
+        "INSERT OR IGNORE INTO coming (minutes, article, at)
+         SELECT ?1, article.key, max(change.at) + ?1 * 60 FROM change JOIN article ON article.id = change.id
+         WHERE change.kind = 'published' AND article.state = 1 AND change.revision > coalesce(
+           (SELECT revision FROM change WHERE at <= ?2 - ?1 * 60 ORDER BY revision DESC LIMIT 1), 0)
+         GROUP BY article.key",
+        params![minutes, commit.timestamp()],
+    )?;
     Ok(())
 }
 
