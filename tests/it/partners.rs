@@ -502,6 +502,25 @@ async fn a_sign_stays_while_its_article_waits_to_come_back() {
 }
 
 #[tokio::test]
+async fn what_is_filed_otherwise_again_and_again_is_noted_once() {
+    let home = Home::new();
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    for second in 0..20 {
+        let label = if second % 2 == 0 { "news" } else { "sport" };
+        home.publish(vec![filed("a", 0, label), filed("b", 0, "news")], 10 + second).await;
+    }
+    withdraw(&home.store, "b", 100).await;
+    assert_eq!(signs(&service, "wire", "category/news").await, ["b", "a"], "the last goes first");
+    let file = rusqlite::Connection::open(home.store.path()).unwrap();
+    let count = |table: &str| -> i64 {
+        let select = format!("SELECT count(*) FROM {table}");
+        file.query_row(&select, [], |row| row.get(0)).unwrap()
+    };
+    // Under everything and under its category, each time that it was filed there.
+    assert_eq!((count("gone"), count("sign")), (3, 6));
+}
+
+#[tokio::test]
 async fn who_never_got_an_article_is_not_told_that_it_went() {
     let home = Home::new();
     let late = token(&home.store, "late", "", at(0), None).await;

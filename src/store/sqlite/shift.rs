@@ -2,6 +2,8 @@
 //!
 //! Whom an article has come to is written down when it comes: no clock is asked when a feed is read.
 
+use std::{cmp::Reverse, collections::BTreeSet};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -11,12 +13,15 @@ use crate::{
     store::{
         Result,
         decide::{Row, State},
-        sqlite::row::{COLUMNS, decode, number, revision, story, time},
+        sqlite::{
+            read::merge,
+            row::{COLUMNS, decode, number, revision, story, time},
+        },
     },
 };
 
 /// So many signs of what has gone are looked at for a document, and so many are in it.
-const LOOKS: i64 = 5_000;
+const LOOKS: u16 = 5_000;
 const SIGNS: usize = 200;
 /// So many embargoed articles are in a document at most.
 const EARLY: i64 = 200;
@@ -110,32 +115,60 @@ impl Step<'_> {
                 }
                 None => {}
             }
-            if was_early || is_early {
+            if is_early {
                 touched.push(minutes);
             }
         }
-        self.note_gone(transaction, least_head_start, least_delay.unwrap_or_default())?;
+        // Whoever gets things earlier still had it too.
+        let early = shifts.iter().filter(|minutes| Some(**minutes) <= least_head_start);
+        let early: Vec<_> = early.copied().collect();
+        let facets = early.iter().copied().map(Facet::shift).collect();
+        touched.extend(early);
+        self.note_gone(transaction, least_head_start, least_delay.unwrap_or_default(), facets)?;
         Ok(touched)
     }
 
-    /// Keeps what the article was filed as, where somebody could read it who may not be able to now.
+    /// Keeps what the article was filed as, where somebody could read it who may not be able to now: `early` are the
+    /// facets of those who had it before everybody else.
     fn note_gone(
         &self,
         transaction: &Transaction<'_>,
         head_start: Option<i16>,
         late: i16,
+        early_facets: BTreeSet<Facet>,
     ) -> Result<()> {
         let Some(old) = self.old else { return Ok(()) };
         let is_same = self.row.state == State::Live && self.row.is_selected_as(old);
-        let early = if old.state == State::Live { Some(0) } else { head_start };
+        let was_live = old.state == State::Live;
+        let early = if was_live { Some(0) } else { head_start };
         let Some(early) = early.filter(|_| !is_same) else { return Ok(()) };
-        let left = serde_json::to_string(&old.story.remnant()).expect("a story has text keys only");
-        let mut insert = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO gone (revision, article, at, early, late, published, story) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )?;
         let (now, at) = (number(self.revision), self.commit.timestamp());
+        // Of one write, only what was there before it could be read.
+        let mut noted =
+            transaction.prepare_cached("SELECT 1 FROM gone WHERE revision = ? AND article = ?")?;
+        if noted.exists([now, self.key])? {
+            return Ok(());
+        }
+        let left = serde_json::to_string(&old.story.remnant()).expect("a story has text keys only");
+        // The same again stands in the place of the one before: both moved the same feeds.
+        let mut before = transaction.prepare_cached(
+            "SELECT revision FROM gone WHERE article = ? AND early = ? AND late = ? AND story = ?",
+        )?;
+        let before: Option<i64> =
+            before.query_row(params![self.key, early, late, left], |row| row.get(0)).optional()?;
+        let mut forget = transaction
+            .prepare_cached("DELETE FROM sign WHERE facet = ? AND revision = ? AND id = ?")?;
+        let mut sign = transaction
+            .prepare_cached("INSERT INTO sign (facet, revision, id) VALUES (?, ?, ?)")?;
+        for facet in if was_live { old.story.facets() } else { early_facets } {
+            forget.execute(params![facet.as_str(), before, old.id.as_str()])?;
+            sign.execute(params![facet.as_str(), now, old.id.as_str()])?;
+        }
+        let mut insert = transaction.prepare_cached(
+            "INSERT OR REPLACE INTO gone (article, early, late, story, revision, at, published) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?;
         let published = old.published.timestamp();
-        insert.execute(params![now, self.key, at, early, late, published, left])?;
+        insert.execute(params![self.key, early, late, left, now, at, published])?;
         Ok(())
     }
 }
@@ -248,31 +281,40 @@ pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> R
         return Ok(Vec::new());
     };
     let oldest = mark.changed - TimeDelta::days(audience.signs_days.into());
-    let mut select = reader.prepare_cached(&format!(
-        "SELECT gone.revision AS went, gone.at, gone.early, gone.late, gone.published AS began, gone.story AS remnant, {}
-         FROM gone JOIN article ON article.key = gone.article
-         WHERE gone.at >= ? AND gone.revision <= ? ORDER BY gone.revision DESC, article.id LIMIT ?",
+    let mut facets = selection.facets();
+    if audience.shift_minutes < 0 {
+        facets.push(Facet::shift(audience.shift_minutes));
+    }
+    let select = "SELECT revision, id FROM sign WHERE facet = ? AND revision <= ?
+                  ORDER BY revision DESC, id";
+    let sign = |row: &rusqlite::Row<'_>, _| Ok((row.get(0)?, Reverse(row.get(1)?)));
+    let mut select_gone = reader.prepare_cached(&format!(
+        "SELECT gone.at, gone.early, gone.late, gone.published AS began, gone.story AS remnant, {}
+         FROM article JOIN gone ON gone.article = article.key WHERE article.id = ? AND gone.revision = ?",
         qualified()
     ))?;
-    let mut rows = select.query(params![oldest.timestamp(), number(mark.revision), LOOKS])?;
     let mut signs: Vec<Gone> = Vec::new();
-    while let Some(row) = rows.next()? {
-        let left = remnant(row, "remnant")?;
+    let mut looks = 0;
+    let most = number(mark.revision);
+    merge(reader, &facets, select, most, sign, |(went, Reverse(id)): (i64, Reverse<String>)| {
+        looks += 1;
+        let mut rows = select_gone.query(params![id, went])?;
+        let Some(row) = rows.next()? else { return Ok(looks < LOOKS) };
+        let (left, at) = (remnant(row, "remnant")?, time(row.get("at")?));
+        if at < oldest {
+            return Ok(false);
+        }
+        let published = time(row.get("began")?);
         let saw = left.is_selected(selection)
             && could_read(audience, row.get("early")?, row.get("late")?);
-        let (went, at) = (revision(row.get("went")?), time(row.get("at")?));
-        let published = time(row.get("began")?);
         let (key, now) = decode(row)?;
         let is_told = signs.iter().any(|sign| sign.id == now.id);
-        if !saw || is_told || has(reader, selection, key, &now)? {
-            continue;
+        if saw && !is_told && !has(reader, selection, key, &now)? {
+            let (Row { id, guid, .. }, revision) = (now, revision(went));
+            signs.push(Gone { id, guid, published, revision, at, story: left });
         }
-        let Row { id, guid, .. } = now;
-        signs.push(Gone { id, guid, published, revision: went, at, story: left });
-        if signs.len() == SIGNS {
-            break;
-        }
-    }
+        Ok(looks < LOOKS && signs.len() < SIGNS)
+    })?;
     Ok(signs)
 }
 
