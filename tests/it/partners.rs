@@ -467,6 +467,143 @@ async fn what_has_gone_leaves_a_sign_for_those_who_had_it_and_for_so_long() {
     assert!(signs().await.is_empty());
 }
 
+/// The signs of a partner's feed.
+async fn signs(service: &Service, partner: &str, feed: &str) -> Vec<String> {
+    let feed: courant::feed::FeedPath = match feed.strip_prefix("category/") {
+        Some(slug) => courant::feed::FeedPath::Category(slug.parse().unwrap()),
+        None => courant::feed::FeedPath::Named(feed.parse().unwrap()),
+    };
+    let path = courant::feed::FeedPath::Partner(partner.parse().unwrap(), Box::new(feed));
+    let feed = service.publisher.feed(&path).await.unwrap();
+    feed.signs().iter().map(|gone| gone.id.to_string()).collect()
+}
+
+fn filed(id: &str, seconds: i64, label: &str) -> Submission {
+    let mut submission = submission(id, seconds);
+    submission.story.categories = vec![courant::category::Category::from_label(label).unwrap()];
+    submission
+}
+
+async fn republish(store: &SqliteStore, submission: Submission, seconds: i64) {
+    let intake = Intake { republish: true, ..Intake::default() };
+    store.upsert(vec![submission], intake, at(seconds)).await.unwrap();
+}
+
+async fn withdraw(store: &SqliteStore, id: &str, seconds: i64) {
+    store.withdraw(vec![ArticleId::new(id).unwrap()], at(seconds)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sign_stays_when_its_article_comes_back_where_the_feed_does_not_read() {
+    let home = Home::new();
+    let secret = token(&home.store, "wire", "", at(0), None).await;
+    home.publish(vec![filed("a", 0, "news"), filed("b", 1, "news")], 10).await;
+    let service = Service::open(&home.store, PARTNERS, at(20)).await;
+    withdraw(&home.store, "a", 100).await;
+    service.publisher.refresh(at(100)).await.unwrap();
+    let bearer = format!("Bearer {}", secret.reveal());
+    let ask = async |service: &Service| {
+        let path = "/partner/wire/category/news.atom";
+        let (status, fields, body) =
+            service.ask(path, &[("authorization", &bearer)], at(9_000)).await;
+        assert!(status == 200 && String::from_utf8_lossy(&body).contains("deleted-entry"));
+        (fields["etag"].clone(), fields["last-modified"].clone(), body)
+    };
+    let before = ask(&service).await;
+    republish(&home.store, filed("a", 0, "sport"), 200).await;
+    service.publisher.refresh(at(200)).await.unwrap();
+    assert_eq!(ask(&service).await, before);
+    let restarted = Service::open(&home.store, PARTNERS, at(300)).await;
+    assert_eq!(ask(&restarted).await, before, "equal stores give equal bytes");
+    assert!(signs(&restarted, "wire", "all").await.is_empty(), "it came back there");
+    republish(&home.store, filed("a", 0, "news"), 400).await;
+    assert!(signs(&restarted, "wire", "category/news").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_filed_otherwise_leaves_a_sign_in_the_feed_that_it_left() {
+    let home = Home::new();
+    home.publish(vec![filed("a", 0, "news")], 10).await;
+    let service = Service::open(&home.store, PARTNERS, at(20)).await;
+    home.publish(vec![filed("a", 0, "sport")], 100).await;
+    assert_eq!(signs(&service, "wire", "category/news").await, ["a"]);
+    assert!(signs(&service, "wire", "all").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_sign_stays_while_its_article_waits_to_come_back() {
+    let home = Home::new();
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("a", 0)], 10).await;
+    home.store.release(at(4_000)).await.unwrap();
+    withdraw(&home.store, "a", 5_000).await;
+    assert_eq!(signs(&service, "late", "all").await, ["a"]);
+    republish(&home.store, submission("a", 0), 6_000).await;
+    assert_eq!(signs(&service, "late", "all").await, ["a"]);
+    home.store.release(at(9_599)).await.unwrap();
+    assert_eq!(signs(&service, "late", "all").await, ["a"]);
+    home.store.release(at(9_600)).await.unwrap();
+    assert!(signs(&service, "late", "all").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_filed_otherwise_again_and_again_is_noted_once() {
+    let home = Home::new();
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    for second in 0..20 {
+        let label = if second % 2 == 0 { "news" } else { "sport" };
+        home.publish(vec![filed("a", 0, label), filed("b", 0, "news")], 10 + second).await;
+    }
+    withdraw(&home.store, "b", 100).await;
+    assert_eq!(signs(&service, "wire", "category/news").await, ["b", "a"], "the last goes first");
+    let file = rusqlite::Connection::open(home.store.path()).unwrap();
+    let count = |table: &str| -> i64 {
+        let select = format!("SELECT count(*) FROM {table}");
+        file.query_row(&select, [], |row| row.get(0)).unwrap()
+    };
+    // Under everything and under its category, each time that it was filed there.
+    assert_eq!((count("gone"), count("sign")), (3, 6));
+}
+
+#[tokio::test]
+async fn who_never_got_an_article_is_not_told_that_it_went() {
+    let home = Home::new();
+    let late = token(&home.store, "late", "", at(0), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("short", 0), submission("long", 1)], 10).await;
+    withdraw(&home.store, "short", 100).await;
+    assert!(signs(&service, "late", "all").await.is_empty());
+    assert_eq!(signs(&service, "wire", "all").await, ["short"]);
+    let changes = service.json("/partner/late/changes", &late, at(200)).await;
+    assert!(!changes.to_string().contains("short"), "{changes}");
+    home.store.release(at(4_000)).await.unwrap();
+    withdraw(&home.store, "long", 5_000).await;
+    assert_eq!(signs(&service, "late", "all").await, ["long"]);
+}
+
+#[tokio::test]
+async fn what_waits_goes_on_waiting_when_delays_are_others() {
+    let home = Home::new();
+    let late = token(&home.store, "late", "", at(0), None).await;
+    Service::open(&home.store, PARTNERS, at(0)).await;
+    home.publish(vec![submission("old", 0)], 10).await;
+    // Twice in one write, so that the log has one line for both.
+    home.publish(vec![submission("a", 8_000), filed("a", 8_000, "sport")], 8_000).await;
+    let longer = PARTNERS.replace("delay_minutes = 60", "delay_minutes = 120");
+    let look = async |partners: &str, seconds: i64| {
+        let service = Service::open(&home.store, partners, at(seconds)).await;
+        home.store.release(at(seconds)).await.unwrap();
+        ids(&service.json("/partner/late/all.json", &late, at(seconds)).await).join(" ")
+    };
+    assert_eq!(look(PARTNERS, 8_100).await, "old");
+    assert_eq!(look(&longer, 8_200).await, "old");
+    assert_eq!(look(&longer, 15_199).await, "old", "not yet two hours");
+    let without = PARTNERS.replace("delay_minutes = 60", "");
+    Service::open(&home.store, &without, at(15_199)).await;
+    assert_eq!(look(&longer, 15_199).await, "old", "taken out and in again");
+    assert_eq!(look(&longer, 15_200).await, "a old");
+}
+
 #[tokio::test]
 async fn some_get_articles_later_and_some_before_an_embargo_ends() {
     let home = Home::new();

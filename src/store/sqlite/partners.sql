@@ -22,17 +22,29 @@ CREATE TABLE delivery (
   PRIMARY KEY (partner, feed, holder, revision)
 ) STRICT, WITHOUT ROWID;
 
--- What an article was filed as before the write that took it away, or filed it otherwise. `early` is 0 when everybody
--- could read it, otherwise the least head start, negative and in minutes, with which it could be read.
+-- What an article was filed as before the write that took it away, or filed it otherwise; of the same, the last time.
+-- `early` is 0 when everybody could read it, otherwise the least head start, negative and in minutes, with which it could
+-- be read. `late` is the least delay that was not over, in minutes: those who get articles so late or later never had it;
+-- 0 when nobody waited.
 CREATE TABLE gone (
-  revision INTEGER NOT NULL,
-  article  INTEGER NOT NULL,
-  at       INTEGER NOT NULL,
-  early    INTEGER NOT NULL,
-  story    TEXT    NOT NULL,
-  PRIMARY KEY (revision, article)
+  article   INTEGER NOT NULL,
+  early     INTEGER NOT NULL,
+  late      INTEGER NOT NULL,
+  story     TEXT    NOT NULL,
+  revision  INTEGER NOT NULL,
+  at        INTEGER NOT NULL,
+  published INTEGER NOT NULL,
+  PRIMARY KEY (article, early, late, story)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX gone_article ON gone (article, revision);
+CREATE UNIQUE INDEX gone_revision ON gone (article, revision);
+
+-- The same, newest first under each facet that it left; under those of head starts where it was not for everybody.
+CREATE TABLE sign (
+  facet    TEXT    NOT NULL,
+  revision INTEGER NOT NULL,
+  id       TEXT    NOT NULL,
+  PRIMARY KEY (facet, revision DESC, id)
+) STRICT, WITHOUT ROWID;
 
 -- Articles that wait for those who get them later than others (`minutes` is positive) or earlier (negative).
 CREATE TABLE coming (

@@ -2,6 +2,8 @@
 //!
 //! Whom an article has come to is written down when it comes: no clock is asked when a feed is read.
 
+use std::{cmp::Reverse, collections::BTreeSet};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -11,12 +13,15 @@ use crate::{
     store::{
         Result,
         decide::{Row, State},
-        sqlite::row::{COLUMNS, decode, number, revision, story, time},
+        sqlite::{
+            read::merge,
+            row::{COLUMNS, decode, number, revision, story, time},
+        },
     },
 };
 
 /// So many signs of what has gone are looked at for a document, and so many are in it.
-const LOOKS: i64 = 5_000;
+const LOOKS: u16 = 5_000;
 const SIGNS: usize = 200;
 /// So many embargoed articles are in a document at most.
 const EARLY: i64 = 200;
@@ -40,15 +45,30 @@ pub(super) fn known(reader: &Connection) -> Result<Vec<i16>> {
     Ok(facets.iter().filter_map(Facet::as_shift).collect())
 }
 
-/// A shift that is new: embargoed articles wait for those who get them early. What can be read has come to everybody.
-pub(super) fn begin(transaction: &Transaction<'_>, minutes: i16) -> Result<()> {
+/// A shift that is new: embargoed articles wait for those who get them early, and what everybody has had for less than
+/// the delay waits for those who get it late.
+pub(super) fn begin(
+    transaction: &Transaction<'_>,
+    minutes: i16,
+    commit: DateTime<Utc>,
+) -> Result<()> {
     if minutes < 0 {
         transaction.execute(
             "INSERT OR IGNORE INTO coming (minutes, article, at)
              SELECT ?1, key, due + ?1 * 60 FROM article WHERE due IS NOT NULL",
             [minutes],
         )?;
+        return Ok(());
     }
+    // Times never fall from one revision to the next: the log is read no further back than the delay goes.
+    transaction.execute(
+        "INSERT OR IGNORE INTO coming (minutes, article, at)
+         SELECT ?1, article.key, max(change.at) + ?1 * 60 FROM change JOIN article ON article.id = change.id
+         WHERE change.kind = 'published' AND article.state = 1 AND change.revision > coalesce(
+           (SELECT revision FROM change WHERE at <= ?2 - ?1 * 60 ORDER BY revision DESC LIMIT 1), 0)
+         GROUP BY article.key",
+        params![minutes, commit.timestamp()],
+    )?;
     Ok(())
 }
 
@@ -63,8 +83,13 @@ impl Step<'_> {
     /// Sets down when the article comes to those of each shift; gives the shifts whose feeds may change with this write.
     pub(super) fn take(&self, transaction: &Transaction<'_>, shifts: &[i16]) -> Result<Vec<i16>> {
         let mut least_head_start = None;
+        let mut least_delay = None;
         let mut touched = Vec::new();
         for &minutes in shifts {
+            let waited = if minutes > 0 { until(transaction, minutes, self.key)? } else { None };
+            if waited.is_some() {
+                least_delay = Some(least_delay.map_or(minutes, |least: i16| least.min(minutes)));
+            }
             let was_early = minutes < 0 && has_come(transaction, minutes, self.key)?;
             if was_early {
                 least_head_start = least_head_start.max(Some(minutes));
@@ -73,7 +98,7 @@ impl Step<'_> {
             let length = TimeDelta::minutes(minutes.into());
             let at = match self.row.state {
                 // Whoever waits goes on waiting, whatever is corrected meanwhile.
-                State::Live if minutes > 0 && was_live => until(transaction, minutes, self.key)?,
+                State::Live if minutes > 0 && was_live => waited,
                 State::Live if minutes > 0 => Some(self.commit + length),
                 State::Held if minutes < 0 => self.row.due.map(|due| due + length),
                 State::Held | State::Live | State::Expired | State::Withdrawn => None,
@@ -90,26 +115,60 @@ impl Step<'_> {
                 }
                 None => {}
             }
-            if was_early || is_early {
+            if is_early {
                 touched.push(minutes);
             }
         }
-        self.note_gone(transaction, least_head_start)?;
+        // Whoever gets things earlier still had it too.
+        let early = shifts.iter().filter(|minutes| Some(**minutes) <= least_head_start);
+        let early: Vec<_> = early.copied().collect();
+        let facets = early.iter().copied().map(Facet::shift).collect();
+        touched.extend(early);
+        self.note_gone(transaction, least_head_start, least_delay.unwrap_or_default(), facets)?;
         Ok(touched)
     }
 
-    /// Keeps what the article was filed as, where somebody could read it who may not be able to now.
-    fn note_gone(&self, transaction: &Transaction<'_>, head_start: Option<i16>) -> Result<()> {
+    /// Keeps what the article was filed as, where somebody could read it who may not be able to now: `early` are the
+    /// facets of those who had it before everybody else.
+    fn note_gone(
+        &self,
+        transaction: &Transaction<'_>,
+        head_start: Option<i16>,
+        late: i16,
+        early_facets: BTreeSet<Facet>,
+    ) -> Result<()> {
         let Some(old) = self.old else { return Ok(()) };
         let is_same = self.row.state == State::Live && self.row.is_selected_as(old);
-        let early = if old.state == State::Live { Some(0) } else { head_start };
+        let was_live = old.state == State::Live;
+        let early = if was_live { Some(0) } else { head_start };
         let Some(early) = early.filter(|_| !is_same) else { return Ok(()) };
-        let left = serde_json::to_string(&old.story.remnant()).expect("a story has text keys only");
-        let mut insert = transaction.prepare_cached(
-            "INSERT OR REPLACE INTO gone (revision, article, at, early, story) VALUES (?, ?, ?, ?, ?)",
-        )?;
         let (now, at) = (number(self.revision), self.commit.timestamp());
-        insert.execute(params![now, self.key, at, early, left])?;
+        // Of one write, only what was there before it could be read.
+        let mut noted =
+            transaction.prepare_cached("SELECT 1 FROM gone WHERE revision = ? AND article = ?")?;
+        if noted.exists([now, self.key])? {
+            return Ok(());
+        }
+        let left = serde_json::to_string(&old.story.remnant()).expect("a story has text keys only");
+        // The same again stands in the place of the one before: both moved the same feeds.
+        let mut before = transaction.prepare_cached(
+            "SELECT revision FROM gone WHERE article = ? AND early = ? AND late = ? AND story = ?",
+        )?;
+        let before: Option<i64> =
+            before.query_row(params![self.key, early, late, left], |row| row.get(0)).optional()?;
+        let mut forget = transaction
+            .prepare_cached("DELETE FROM sign WHERE facet = ? AND revision = ? AND id = ?")?;
+        let mut sign = transaction
+            .prepare_cached("INSERT INTO sign (facet, revision, id) VALUES (?, ?, ?)")?;
+        for facet in if was_live { old.story.facets() } else { early_facets } {
+            forget.execute(params![facet.as_str(), before, old.id.as_str()])?;
+            sign.execute(params![facet.as_str(), now, old.id.as_str()])?;
+        }
+        let mut insert = transaction.prepare_cached(
+            "INSERT OR REPLACE INTO gone (article, early, late, story, revision, at, published) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        let published = old.published.timestamp();
+        insert.execute(params![self.key, early, late, left, now, at, published])?;
         Ok(())
     }
 }
@@ -224,58 +283,75 @@ pub(super) fn early(reader: &Connection, selection: &Selection) -> Result<Vec<(i
     Ok(early)
 }
 
-/// What those who make a selection could read and cannot any more, as far back as they are told from where the feed stands.
+/// What a feed had and has no more, as far back as it tells from where it stands.
+///
+/// All of it follows from writes that moved the feed: those that took an article from under one of its facets, and those
+/// that brought it back there.
 pub(super) fn signs(reader: &Connection, selection: &Selection, mark: Mark) -> Result<Vec<Gone>> {
     let Some(audience) = selection.audience.as_ref().filter(|audience| audience.signs_days > 0)
     else {
         return Ok(Vec::new());
     };
     let oldest = mark.changed - TimeDelta::days(audience.signs_days.into());
-    let mut select = reader.prepare_cached(&format!(
-        "SELECT gone.revision AS went, gone.at, gone.early, gone.story AS remnant, {}
-         FROM gone JOIN article ON article.key = gone.article
-         WHERE gone.at >= ? AND gone.revision <= ? ORDER BY gone.revision DESC, article.id LIMIT ?",
+    let mut facets = selection.facets();
+    if audience.shift_minutes < 0 {
+        facets.push(Facet::shift(audience.shift_minutes));
+    }
+    let select = "SELECT revision, id FROM sign WHERE facet = ? AND revision <= ?
+                  ORDER BY revision DESC, id";
+    let sign = |row: &rusqlite::Row<'_>, _| Ok((row.get(0)?, Reverse(row.get(1)?)));
+    let mut select_gone = reader.prepare_cached(&format!(
+        "SELECT gone.at, gone.early, gone.late, gone.published AS began, gone.story AS remnant, {}
+         FROM article JOIN gone ON gone.article = article.key WHERE article.id = ? AND gone.revision = ?",
         qualified()
     ))?;
-    let mut rows = select.query(params![oldest.timestamp(), number(mark.revision), LOOKS])?;
     let mut signs: Vec<Gone> = Vec::new();
-    while let Some(row) = rows.next()? {
-        let left = remnant(row, "remnant")?;
-        let saw = left.is_selected(selection) && could_read(audience, row.get("early")?);
-        let (went, at) = (revision(row.get("went")?), time(row.get("at")?));
+    let mut looks = 0;
+    let most = number(mark.revision);
+    merge(reader, &facets, select, most, sign, |(went, Reverse(id)): (i64, Reverse<String>)| {
+        looks += 1;
+        let mut rows = select_gone.query(params![id, went])?;
+        let Some(row) = rows.next()? else { return Ok(looks < LOOKS) };
+        let (left, at) = (remnant(row, "remnant")?, time(row.get("at")?));
+        if at < oldest {
+            return Ok(false);
+        }
+        let published = time(row.get("began")?);
+        let saw = left.is_selected(selection)
+            && could_read(audience, row.get("early")?, row.get("late")?);
         let (key, now) = decode(row)?;
         let is_told = signs.iter().any(|sign| sign.id == now.id);
-        if !saw || is_told || has(reader, audience, key, &now)? {
-            continue;
+        if saw && !is_told && !has(reader, selection, key, &now)? {
+            let (Row { id, guid, .. }, revision) = (now, revision(went));
+            signs.push(Gone { id, guid, published, revision, at, story: left });
         }
-        let Row { id, guid, published, .. } = now;
-        signs.push(Gone { id, guid, published, revision: went, at, story: left });
-        if signs.len() == SIGNS {
-            break;
-        }
-    }
+        Ok(looks < LOOKS && signs.len() < SIGNS)
+    })?;
     Ok(signs)
 }
 
-/// Whether an article is still theirs, in whatever feed.
-fn has(reader: &Connection, audience: &Audience, key: i64, row: &Row) -> Result<bool> {
+/// Whether a selection has an article now, in or out of its window.
+fn has(reader: &Connection, selection: &Selection, key: i64, row: &Row) -> Result<bool> {
     let is_readable = match row.state {
-        State::Live => true,
-        State::Held => has_come(reader, audience.shift_minutes, key)?,
+        State::Live => !is_late(reader, selection, key)?,
+        State::Held => has_come(reader, selection.shift_minutes(), key)?,
         State::Expired | State::Withdrawn => false,
     };
-    Ok(is_readable && row.story.is_cleared_for(audience))
+    Ok(is_readable && row.story.is_selected(selection))
 }
 
-/// Whether those of an audience could read an article with this head start; 0: everybody could.
-fn could_read(audience: &Audience, early: i16) -> bool {
-    early == 0 || audience.shift_minutes <= early
+/// Whether those of an audience could read an article with this head start, 0: everybody could, and for which so long a
+/// delay was not over, 0: none.
+fn could_read(audience: &Audience, early: i16, late: i16) -> bool {
+    let minutes = audience.shift_minutes;
+    (early == 0 || minutes <= early) && (late == 0 || minutes < late)
 }
 
 /// What an article was filed as, each time that it was taken from those of a shift or filed otherwise.
 pub(super) fn was(reader: &Connection, key: i64, minutes: i16) -> Result<Vec<Story>> {
     let mut select = reader.prepare_cached(
-        "SELECT story FROM gone WHERE article = ? AND (early = 0 OR ? <= early) ORDER BY revision",
+        "SELECT story FROM gone WHERE article = ?1 AND (early = 0 OR ?2 <= early) AND (late = 0 OR ?2 < late)
+         ORDER BY revision",
     )?;
     let mut rows = select.query(params![key, minutes])?;
     let mut was = Vec::new();

@@ -66,7 +66,10 @@ impl<'c> Writing<'c> {
     fn log(&mut self, id: &ArticleId, kind: ChangeKind) -> Result<()> {
         self.changes = true;
         let mut insert = self.transaction.prepare_cached(
-            "INSERT OR REPLACE INTO change (revision, id, kind, at) VALUES (?, ?, ?, ?)",
+            // What is published and edited by one write is published: whoever waits, waits from there.
+            "INSERT INTO change (revision, id, kind, at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (revision, id) DO UPDATE SET
+               kind = iif(kind = 'published' AND ?3 IN ('edited', 'corrected'), kind, ?3)",
         )?;
         insert.execute(params![
             number(self.revision),
@@ -425,7 +428,7 @@ pub(super) fn declare(
         upsert.execute(params![facet.as_str(), fingerprint.cast_signed()])?;
         drop(upsert);
         if let Some(minutes) = facet.as_shift() {
-            shift::begin(&writing.transaction, minutes)?;
+            shift::begin(&writing.transaction, minutes, writing.commit)?;
         }
     }
     writing.commit()
