@@ -128,8 +128,8 @@ impl Step<'_> {
         Ok(touched)
     }
 
-    /// Keeps what the article was filed as, where somebody could read it who may not be able to now: `early` are the
-    /// facets of those who had it before everybody else.
+    /// Keeps what the article was filed as, where somebody could read it who may not be able to now. `early_facets` are
+    /// those that it left where not everybody could read it.
     fn note_gone(
         &self,
         transaction: &Transaction<'_>,
