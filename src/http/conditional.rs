@@ -24,20 +24,14 @@ pub enum Outcome {
 ///
 /// `current` has at least one tag.
 pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -> Outcome {
-    if !is_conditional(fields) {
+    let Kinds { guards, asks_for_news } = Kinds::of(fields);
+    if guards && !is_as_expected(fields, current) {
+        return Outcome::PreconditionFailed;
+    }
+    if !asks_for_news {
         return Outcome::Proceed;
     }
     let is_read = matches!(*method, Method::GET | Method::HEAD);
-    match compare(fields, header::IF_MATCH, current, Comparison::Strong) {
-        Listed::Nothing
-            if date(fields, header::IF_UNMODIFIED_SINCE)
-                .is_some_and(|date| is_newer(current, date)) =>
-        {
-            return Outcome::PreconditionFailed;
-        }
-        Listed::Nothing | Listed::Everything | Listed::Current(_) => {}
-        Listed::SameContent(_) | Listed::Others => return Outcome::PreconditionFailed,
-    }
     let held = match compare(fields, header::IF_NONE_MATCH, current, Comparison::Weak) {
         Listed::Nothing => {
             let date = date(fields, header::IF_MODIFIED_SINCE).filter(|_| is_read);
@@ -57,15 +51,36 @@ pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -
     }
 }
 
-/// Whether there are preconditions at all: one look at a handful of fields costs less than four searches.
-fn is_conditional(fields: &HeaderMap) -> bool {
-    const CONDITIONS: [HeaderName; 4] = [
-        header::IF_NONE_MATCH,
-        header::IF_MODIFIED_SINCE,
-        header::IF_MATCH,
-        header::IF_UNMODIFIED_SINCE,
-    ];
-    fields.keys().any(|name| CONDITIONS.contains(name))
+/// Which preconditions there are: one look at a handful of fields costs less than four searches.
+#[derive(Default)]
+struct Kinds {
+    /// `If-Match` or `If-Unmodified-Since`.
+    guards: bool,
+    /// `If-None-Match` or `If-Modified-Since`.
+    asks_for_news: bool,
+}
+
+impl Kinds {
+    fn of(fields: &HeaderMap) -> Self {
+        let mut kinds = Self::default();
+        for name in fields.keys() {
+            kinds.guards |= *name == header::IF_MATCH || *name == header::IF_UNMODIFIED_SINCE;
+            kinds.asks_for_news |=
+                *name == header::IF_NONE_MATCH || *name == header::IF_MODIFIED_SINCE;
+        }
+        kinds
+    }
+}
+
+/// Whether `If-Match`, or else `If-Unmodified-Since`, holds.
+fn is_as_expected(fields: &HeaderMap, current: &Validators<'_>) -> bool {
+    match compare(fields, header::IF_MATCH, current, Comparison::Strong) {
+        Listed::Nothing => {
+            !date(fields, header::IF_UNMODIFIED_SINCE).is_some_and(|date| is_newer(current, date))
+        }
+        Listed::Everything | Listed::Current(_) => true,
+        Listed::SameContent(_) | Listed::Others => false,
+    }
 }
 
 fn is_newer(current: &Validators<'_>, date: DateTime<Utc>) -> bool {

@@ -12,6 +12,7 @@ mod politeness;
 mod response;
 mod route;
 pub mod server;
+mod timer;
 
 pub use conditional::{Outcome, evaluate};
 pub use negotiate::codings;
@@ -179,19 +180,18 @@ fn check_bounds<B>(limits: &Limits, request: &Request<B>) -> Result<(), Problem>
     if target > limits.target_bytes {
         return Err(Problem::Target);
     }
-    let fields = request.headers();
-    if fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
-        > limits.header_bytes
-    {
+    let (mut size, mut hosts, mut host) = (0, 0, None);
+    for (name, value) in request.headers() {
+        size += name.as_str().len() + value.len();
+        if *name == header::HOST {
+            hosts += 1;
+            host = Some(value);
+        }
+    }
+    if size > limits.header_bytes {
         return Err(Problem::Fields);
     }
-    let mut hosts = fields.get_all(header::HOST).iter();
-    let host = hosts.next();
-    if (host.is_none()
-        && request.version() >= Version::HTTP_11
-        && request.version() < Version::HTTP_2)
-        || hosts.next().is_some()
-    {
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Err(Problem::Malformed("A request names its host once (RFC 9112 section 3.2)."));
     }
     if limits.hosts.is_empty() {

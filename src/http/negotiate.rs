@@ -90,8 +90,9 @@ pub(super) fn members(
     fields: &HeaderMap,
     name: header::HeaderName,
 ) -> impl Iterator<Item = (&[u8], Option<Weight>)> {
-    let lines = fields.get_all(name).into_iter();
-    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    // To look through a handful of fields costs less than to search for one.
+    let lines = fields.iter().filter(move |(found, _)| **found == name);
+    let members = lines.flat_map(|(_, line)| line.as_bytes().split(|byte| *byte == b','));
     let members = members.map(|member| {
         let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let token = parts.next().unwrap_or_default();

@@ -10,7 +10,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::TokioIo,
     server::graceful::{GracefulShutdown, Watcher},
 };
 use tokio::{
@@ -26,6 +26,7 @@ use crate::{
         media::{self as files, Wanted},
         partner,
         politeness::Visit,
+        timer::ConnectionTimer,
         weigh,
     },
     media,
@@ -136,7 +137,7 @@ fn connection(
     });
     // A request may have 100 fields: hyper's own bound.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(ConnectionTimer::default())
         .header_read_timeout(header_timeout)
         .max_buf_size(MAX_HEADER)
         .serve_connection(TokioIo::new(Box::pin(socket)), service);
