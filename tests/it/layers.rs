@@ -8,7 +8,19 @@ use std::{
 
 /// Where crates for databases, sockets and formats may be named.
 const CRATES: [(&str, &[&str]); 7] = [
-    ("tokio", &["store", "import", "partner", "publish", "http/media.rs", "http/server.rs", "cli"]),
+    (
+        "tokio",
+        &[
+            "store",
+            "import",
+            "partner",
+            "publish",
+            "http/media.rs",
+            "http/server.rs",
+            "http/timer.rs",
+            "cli",
+        ],
+    ),
     ("rusqlite", &["store"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
