@@ -11,6 +11,7 @@ pub mod config;
 pub mod dialect;
 pub mod edition;
 pub mod feed;
+pub mod fetch;
 pub mod format;
 pub mod http;
 pub mod import;

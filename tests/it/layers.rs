@@ -7,10 +7,12 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     (
         "tokio",
         &[
+            "fetch",
+            "media/probe.rs",
             "store",
             "import",
             "partner",
@@ -21,6 +23,7 @@ const CRATES: [(&str, &[&str]); 7] = [
             "cli",
         ],
     ),
+    ("reqwest", &["fetch"]),
     ("rusqlite", &["store"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
