@@ -22,6 +22,7 @@ mod podcasts;
 mod politeness;
 mod property;
 mod rebuild;
+mod replicas;
 mod samples;
 mod store;
 #[path = "../support/mod.rs"]
