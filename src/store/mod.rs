@@ -215,6 +215,29 @@ pub trait Store: Send + Sync {
     /// What is settled under a name for as long as the store lives: `value`, unless something was before.
     async fn settle(&self, name: &str, value: &str) -> Result<String>;
 
+    /// Writes down what is to be known again, each a name and a value; `None`: is forgotten. All of it or nothing, and on
+    /// disk before this returns. No revision: it is part of no feed.
+    async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
+        let _ = entries;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// What is remembered under these names, in their order.
+    async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
+        Ok(vec![None; names.len()])
+    }
+
+    /// What is remembered under names that begin with `prefix` and come after `after`, by the bytes of the names.
+    async fn recall_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<(String, String)>> {
+        let _ = (prefix, after, limit);
+        Ok(Vec::new())
+    }
+
     /// Changes after a revision, oldest first.
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;
 

@@ -4,6 +4,7 @@
 
 mod partners;
 mod read;
+mod remembered;
 mod row;
 mod schema;
 mod shelf;
@@ -197,6 +198,24 @@ impl Store for SqliteStore {
     async fn settle(&self, name: &str, value: &str) -> Result<String> {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.write(move |writer| write::settle(writer, &name, &value)).await
+    }
+
+    async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
+        self.write(move |writer| remembered::remember(writer, &entries)).await
+    }
+
+    async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
+        self.read(move |reader| remembered::recall(reader, &names)).await
+    }
+
+    async fn recall_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<(String, String)>> {
+        let (prefix, after) = (prefix.to_owned(), after.to_owned());
+        self.read(move |reader| remembered::recall_after(reader, &prefix, &after, limit)).await
     }
 
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {
