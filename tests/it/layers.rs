@@ -26,7 +26,7 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
     // The files of dialects are part of the program.
-    ("toml", &["config", "dialect"]),
+    ("toml", &["config", "dialect", "import"]),
     ("clap", &["cli", "main.rs"]),
 ];
 
