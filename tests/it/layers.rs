@@ -29,7 +29,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
     // The files of dialects are part of the program.
-    ("toml", &["config", "dialect"]),
+    ("toml", &["config", "dialect", "import"]),
     ("clap", &["cli", "main.rs"]),
 ];
 
