@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     (
         "tokio",
         &[
@@ -15,6 +15,7 @@ const CRATES: [(&str, &[&str]); 7] = [
             "import",
             "partner",
             "publish",
+            "export",
             "http/media.rs",
             "http/server.rs",
             "http/timer.rs",
@@ -22,6 +23,7 @@ const CRATES: [(&str, &[&str]); 7] = [
         ],
     ),
     ("rusqlite", &["store"]),
+    ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
