@@ -746,7 +746,7 @@ fn watching_keeps_it_current_and_stops_when_asked() {
         let report: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(report["files_written"].as_u64().unwrap() > 0, "{line}");
     }
-    assert!(said.lines().count() >= 3, "{said}");
+    assert!(said.lines().count() >= 2, "{said}");
 }
 
 #[test]
