@@ -277,6 +277,10 @@ fn same_document(server: SocketAddr, service: SocketAddr, path: &str) -> Result<
 
     let (_, expected_coded, _) = get(service, path, &[("Accept-Encoding", "gzip")]);
     let (_, coded, coded_body) = get(server, path, &[("Accept-Encoding", "gzip")]);
+    let coded_body = match field(&coded, "transfer-encoding").as_str() {
+        "chunked" => without_chunks(&coded_body)?,
+        _ => coded_body,
+    };
     let coding = field(&coded, "content-encoding");
     check(coding == field(&expected_coded, "content-encoding"), format!("{path}: {coded}"))?;
     if coding == "gzip" {
@@ -307,6 +311,20 @@ fn same_document(server: SocketAddr, service: SocketAddr, path: &str) -> Result<
         field(&head, "etag") != field(&coded, "etag") || coding.is_empty(),
         format!("{path}: one tag for two codings"),
     )
+}
+
+/// A body that came in chunks, RFC 9112 section 7.1.
+fn without_chunks(mut body: &[u8]) -> Result<Vec<u8>, Failed> {
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|two| two == b"\r\n").ok_or("no size of a chunk")?;
+        let size = usize::from_str_radix(str::from_utf8(&body[..end])?, 16)?;
+        if size == 0 {
+            return Ok(whole);
+        }
+        whole.extend_from_slice(body.get(end + 2..end + 2 + size).ok_or("half a chunk")?);
+        body = body.get(end + 4 + size..).ok_or("half a chunk")?;
+    }
 }
 
 fn has_moto() -> bool {
@@ -405,7 +423,8 @@ fn s3() -> Result<(), Failed> {
     );
     output(&mut site.command(&["import", "new.ndjson"]))?;
     let news = report(&mut export(&["--json"]))?;
-    check(news["files_written"].as_u64() < Some(60), news.to_string())?;
+    let count = |report: &serde_json::Value| report["files_written"].as_u64().unwrap_or_default();
+    check(news["feeds"] == 3 && count(&news) * 2 < count(&first), news.to_string())?;
     let (_, _, body) = object("category/fresh.rss", &[]);
     check(String::from_utf8_lossy(&body).contains("Fresh"), "the new category is not there")?;
 
