@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod edition;
+pub mod export;
 pub mod feed;
 pub mod fetch;
 pub mod format;

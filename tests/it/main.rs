@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod delta;
 mod dialects;
+mod export;
 mod fetch;
 mod fixtures;
 mod formats;
