@@ -8,7 +8,7 @@ mod parse;
 mod record;
 mod value;
 
-pub use convert::{Fault, Reading, read};
+pub use convert::{Fault, Reading, read, summary_of};
 pub use file::{Item, Items};
 pub use record::{Record, schema};
 

@@ -16,6 +16,7 @@ const CRATES: [(&str, &[&str]); 7] = [
             "partner",
             "publish",
             "http/media.rs",
+            "http/push",
             "http/server.rs",
             "http/timer.rs",
             "cli",
