@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     (
         "tokio",
         &[
@@ -19,6 +19,7 @@ const CRATES: [(&str, &[&str]); 8] = [
             "publish",
             "export",
             "http/media.rs",
+            "http/push",
             "http/server.rs",
             "http/timer.rs",
             "cli",

@@ -30,6 +30,8 @@ pub(super) struct Writing<'c> {
     /// Its time: never before an earlier write's, whatever the clock does.
     commit: DateTime<Utc>,
     changes: bool,
+    /// Whether something is to be kept that is part of no revision.
+    keeps: bool,
     /// What moves, and whether its floor rises.
     touched: HashMap<Facet, bool>,
     labels: HashMap<Facet, Text>,
@@ -56,11 +58,32 @@ impl<'c> Writing<'c> {
             revision: Revision(revision(head).0 + 1),
             commit: time(commit(now.timestamp(), changed)),
             changes: false,
+            keeps: false,
             touched: HashMap::new(),
             labels: HashMap::new(),
             arrivals: Arrivals::default(),
             shelved,
         })
+    }
+
+    /// The revision this write will be, if it changes anything.
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The newest revision once this is committed.
+    pub(super) fn head(&self) -> Revision {
+        if self.changes { self.revision } else { Revision(self.revision.0 - 1) }
+    }
+
+    /// Its time.
+    pub(super) fn commit_time(&self) -> DateTime<Utc> {
+        self.commit
+    }
+
+    /// Notes that there is something to commit, whether or not there is a new revision.
+    pub(super) fn keep(&mut self) {
+        self.keeps = true;
     }
 
     fn log(&mut self, id: &ArticleId, kind: ChangeKind) -> Result<()> {
@@ -129,6 +152,9 @@ impl<'c> Writing<'c> {
     /// Moves the marks and commits. Nothing changed: nothing is written, and no revision is used up.
     pub(super) fn commit(mut self) -> Result<Revision> {
         if !self.changes {
+            if self.keeps {
+                self.transaction.commit()?;
+            }
             return Ok(Revision(self.revision.0 - 1));
         }
         let is_new_category = {
@@ -203,7 +229,7 @@ pub(super) fn upsert(
 }
 
 impl Writing<'_> {
-    fn submit(
+    pub(super) fn submit(
         &mut self,
         submission: Submission,
         republish: bool,
@@ -230,6 +256,32 @@ impl Writing<'_> {
             self.put(old.as_ref().map(|(key, row)| (*key, row)), &row, kind)?;
         }
         Ok(decision.outcome)
+    }
+
+    /// Takes an article back; `None` for one that nobody knows.
+    pub(super) fn withdraw(&mut self, id: &ArticleId) -> Result<Option<Outcome>> {
+        let Some((key, old)) = find(&self.transaction, id)? else { return Ok(None) };
+        if old.state == State::Withdrawn {
+            return Ok(Some(Outcome::Unchanged));
+        }
+        let row = Row {
+            state: State::Withdrawn,
+            due: None,
+            expires: None,
+            revision: self.revision,
+            story: Story::default(),
+            bytes: 0,
+            ..old.clone()
+        };
+        self.put(Some((key, &old)), &row, ChangeKind::Withdrawn)?;
+        Ok(Some(Outcome::Retired))
+    }
+
+    /// Forgets what a withdrawn article said.
+    pub(super) fn empty_bin(&mut self, id: &ArticleId) -> Result<()> {
+        let mut delete = self.transaction.prepare_cached("DELETE FROM bin WHERE id = ?")?;
+        self.keeps |= delete.execute([id.as_str()])? > 0;
+        Ok(())
     }
 
     /// Whose guid it is.
@@ -291,23 +343,8 @@ pub(super) fn withdraw(
     let mut writing = Writing::begin(writer, now)?;
     let mut outcomes = Vec::with_capacity(ids.len());
     for id in ids {
-        let found = find(&writing.transaction, id)?;
-        outcomes.push(found.as_ref().map(|(_, old)| match old.state {
-            State::Withdrawn => Outcome::Unchanged,
-            State::Held | State::Live | State::Expired => Outcome::Retired,
-        }));
-        if let Some((key, old)) = found.filter(|(_, old)| old.state != State::Withdrawn) {
-            let row = Row {
-                state: State::Withdrawn,
-                due: None,
-                expires: None,
-                revision: writing.revision,
-                story: Story::default(),
-                bytes: 0,
-                ..old.clone()
-            };
-            writing.put(Some((key, &old)), &row, ChangeKind::Withdrawn)?;
-        }
+        outcomes.push(writing.withdraw(id)?);
+        writing.empty_bin(id)?;
     }
     writing.commit()?;
     Ok(outcomes)
