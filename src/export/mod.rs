@@ -37,6 +37,9 @@ use crate::{
 };
 use record::{LAYOUT, ROOT, Record, Root, Witness};
 
+/// How long a pass may take to come to a good end when it is to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Why an export did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -109,14 +112,34 @@ impl Exporter {
         if self.options.rehearse {
             return self.pass().await;
         }
-        self.target.lock(self.now()).await?;
-        let done = tokio::select! {
-            biased;
-            done = self.pass() => done,
-            lost = self.target.keep(&self.options.clock) => Err(lost.into()),
+        self.alone(self.pass()).await
+    }
+
+    /// Does something while nobody else writes to the target. When it is to stop, it may come to a good end, but not take
+    /// for ever: what a target is asked for may be tried again for minutes.
+    async fn alone<T>(
+        &self,
+        work: impl Future<Output = Result<T, ExportError>>,
+    ) -> Result<T, ExportError> {
+        let patience = async {
+            self.options.stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
         };
-        self.target.release().await;
-        done
+        let locked_work = async {
+            self.target.lock(self.now()).await?;
+            let done = tokio::select! {
+                biased;
+                done = work => done,
+                lost = self.target.keep(&self.options.clock) => Err(lost.into()),
+            };
+            self.target.release().await;
+            done
+        };
+        tokio::select! {
+            biased;
+            done = locked_work => done,
+            () = patience => Err(ExportError::Stopped),
+        }
     }
 
     fn now(&self) -> DateTime<Utc> {
