@@ -414,7 +414,7 @@ impl Dice {
 
 #[tokio::test]
 async fn what_changed_is_all_that_changed_whatever_happens() {
-    let several = "\n[[feed]]\nname = \"both\"\ntitle = \"Both\"\nany_of = [\"news\", \"sport\"]\nnewest = 10\n";
+    let several = "\n[[feed]]\nname = \"both\"\ntitle = \"Both\"\nany_of = [\"news\", \"headlines\"]\nnewest = 10\n";
     let feeds = format!("{FEEDS}{several}");
     let config = config::read(&feeds, Path::new("feeds.toml"), &Overrides::default()).unwrap();
     let catalogue = config.catalogue;
