@@ -204,7 +204,7 @@ impl Exporter {
             let witness = Witness::of(store.mark(&[Facet::all()]).await?);
             let witness = witness.filter(|witness| witness.revision <= head).or(root.witness);
             let program = env!("CARGO_PKG_VERSION").to_owned();
-            root = Root { head, program, witness, ..root };
+            root = Root { program, head, witness, ..root };
             self.target.note(ROOT, record::written(&root)).await?;
         }
         let mut summary = self.tally();
@@ -269,7 +269,9 @@ impl Exporter {
     /// A document that cannot be made keeps nobody from making the others.
     fn forgive(&self, failure: Failure) -> Result<(), ExportError> {
         match failure {
-            Failure::Publish(PublishError::Store(error)) => Err(error.into()),
+            Failure::Publish(PublishError::Store(error)) | Failure::Store(error) => {
+                Err(error.into())
+            }
             Failure::Publish(error) => {
                 self.note_problem(&error);
                 Ok(())
@@ -279,7 +281,6 @@ impl Exporter {
                 Ok(())
             }
             Failure::Target(error) => Err(error.into()),
-            Failure::Store(error) => Err(error.into()),
             Failure::Stopped => Err(ExportError::Stopped),
         }
     }
@@ -404,11 +405,11 @@ impl Exporter {
         const PATIENCE: usize = 5;
         for _ in 0..PATIENCE {
             let now = self.now();
-            let made = make().await?;
-            let is_fresh =
-                changed(&made).is_some_and(|changed| changed.timestamp() == now.timestamp());
+            let document = make().await?;
+            let second = changed(&document).map(|changed| changed.timestamp());
+            let is_fresh = second == Some(now.timestamp());
             if !is_fresh || self.target.is_bucket() {
-                return Ok(made);
+                return Ok(document);
             }
             let left = 1_000 - u64::from(now.timestamp_subsec_millis().min(999));
             tokio::time::sleep(Duration::from_millis(left)).await;

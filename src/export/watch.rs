@@ -13,7 +13,7 @@ const ROUND: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long to leave alone what fails: twice as long each time.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-const MOST_PAUSE: Duration = Duration::from_secs(60);
+const MOST_PAUSE: Duration = Duration::from_mins(1);
 
 impl Exporter {
     /// Brings the target up to date again and again, until it is to stop; `told` hears of passes that changed something.
