@@ -405,3 +405,36 @@ async fn what_is_remembered_is_known_again_and_is_no_revision() {
     assert_eq!(pairs(&home.store.recall_after("a/", "a/2", two).await.unwrap()), ["a/文=text"]);
     assert_eq!(home.store.head().await.unwrap(), Revision(0));
 }
+
+#[tokio::test]
+async fn the_places_that_writes_disturb_are_named() {
+    let home = Home::new();
+    home.publish((1..=9).map(|n| submission(&format!("a{n}"), n)).collect(), 10).await;
+    let news = of("news");
+    let disturbed = async |since| -> Option<Vec<u64>> {
+        let places = home.store.disturbed(&news, since).await.unwrap();
+        places.map(|places| places.into_iter().collect())
+    };
+    let head = async || home.store.head().await.unwrap();
+    // A store that cannot tell may say so; one that names places names them all.
+    let Some(places) = disturbed(Revision(0)).await else { return };
+    assert_eq!(places, (1..=9).collect::<Vec<_>>(), "taken");
+    let since = head().await;
+    home.store.withdraw(vec![ArticleId::new("a3").unwrap()], at(11)).await.unwrap();
+    assert_eq!(disturbed(since).await.unwrap(), [3], "emptied");
+    let since = head().await;
+    let edited = |is_significant| {
+        let mut edited = submission("a5", 5);
+        edited.story.title = Text::new(&format!("Significant: {is_significant}"));
+        edited.is_significant = Some(is_significant);
+        vec![edited]
+    };
+    home.publish(edited(false), 12).await;
+    assert_eq!(disturbed(since).await.unwrap(), [5], "changed");
+    let since = head().await;
+    home.publish(edited(true), 13).await;
+    assert_eq!(disturbed(since).await.unwrap(), [5, 10], "emptied, and taken");
+    assert_eq!(disturbed(head().await).await.unwrap(), [0_u64; 0]);
+    let elsewhere = home.store.disturbed(&of("sport"), Revision(0)).await.unwrap();
+    assert_eq!(elsewhere, Some(BTreeSet::new()));
+}
