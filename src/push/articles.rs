@@ -72,9 +72,11 @@ pub struct Written {
     pub head: u64,
     /// Fields that are not part of a record, and were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub unknown: Vec<String>,
     /// Characters that no feed can carry, and were left out.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub dropped: u64,
 }
 
@@ -111,12 +113,15 @@ pub struct LineWritten {
     pub revision: Option<u64>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub errors: Vec<FieldError>,
     /// Fields that are not part of a record, and were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub unknown: Vec<String>,
     /// Characters that no feed can carry, and were left out.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub dropped: u64,
 }
 

@@ -12,7 +12,7 @@ use crate::{
         reply::{Problem, Reply},
         scope::Scope,
     },
-    text::Text,
+    text::{Html, Text},
 };
 
 /// A post, by property; each has a list of values.
@@ -228,8 +228,8 @@ pub fn properties(record: &Map<String, Value>) -> Properties {
             properties.insert(property.to_owned(), json!([value]));
         }
     }
-    if let Some(html) = record.get("content_html") {
-        properties.insert("content".to_owned(), json!([{ "html": html }]));
+    if let Some(markup) = record.get("content_html").and_then(Value::as_str) {
+        properties.insert("content".to_owned(), json!([content(markup)]));
     }
     let names = ["categories", "tags"].iter().filter_map(|field| record.get(*field)?.as_array());
     let names: Vec<_> = names.flatten().cloned().collect();
@@ -267,6 +267,14 @@ pub fn properties(record: &Map<String, Value>) -> Properties {
         properties.insert("visibility".to_owned(), json!(["private"]));
     }
     properties
+}
+
+/// A text that is nothing but paragraphs was plain once, and can be edited as such.
+fn content(markup: &str) -> Value {
+    let html = Html::stored(markup.to_owned());
+    let plain = html.to_text();
+    let is_plain = Html::from_text(plain.as_str()) == html;
+    if is_plain { plain.as_str().into() } else { json!({ "html": markup }) }
 }
 
 fn is_of(file: &Value, kind: &str) -> bool {

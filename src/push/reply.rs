@@ -237,11 +237,10 @@ impl Problem {
     /// The fields that its status asks for.
     pub fn fields(&self) -> Vec<(HeaderName, String)> {
         match self {
-            // Clients that know nothing but passwords show the token as one.
+            // Clients that know nothing but passwords show the token as one. A field each: some read the first scheme only.
             Self::Stranger => {
-                let schemes =
-                    "Bearer realm=\"articles\", Basic realm=\"articles\", charset=\"UTF-8\"";
-                vec![(header::WWW_AUTHENTICATE, schemes.to_owned())]
+                let schemes = ["Bearer realm=\"articles\"", "Basic realm=\"articles\""];
+                schemes.map(|scheme| (header::WWW_AUTHENTICATE, scheme.to_owned())).into()
             }
             Self::Scope(scope) => {
                 // RFC 6750 section 3.

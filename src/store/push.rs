@@ -184,7 +184,8 @@ impl Versions {
 }
 
 impl Precondition {
-    fn holds(&self, current: Option<Revision>) -> bool {
+    /// Whether it holds for an article that this write made what it is; `None`: there is none.
+    pub fn holds(&self, current: Option<Revision>) -> bool {
         self.is.as_ref().is_none_or(|versions| versions.include(current))
             && !self.is_not.as_ref().is_some_and(|versions| versions.include(current))
     }

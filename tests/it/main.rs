@@ -20,6 +20,7 @@ mod partners;
 mod podcasts;
 mod politeness;
 mod property;
+mod push;
 mod rebuild;
 mod samples;
 mod store;

@@ -71,9 +71,17 @@ impl Asked<'_> {
         if self.pass.scopes.may.contains(&scope) { Ok(()) } else { Err(Problem::Scope(scope)) }
     }
 
-    /// Whether the query says `name=true`.
-    fn says(&self, name: &str) -> bool {
-        form::pairs(self.query.as_bytes()).any(|(key, value)| key == name && value == "true")
+    /// Whether the query says `name=true`; what it says otherwise has to be `false`.
+    fn says(&self, name: &str) -> Result<bool, Problem> {
+        let mut says = false;
+        for (_, value) in form::pairs(self.query.as_bytes()).filter(|(key, _)| key == name) {
+            says = match value.as_ref() {
+                "true" => true,
+                "false" => false,
+                _ => return Err(Problem::Malformed(format!("`{name}` is `true` or `false`."))),
+            };
+        }
+        Ok(says)
     }
 
     fn content_type(&self) -> &str {
@@ -289,7 +297,7 @@ impl Inbox {
         let push = Push {
             tasks,
             is_atomic,
-            republish: asked.says("republish"),
+            republish: asked.says("republish")?,
             within: asked.pass.scopes.within.clone(),
             key,
             answer: Box::new(move |effects| kept(effects).to_text()),

@@ -52,8 +52,9 @@ impl Inbox {
             }
             Route::AtomArticle(id) => {
                 asked.require(Scope::Read)?;
+                let precondition = condition::precondition(asked.fields)?;
                 let stored = self.visible(asked, &id).await?;
-                Ok(unless_known(asked, self.entry(&stored, StatusCode::OK)))
+                Ok(unless_known(&precondition, &stored, self.entry(&stored, StatusCode::OK)))
             }
             Route::AtomMedia if *method == Method::POST => {
                 asked.require(Scope::Media)?;
@@ -213,7 +214,8 @@ impl Inbox {
     ) -> Result<Reply, Problem> {
         // Without a wish: a name that nobody else has at this time.
         let time = asked.now.timestamp_nanos_opt().unwrap_or_default().to_le_bytes();
-        let unique = condition::fingerprint(&[body, &time])[..12].to_ascii_lowercase();
+        let unique = condition::fingerprint(&[body, &time]).to_ascii_lowercase();
+        let unique: String = unique.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
         let names = (1..=MAX_NAMES).filter_map(|nth| match (wish, nth) {
             (Some(wish), 1) => Some(wish.to_string()),
             (Some(wish), MAX_NAMES) => Some(format!("{wish}-{unique}")),
