@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use courant::{
     clock,
-    config::{AccessLog, Config, Server, StoreUrl},
+    config::{AccessLog, Config, Server},
     http::{
         Limits,
         server::{self, Settings},
@@ -28,9 +28,8 @@ use tokio::{
 use crate::cli::{self, log};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
-    let StoreUrl::Sqlite(path) = &config.store;
     let _log = log::start(config.server.access_log);
-    let store = cli::open(&config)?;
+    let store = cli::open(&config).await?;
     if store.census().await? == Census::default() && !config.import.is_empty() {
         cli::import::first(&config, &*store).await?;
     }
@@ -67,7 +66,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         feeds.first().map(|spec| format!("{}.rss", spec.path.encoded())).unwrap_or_default();
     let mut out = io::stdout().lock();
     writeln!(out, "{}: {}", config.catalogue.site.title, describe(census, feeds.len()))?;
-    writeln!(out, "  store   {}", path.display())?;
+    writeln!(out, "  store   {}", config.store)?;
     writeln!(out, "  serves  http://{address}/  (public address {base})")?;
     writeln!(out, "  try     curl -i http://{address}/{first}")?;
     writeln!(out, "  stop    Ctrl-C")?;
