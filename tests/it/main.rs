@@ -21,6 +21,7 @@ mod podcasts;
 mod politeness;
 mod property;
 mod rebuild;
+mod replicas;
 mod samples;
 mod store;
 #[path = "../support/mod.rs"]
