@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use courant::{
     clock,
-    config::{AccessLog, Config, Server, StoreUrl},
+    config::{AccessLog, Config, Server},
     http::{
         Inbox, Limits,
         server::{self, Settings},
@@ -30,9 +30,8 @@ use tokio::{
 use crate::cli::{self, log};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
-    let StoreUrl::Sqlite(path) = &config.store;
     let _log = log::start(config.server.access_log);
-    let store = cli::open(&config)?;
+    let store = cli::open(&config).await?;
     if store.census().await? == Census::default() && !config.import.is_empty() {
         cli::import::first(&config, &*store).await?;
     }
@@ -76,7 +75,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         feeds.first().map(|spec| format!("{}.rss", spec.path.encoded())).unwrap_or_default();
     let mut out = io::stdout().lock();
     writeln!(out, "{}: {}", config.catalogue.site.title, describe(census, feeds.len()))?;
-    writeln!(out, "  store   {}", path.display())?;
+    writeln!(out, "  store   {}", config.store)?;
     writeln!(out, "  serves  http://{address}/  (public address {base})")?;
     if let (Some(rules), here) = (&config.push, pushed.as_ref().unwrap_or(&listener)) {
         let here = here.local_addr()?;
@@ -155,7 +154,12 @@ fn inbox(config: &Config, store: &Arc<dyn Store>) -> Result<Option<Arc<Inbox>>> 
 }
 
 fn limits(server: &Server, hosts: Vec<String>) -> Limits {
-    Limits { target_bytes: server.max_target_bytes, header_bytes: server.max_header_bytes, hosts }
+    Limits {
+        target_bytes: server.max_target_bytes,
+        header_bytes: server.max_header_bytes,
+        hosts,
+        staleness: server.max_stale,
+    }
 }
 
 fn settings(

@@ -60,6 +60,12 @@ pub(super) fn format(fields: &HeaderMap, offered: &[Format]) -> Option<Format> {
     best.map(|(format, _)| format)
 }
 
+/// Whether `Accept` names JSON.
+pub(super) fn wants_json(fields: &HeaderMap) -> bool {
+    members(fields, header::ACCEPT)
+        .any(|(range, weight)| range.eq_ignore_ascii_case(b"application/json") && weight > Some(0))
+}
+
 /// The names under which clients ask for a format, its own first.
 fn names(format: Format) -> &'static [&'static str] {
     match format {

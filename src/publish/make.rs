@@ -18,8 +18,8 @@ use crate::{
 };
 
 impl Publisher {
-    /// Makes an edition, and says at which head of the store.
-    pub(super) async fn make(&self, document: &Document) -> Result<(Kept, Revision), PublishError> {
+    /// Makes an edition.
+    pub(super) async fn make(&self, document: &Document) -> Result<Kept, PublishError> {
         let (edition, marks, head) = match document {
             Document::Feed(path, format) => self.make_feed(path, *format).await?,
             Document::Archive(path, span, format) => {
@@ -40,16 +40,16 @@ impl Publisher {
         };
         let document = document.clone();
         let edition = Arc::new(edition);
-        let kept = Kept {
+        Ok(Kept {
             document,
             marks,
             edition,
+            head,
             uses: AtomicU64::new(0),
             idle: 0,
             made: self.rounds.load(Ordering::Relaxed),
             is_recoded: false,
-        };
-        Ok((kept, head))
+        })
     }
 
     async fn make_feed(

@@ -290,9 +290,10 @@ impl Problem {
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         match error {
-            StoreError::Open { .. } | StoreError::Failed(_) | StoreError::Closing => {
-                Self::Unavailable
-            }
+            StoreError::Open { .. }
+            | StoreError::Failed(_)
+            | StoreError::Unknown(_)
+            | StoreError::Closing => Self::Unavailable,
             StoreError::Newer { .. }
             | StoreError::Foreign(_)
             | StoreError::ReadOnly

@@ -22,6 +22,7 @@ mod politeness;
 mod property;
 mod push;
 mod rebuild;
+mod replicas;
 mod samples;
 mod store;
 #[path = "../support/mod.rs"]

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
+pub(crate) mod postgres;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

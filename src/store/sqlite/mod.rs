@@ -7,8 +7,8 @@ mod push;
 mod read;
 mod row;
 mod schema;
-mod shelf;
 mod shift;
+mod tables;
 mod write;
 
 use std::{
@@ -31,7 +31,7 @@ use crate::{
     category::{Category, Facet, Selection, Slug},
     store::{
         Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result, Store,
-        StoreError, Stored, Token,
+        StoreError, Stored, Token, read as rules,
     },
 };
 
@@ -180,7 +180,10 @@ impl Store for SqliteStore {
         window: Window,
     ) -> Result<Snapshot> {
         let (facets, selection) = (facets.to_vec(), selection.clone());
-        self.read(move |reader| read::snapshot(reader, &facets, &selection, window)).await
+        self.read(move |reader| {
+            rules::snapshot(&*reader.unchecked_transaction()?, &facets, &selection, window)
+        })
+        .await
     }
 
     async fn archive(
@@ -190,12 +193,15 @@ impl Store for SqliteStore {
         span: Span,
     ) -> Result<Option<Snapshot>> {
         let (settings, selection) = (settings.to_vec(), selection.clone());
-        self.read(move |reader| read::archive(reader, &settings, &selection, span)).await
+        self.read(move |reader| {
+            rules::archive(&*reader.unchecked_transaction()?, &settings, &selection, span)
+        })
+        .await
     }
 
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {
         let id = id.clone();
-        self.read(move |reader| read::article(reader, &id)).await
+        self.read(move |reader| rules::article(&*reader.unchecked_transaction()?, &id)).await
     }
 
     async fn settle(&self, name: &str, value: &str) -> Result<String> {
@@ -259,7 +265,7 @@ impl Store for SqliteStore {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision> {
-        self.write(move |writer| write::declare(writer, &fingerprints, now)).await
+        self.write(move |writer| write::declare(writer, fingerprints, now)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
