@@ -1,22 +1,41 @@
 //! Programs that push: a client of each protocol, and a fuzzer that reads the `OpenAPI` document.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::{SocketAddr, TcpListener},
     process::{Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use courant::{store::PostgresStore, text::DatabaseUrl};
 use libtest_mimic::Failed;
 
 use crate::{
     Client, check, output,
-    support::{Running, SETTINGS, Site, get, until},
+    support::{
+        Running, SETTINGS, Site, get,
+        postgres::{Cluster, DURABLE, FAST},
+        pushing, until,
+    },
     works,
 };
 
-pub(crate) const CLIENTS: [Client; 3] = [
+pub(crate) const CLIENTS: [Client; 5] = [
+    Client {
+        name: "postgresql_takes_what_is_pushed",
+        program: "a PostgreSQL server",
+        is_there: Cluster::is_there,
+        run: postgres,
+    },
+    Client {
+        name: "a_request_is_answered_as_before_after_postgresql_was_killed",
+        program: "a PostgreSQL server",
+        is_there: Cluster::is_there,
+        run: killed,
+    },
     Client {
         name: "atompub_client_posts_edits_and_deletes",
         program: "Atompub::Client (libatompub-perl)",
@@ -69,6 +88,70 @@ impl Service {
             (String::from_utf8_lossy(&feed).contains(text) == is_shown).then_some(())
         });
     }
+}
+
+fn postgres() -> Result<(), Failed> {
+    let cluster = Cluster::start(FAST);
+    let url = DatabaseUrl::new(&cluster.database())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let store = PostgresStore::open(&url, None, "example.com,2026", pushing::at(0)).await?;
+        pushing::every_store_takes_what_is_pushed(Arc::new(store)).await;
+        Ok(())
+    })
+}
+
+/// Two copies over one database, which is killed while articles are pushed to both.
+fn killed() -> Result<(), Failed> {
+    let mut cluster = Cluster::start(DURABLE);
+    let settings = format!("{SETTINGS}\n[push]\n[store]\nurl = \"{}\"\n", cluster.database());
+    let sites = [Site::new(&settings), Site::new(&settings)];
+    let token = String::from_utf8(sites[0].run(&["token", "create", "client"]).stdout)?;
+    let copies = sites.each_ref().map(Site::serve);
+    let push = |copy: usize, key: &str| -> Option<String> {
+        let mut curl = Command::new("curl");
+        let address = format!("http://{}/micropub", copies[copy].address);
+        curl.args(["-s", "-m", "20", "-D", "-", "-H", &format!("Idempotency-Key: \"{key}\"")]);
+        curl.args(["-H", &format!("Authorization: Bearer {}", token.trim())]);
+        let text = output(curl.args(["-d", &format!("h=entry&content={key}"), &address])).ok()?;
+        let location = text.lines().find_map(|line| line.strip_prefix("location: "))?;
+        text.starts_with("HTTP/1.1 201").then(|| location.trim().to_owned())
+    };
+    let (mut told, mut keys) = (BTreeMap::new(), Vec::new());
+    for round in 0..3 {
+        for nth in 0..20 {
+            let key = format!("{round}-{nth}");
+            if nth == 10 {
+                cluster.kill();
+            }
+            if nth == 13 {
+                cluster.restart();
+            }
+            told.extend(push(nth % 2, &key).map(|location| (key.clone(), location)));
+            keys.push(key);
+        }
+    }
+    check(told.len() >= 30, format!("hardly anything was taken: {told:?}"))?;
+    let mut articles = BTreeSet::new();
+    for (nth, key) in keys.iter().enumerate() {
+        // At the other copy than before.
+        let location = until("it is taken", || push((nth + 1) % 2, key));
+        let known = told.get(key);
+        check(
+            known.is_none_or(|known| *known == location),
+            format!("{key}: {known:?} {location}"),
+        )?;
+        articles.insert(location);
+    }
+    check(articles.len() == keys.len(), "two requests made one article")?;
+    for copy in &copies {
+        until("each copy shows each article once", || {
+            let (_, _, feed) = get(copy.address, "/all.json", &[]);
+            let feed: serde_json::Value = serde_json::from_slice(&feed).ok()?;
+            (feed["items"].as_array()?.len() == keys.len()).then_some(())
+        });
+    }
+    Ok(())
 }
 
 fn has_atompub() -> bool {

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use crate::{
     fixtures::{FEEDS, Home, at, catalogue},
     http::LIMITS,
-    support::{PATIENCE, SETTINGS, Site, get, until},
+    support::{PATIENCE, SETTINGS, Site, get, pushing, until},
 };
 
 const RECORD: &str =
@@ -155,6 +155,12 @@ impl Desk {
         let stored = self.store.stored(&ArticleId::new(id).unwrap()).await.unwrap();
         stored.map(|stored| stored.story.title.to_string()).unwrap_or_default()
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_embedded_store_takes_what_is_pushed() {
+    pushing::every_store_takes_what_is_pushed(Arc::clone(&Home::new().store) as Arc<dyn Store>)
+        .await;
 }
 
 #[tokio::test]
