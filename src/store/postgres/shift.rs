@@ -13,15 +13,15 @@ pub(super) fn begin(session: &Session, minutes: i16, commit: DateTime<Utc>) -> R
     let minutes = i64::from(minutes);
     if minutes < 0 {
         let insert = "INSERT INTO coming (minutes, article, at)
-             SELECT $1, key, due + $1 * 60 FROM article WHERE due IS NOT NULL ON CONFLICT DO NOTHING";
+             SELECT $1::bigint, key, due + $1::bigint * 60 FROM article WHERE due IS NOT NULL ON CONFLICT DO NOTHING";
         session.execute(insert, &[&minutes])?;
         return Ok(());
     }
     // Times never fall from one revision to the next: the log is read no further back than the delay goes.
     let insert = "INSERT INTO coming (minutes, article, at)
-         SELECT $1, article.key, max(change.at) + $1 * 60 FROM change JOIN article ON article.id = change.id
+         SELECT $1::bigint, article.key, max(change.at) + $1::bigint * 60 FROM change JOIN article ON article.id = change.id
          WHERE change.kind = 'published' AND article.state = 1 AND change.revision > coalesce(
-           (SELECT revision FROM change WHERE at <= $2 - $1 * 60 ORDER BY revision DESC LIMIT 1), 0)
+           (SELECT revision FROM change WHERE at <= $2::bigint - $1::bigint * 60 ORDER BY revision DESC LIMIT 1), 0)
          GROUP BY article.key ON CONFLICT DO NOTHING";
     session.execute(insert, &[&minutes, &commit.timestamp()])?;
     Ok(())
@@ -46,7 +46,7 @@ pub(super) fn arrive(
     let arrive = "WITH due AS (SELECT minutes, article FROM coming WHERE at <= $1 ORDER BY at, minutes, article LIMIT $2),
            left_by AS (DELETE FROM coming USING due WHERE coming.minutes = due.minutes AND coming.article = due.article),
            arrived AS (INSERT INTO came (minutes, article, revision, id, at)
-             SELECT minutes, key, $3, id, $1 FROM due JOIN article ON key = article
+             SELECT minutes, key, $3::bigint, id, $1::bigint FROM due JOIN article ON key = article
              ON CONFLICT (minutes, article) DO UPDATE SET
                revision = excluded.revision, id = excluded.id, at = excluded.at)
          SELECT DISTINCT minutes FROM due ORDER BY minutes";
