@@ -1,5 +1,7 @@
 //! Micropub (W3C Recommendation of 2017): posts as microformats, in forms and as JSON.
 
+use std::fmt::Write as _;
+
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
@@ -331,7 +333,7 @@ pub fn record(
     attachments(properties, &mut new);
     match text(properties, "post-status") {
         Some("draft") => {
-            drop(new.insert("embargo".to_owned(), record::date(record::never()).into()))
+            new.insert("embargo".to_owned(), record::date(record::never()).into());
         }
         Some(_) if old.get("embargo") == Some(&record::date(record::never()).into()) => {
             new.remove("embargo");
@@ -449,7 +451,7 @@ pub fn config(catalogue: &Catalogue, media: Option<&str>) -> Value {
 
 /// The answer to `q=category`.
 pub fn categories(catalogue: &Catalogue) -> Vec<&str> {
-    catalogue.site.labels.iter().map(|(_, label)| label.as_str()).collect()
+    catalogue.site.labels.values().map(Text::as_str).collect()
 }
 
 /// The answer to `q=source`: all properties with the type, or those asked for.
@@ -481,7 +483,7 @@ pub fn refusal(problem: &Problem) -> Reply {
     let mut detail = problem.detail();
     if let Problem::Record(errors) = problem {
         for error in errors {
-            detail.push_str(&format!(" {}: {}.", error.field, error.problem));
+            let _ = write!(detail, " {}: {}.", error.field, error.problem);
         }
     }
     let mut body = json!({ "error": error, "error_description": detail });
@@ -494,10 +496,10 @@ pub fn refusal(problem: &Problem) -> Reply {
         other => other.status(),
     };
     let reply = Reply::json(status, &body);
-    problem.fields().into_iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+    problem.fields().into_iter().fold(reply, |reply, (name, value)| reply.with(&name, value))
 }
 
 /// The answer to a post that was created.
 pub fn created(address: &str) -> Reply {
-    Reply::json(StatusCode::CREATED, &json!({ "url": address })).with(header::LOCATION, address)
+    Reply::json(StatusCode::CREATED, &json!({ "url": address })).with(&header::LOCATION, address)
 }

@@ -26,7 +26,7 @@ impl Reply {
     /// With a body of this type.
     pub fn new(status: StatusCode, media_type: &str, body: String) -> Self {
         Self { status: status.as_u16(), fields: Vec::new(), body }
-            .with(header::CONTENT_TYPE, media_type)
+            .with(&header::CONTENT_TYPE, media_type)
     }
 
     /// With a body of JSON.
@@ -42,7 +42,7 @@ impl Reply {
 
     /// With one field more.
     #[must_use]
-    pub fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: &HeaderName, value: impl Into<String>) -> Self {
         self.fields.push((name.as_str().to_owned(), value.into()));
         self
     }
@@ -51,7 +51,7 @@ impl Reply {
     #[must_use]
     pub fn tagged(self, revision: Option<Revision>) -> Self {
         match revision {
-            Some(revision) => self.with(header::ETAG, tag(revision)),
+            Some(revision) => self.with(&header::ETAG, tag(revision)),
             None => self,
         }
     }
@@ -283,7 +283,7 @@ impl Problem {
         };
         let body = serde_json::to_string(&body).expect("text and numbers");
         let reply = Reply::new(status, "application/problem+json", body);
-        self.fields().into_iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+        self.fields().into_iter().fold(reply, |reply, (name, value)| reply.with(&name, value))
     }
 }
 

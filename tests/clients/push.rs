@@ -5,31 +5,23 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     process::{Command, Stdio},
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use courant::{store::PostgresStore, text::DatabaseUrl};
 use libtest_mimic::Failed;
 
 use crate::{
     Client, check, output,
     support::{
         Running, SETTINGS, Site, get,
-        postgres::{Cluster, DURABLE, FAST},
-        pushing, until,
+        postgres::{Cluster, DURABLE},
+        until,
     },
     works,
 };
 
-pub(crate) const CLIENTS: [Client; 5] = [
-    Client {
-        name: "postgresql_takes_what_is_pushed",
-        program: "a PostgreSQL server",
-        is_there: Cluster::is_there,
-        run: postgres,
-    },
+pub(crate) const CLIENTS: [Client; 4] = [
     Client {
         name: "a_request_is_answered_as_before_after_postgresql_was_killed",
         program: "a PostgreSQL server",
@@ -88,17 +80,6 @@ impl Service {
             (String::from_utf8_lossy(&feed).contains(text) == is_shown).then_some(())
         });
     }
-}
-
-fn postgres() -> Result<(), Failed> {
-    let cluster = Cluster::start(FAST);
-    let url = DatabaseUrl::new(&cluster.database())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let store = PostgresStore::open(&url, None, "example.com,2026", pushing::at(0)).await?;
-        pushing::every_store_takes_what_is_pushed(Arc::new(store)).await;
-        Ok(())
-    })
 }
 
 /// Two copies over one database, which is killed while articles are pushed to both.

@@ -36,6 +36,7 @@ mod podcasts;
 mod politeness;
 mod property;
 mod push;
+mod pushed;
 mod rebuild;
 mod replicas;
 mod samples;

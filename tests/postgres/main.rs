@@ -28,6 +28,8 @@ mod http;
 mod outage;
 #[path = "../it/partners.rs"]
 mod partners;
+#[path = "../it/pushed.rs"]
+mod pushed;
 #[path = "../it/store.rs"]
 mod store;
 #[path = "../support/mod.rs"]
@@ -46,6 +48,7 @@ const FILES: &[(&str, &[(&str, Case)])] = &[
     ("archives", archives::CASES),
     ("delta", delta::CASES),
     ("partners", partners::CASES),
+    ("pushed", pushed::CASES),
     ("store", store::CASES),
 ];
 

@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
 pub(crate) mod postgres;
-pub(crate) mod pushing;
 
 use std::{
     fs,

@@ -169,7 +169,7 @@ impl Inbox {
         let (method, uri) = (request.method(), request.uri());
         let allowed = self.allowed(&route);
         if method == Method::OPTIONS {
-            return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, allowed));
+            return Ok(Reply::empty(StatusCode::NO_CONTENT).with(&header::ALLOW, allowed));
         }
         if !allowed.split(", ").any(|known| known == method.as_str()) {
             return Err(Problem::Method(allowed));
@@ -291,7 +291,7 @@ impl Inbox {
         answer: impl Fn(&Effects) -> Reply + Send + Sync + 'static,
     ) -> Result<Reply, Problem> {
         let answer = Arc::new(answer);
-        let key = self.key(asked, body)?;
+        let key = Self::key(asked, body)?;
         let _work = key.as_ref().map(|key| Working::begin(&self.busy, key)).transpose()?;
         let kept = Arc::clone(&answer);
         let push = Push {
@@ -309,7 +309,7 @@ impl Inbox {
         }
     }
 
-    fn key(&self, asked: &Asked<'_>, body: &[u8]) -> Result<Option<Key>, Problem> {
+    fn key(asked: &Asked<'_>, body: &[u8]) -> Result<Option<Key>, Problem> {
         let parts: [&[u8]; 5] = [
             asked.method.as_str().as_bytes(),
             asked.path.as_bytes(),

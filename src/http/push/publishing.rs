@@ -64,8 +64,8 @@ impl Inbox {
                 let text = atom::media_entry(&self.rules, &file(kept));
                 let reply = Reply::new(StatusCode::CREATED, atom::ENTRY, text);
                 Ok(reply
-                    .with(header::LOCATION, address.as_str())
-                    .with(header::CONTENT_LOCATION, address))
+                    .with(&header::LOCATION, address.as_str())
+                    .with(&header::CONTENT_LOCATION, address))
             }
             Route::AtomMedia => {
                 asked.require(Scope::Read)?;
@@ -155,8 +155,8 @@ impl Inbox {
             Some(stored) if stored.state != State::Withdrawn => {
                 let whole = self.entry(&stored, StatusCode::CREATED);
                 Ok(whole
-                    .with(header::LOCATION, location.as_str())
-                    .with(header::CONTENT_LOCATION, location.as_str()))
+                    .with(&header::LOCATION, location.as_str())
+                    .with(&header::CONTENT_LOCATION, location.as_str()))
             }
             _ => Ok(reply),
         }
@@ -428,8 +428,8 @@ impl Inbox {
         let content = body.slice_ref(part.content);
         let kept = self.keep(Some(stem), media_type.unwrap_or_default(), content).await?;
         Ok(Reply::empty(StatusCode::CREATED)
-            .with(header::CONTENT_TYPE, "text/plain")
-            .with(header::LOCATION, kept.url.as_str()))
+            .with(&header::CONTENT_TYPE, "text/plain")
+            .with(&header::LOCATION, kept.url.as_str()))
     }
 }
 

@@ -1,8 +1,7 @@
-//! What every store does with what is pushed.
+//! What every store does with what is pushed: the same over each engine.
 
 use std::{collections::BTreeSet, num::NonZeroU16, sync::Arc};
 
-use chrono::{DateTime, TimeDelta, Utc};
 use courant::{
     article::{ArticleId, Cursor, Revision, Story, Submission, When, Window},
     category::{Category, Facet, Selection, Slug},
@@ -13,9 +12,18 @@ use courant::{
     text::Text,
 };
 
-pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
-    "2026-03-05T12:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(seconds)
-}
+use crate::fixtures::{Home, at};
+
+crate::cases![
+    a_precondition_is_held_against_the_article_as_it_is,
+    a_key_is_answered_as_before_and_for_a_day,
+    all_or_none_are_taken,
+    what_was_withdrawn_for_the_time_being_comes_back,
+    a_token_reaches_no_further_than_its_categories,
+    articles_are_listed_by_their_last_change,
+    tokens_are_known_until_they_are_revoked,
+    one_of_many_writers_wins,
+];
 
 fn id(id: &str) -> ArticleId {
     ArticleId::new(id).unwrap()
@@ -89,19 +97,8 @@ async fn title(store: &dyn Store, name: &str) -> String {
     stored.map(|stored| stored.story.title.to_string()).unwrap_or_default()
 }
 
-/// Everything, for a store that is empty.
-pub(crate) async fn every_store_takes_what_is_pushed(store: Arc<dyn Store>) {
-    preconditions(&*store).await;
-    keys(&*store).await;
-    all_or_none(&*store).await;
-    bin(&*store).await;
-    categories(&*store).await;
-    lists(&*store).await;
-    tokens(&*store).await;
-    one_of_many(store).await;
-}
-
-async fn preconditions(store: &dyn Store) {
+async fn a_precondition_is_held_against_the_article_as_it_is(home: Home) {
+    let store = &*home.store;
     let new = Precondition { is: None, is_not: Some(Versions::Any) };
     let effects = done(store, push([(put("a", "One"), new.clone())]), 1).await;
     assert_eq!(effects.head, Revision(1));
@@ -147,7 +144,8 @@ async fn preconditions(store: &dyn Store) {
     assert_eq!((effects.head, title(store, "c").await.as_str()), (Revision(5), "C2"));
 }
 
-async fn keys(store: &dyn Store) {
+async fn a_key_is_answered_as_before_and_for_a_day(home: Home) {
+    let store = &*home.store;
     let keyed = |key: &str, print: &str, push: Push| {
         let key = Key { owner: slug("cms"), key: key.to_owned(), fingerprint: print.to_owned() };
         Push { key: Some(key), ..push }
@@ -178,7 +176,10 @@ async fn keys(store: &dyn Store) {
     assert_eq!(title(store, "k").await, "K5", "after a day a key is free");
 }
 
-async fn all_or_none(store: &dyn Store) {
+async fn all_or_none_are_taken(home: Home) {
+    let store = &*home.store;
+    done(store, always([put("k", "K1")]), 1).await;
+    done(store, always([put("k", "K")]), 2).await;
     let head = store.head().await.unwrap();
     let all = |tasks: Vec<(Operation, Precondition)>| Push { is_atomic: true, ..push(tasks) };
     let effects = done(
@@ -199,7 +200,8 @@ async fn all_or_none(store: &dyn Store) {
     assert_eq!(effects.head, Revision(head.0 + 1));
 }
 
-async fn bin(store: &dyn Store) {
+async fn what_was_withdrawn_for_the_time_being_comes_back(home: Home) {
+    let store = &*home.store;
     let mut draft = submission("bin", "Kept", "rare");
     draft.embargo = Some(at(1_000_000));
     done(store, always([Operation::Put(Box::new(draft))]), 86_510).await;
@@ -242,9 +244,11 @@ async fn bin(store: &dyn Store) {
     );
 }
 
-async fn categories(store: &dyn Store) {
+async fn a_token_reaches_no_further_than_its_categories(home: Home) {
+    let store = &*home.store;
     let within: BTreeSet<_> = [slug("sport")].into();
     let limited = |operation| Push { within: Some(within.clone()), ..always([operation]) };
+    done(store, always([put("k", "K")]), 1).await;
     let sport = || Operation::Put(Box::new(submission("s", "S", "sport")));
     assert!(one(store, limited(sport()), 100).await.0.is_done());
     let refused = (Fate::Refused(Refused::OutOfScope), None);
@@ -259,7 +263,8 @@ async fn categories(store: &dyn Store) {
     done(store, always([Operation::Restore(id("k"))]), 100).await;
 }
 
-async fn lists(store: &dyn Store) {
+async fn articles_are_listed_by_their_last_change(home: Home) {
+    let store = &*home.store;
     done(store, always((0..7).map(|n| put(&format!("n-{n}"), "N"))), 200).await;
     let (mut before, mut seen) = (None, Vec::new());
     for _ in 0..50 {
@@ -276,7 +281,8 @@ async fn lists(store: &dyn Store) {
     assert!(edited >= at(200));
 }
 
-async fn tokens(store: &dyn Store) {
+async fn tokens_are_known_until_they_are_revoked(home: Home) {
+    let store = &*home.store;
     let grant = |digest: &str, name: &str, ends| Grant {
         digest: digest.to_owned(),
         name: slug(name),
@@ -296,7 +302,8 @@ async fn tokens(store: &dyn Store) {
     assert_eq!(store.grants().await.unwrap(), grants[2..]);
 }
 
-async fn one_of_many(store: Arc<dyn Store>) {
+async fn one_of_many_writers_wins(home: Home) {
+    let store = Arc::clone(&home.store);
     done(&*store, always([put("race", "start")]), 300).await;
     for round in 0..10 {
         let base = store.stored(&id("race")).await.unwrap().unwrap().revision.0;
