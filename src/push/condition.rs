@@ -43,7 +43,8 @@ fn versions(fields: &HeaderMap, name: &HeaderName) -> Result<Option<Versions>, P
             // A weak tag is of a strong comparison's none (RFC 9110 section 8.8.3.2).
             let is_weak = listed.starts_with("W/");
             let opaque = listed.trim_start_matches("W/").strip_prefix('"');
-            let opaque = opaque.and_then(|rest| rest.strip_suffix('"')).ok_or_else(wrong)?;
+            let opaque = opaque.and_then(|rest| rest.strip_suffix('"'));
+            let opaque = opaque.filter(|opaque| !opaque.contains('"')).ok_or_else(wrong)?;
             let revision = opaque.strip_prefix('r').and_then(|digits| digits.parse().ok());
             revisions.extend(revision.filter(|_| !is_weak).map(Revision));
         }
