@@ -22,16 +22,20 @@ mod archives;
 mod delta;
 #[path = "../it/fixtures.rs"]
 mod fixtures;
+#[path = "../it/histories.rs"]
+mod histories;
 #[path = "../it/http.rs"]
 mod http;
 #[path = "../it/outage.rs"]
 mod outage;
 #[path = "../it/partners.rs"]
 mod partners;
+mod server;
 #[path = "../it/store.rs"]
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod twins;
 
 use std::{env, pin::Pin, process::ExitCode, sync::Arc};
 
@@ -47,6 +51,8 @@ const FILES: &[(&str, &[(&str, Case)])] = &[
     ("delta", delta::CASES),
     ("partners", partners::CASES),
     ("store", store::CASES),
+    ("server", server::CASES),
+    ("twins", twins::CASES),
 ];
 
 fn main() -> ExitCode {
