@@ -361,6 +361,14 @@ mod tests {
         assert_eq!(config.server.listen.port(), 9000);
         assert_eq!(config.catalogue.site.base.as_str(), "https://feeds.example.com/");
         assert_eq!(config.store, StoreUrl::Sqlite("/tmp/a.db".into()));
+        let overrides = Overrides {
+            store: given("postgres://u:secret@h/d"),
+            store_read: given("postgres://u:secret@r/d"),
+            ..Overrides::default()
+        };
+        let config = read(SHIPPED, Path::new("feeds.toml"), &overrides).unwrap();
+        assert_eq!(config.store.to_string(), "postgres://u@h/d, read from postgres://u@r/d");
+        assert!(!format!("{config:?}").contains("secret"));
 
         let only_port = Overrides { listen: given("[::1]:9000"), ..Overrides::default() };
         let config = read(SHIPPED, Path::new("feeds.toml"), &only_port).unwrap();
@@ -544,7 +552,10 @@ mod tests {
                 "`unconditional_per_hour` is out of range",
                 "from 1 to 100000",
             ),
-            ("[store]\nurl = 'postgres://h/d'", "3:7", "in SQLite only", "`sqlite:courant.db`"),
+            ("[store]\nurl = 'mysql://h/d'", "3:7", "not a place", "`sqlite:courant.db`"),
+            ("[store]\nurl = 'postgres:x'", "3:7", "not the address of a database", "postgres://"),
+            ("[store]\nurl = 'postgres://h/d?sslmode=on'", "3:7", "`sslmode=on`", "`verify-full`"),
+            ("[store]\nread = 'postgres://h/d'", "3:8", "read from that file", "leave this out"),
             (
                 "[store]\nurl = 'courant.db'",
                 "3:7",

@@ -14,7 +14,7 @@ pub enum DatabaseUrlError {
         "this is not the address of a database; write for example `postgres://courant@localhost/news`"
     )]
     Form,
-    /// A program as old as time does not know how to keep this.
+    /// It asks for a protection that nobody knows.
     #[error(
         "`sslmode={0}` is not known; write one of `disable`, `prefer`, `require` and `verify-full`"
     )]
@@ -80,8 +80,10 @@ impl DatabaseUrl {
         if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) }
     }
 
+    /// After what is before `@`: a password may hold a `?` that should have been written as `%3F`.
     fn query_start(&self) -> usize {
-        self.0.find('?').unwrap_or(self.0.len())
+        let host = self.0.find('@').unwrap_or_default();
+        self.0[host..].find('?').map_or(self.0.len(), |at| host + at)
     }
 
     fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -95,13 +97,12 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = &self.0[..self.query_start()];
         let (scheme, rest) = base.split_once("://").unwrap_or(("", base));
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let shown = match authority.rsplit_once('@') {
+        let shown = match rest.rsplit_once('@') {
             Some((user, hosts)) => {
-                let user = user.split(':').next().unwrap_or_default();
-                format!("{scheme}://{user}@{hosts}{path}")
+                let user = user.split([':', '/', '?']).next().unwrap_or_default();
+                format!("{scheme}://{user}@{hosts}")
             }
-            None => format!("{scheme}://{authority}{path}"),
+            None => base.to_owned(),
         };
         f.write_str(&self.keeping(&shown, |name| !name.ends_with("password")))
     }
@@ -137,7 +138,8 @@ mod tests {
             "postgresql:///db?host=/run/pg&password=secret&user=me",
             "postgresql:///db?host=/run/pg&user=me",
         );
-        check("postgres://user:sec?ret@host/db", "postgres://user");
+        check("postgres://user:sec?ret@host/db", "postgres://user@host/db");
+        check("postgres://user:sec/re@t@host/db?a=b", "postgres://user@host/db?a=b");
     }
 
     #[test]

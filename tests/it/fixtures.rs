@@ -1,5 +1,7 @@
 //! What tests start from: a publication, submissions, a store in a folder that goes away.
 
+#![allow(dead_code, reason = "each test program needs a part of it")]
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -100,6 +102,16 @@ impl Home {
         let database = DatabaseUrl::new(url).unwrap();
         let folder = tempfile::tempdir().unwrap();
         Self { folder, store: connect(&database).await, database: Some(database) }
+    }
+
+    /// Any other store.
+    pub(crate) fn of(store: Arc<dyn Store>) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), store, database: None }
+    }
+
+    /// The address of the database.
+    pub(crate) fn url(&self) -> String {
+        self.database.as_ref().unwrap().reveal().to_owned()
     }
 
     /// The same store once more, as another process opens it.

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     (
         "tokio",
         &[
@@ -23,6 +23,7 @@ const CRATES: [(&str, &[&str]); 7] = [
         ],
     ),
     ("rusqlite", &["store"]),
+    ("deadpool_postgres", &["store"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),

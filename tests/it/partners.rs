@@ -1060,8 +1060,11 @@ async fn write(store: &dyn Store, dice: &mut Dice, second: i64) {
 
 #[tokio::test]
 async fn whoever_follows_the_changes_holds_what_the_store_has() {
-    let writes = if takes_its_time() { 10_000 } else { 2_000 };
-    let home = Home::new();
+    follow(Home::new(), if takes_its_time() { 10_000 } else { 2_000 }).await;
+}
+
+/// Partners of every kind follow so many writes.
+pub(crate) async fn follow(home: Home, writes: u32) {
     let mut followers = Vec::new();
     for partner in ["wire", "club", "late", "early"] {
         followers.push(Follower::new(partner, token(&*home.store, partner, "", at(0), None).await));

@@ -22,6 +22,8 @@ mod archives;
 mod delta;
 #[path = "../it/fixtures.rs"]
 mod fixtures;
+#[path = "../it/histories.rs"]
+mod histories;
 #[path = "../it/http.rs"]
 mod http;
 #[path = "../it/outage.rs"]
@@ -30,10 +32,12 @@ mod outage;
 mod partners;
 #[path = "../it/pushed.rs"]
 mod pushed;
+mod server;
 #[path = "../it/store.rs"]
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod twins;
 
 use std::{env, pin::Pin, process::ExitCode, sync::Arc};
 
@@ -50,6 +54,8 @@ const FILES: &[(&str, &[(&str, Case)])] = &[
     ("partners", partners::CASES),
     ("pushed", pushed::CASES),
     ("store", store::CASES),
+    ("server", server::CASES),
+    ("twins", twins::CASES),
 ];
 
 fn main() -> ExitCode {

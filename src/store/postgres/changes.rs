@@ -16,7 +16,7 @@ use crate::{
             session::{Ask, Session},
         },
         stored::{number, state_number, text},
-        tables::{Counter, Note},
+        tables::{Counter, Note, Place},
     },
 };
 
@@ -28,15 +28,15 @@ pub(super) struct Gone {
     pub revision: Revision,
 }
 
-/// A place that was taken.
+/// A place that was taken: under which facet, and which of its places it is.
 pub(super) struct Shelved {
     pub facet: Facet,
-    pub shelved: i64,
-    pub place: i64,
-    pub article: Option<i64>,
-    pub again: bool,
-    pub revision: Revision,
+    pub nth: i64,
+    pub taken: Place,
 }
+
+/// By which write an article came, and its time.
+pub(super) type Came = (i64, ArticleId, i64);
 
 /// A mark that moves.
 pub(super) struct Mark {
@@ -59,7 +59,7 @@ pub(super) struct Changes {
     pub vacated: Vec<(Facet, i64, Revision)>,
     pub marks: Vec<Mark>,
     pub coming: BTreeMap<(i16, i64), Option<i64>>,
-    pub came: BTreeMap<(i16, i64), Option<(i64, ArticleId, i64)>>,
+    pub came: BTreeMap<(i16, i64), Option<Came>>,
     pub gone_forgotten: Vec<(i64, Revision)>,
     pub signs_forgotten: Vec<(Facet, Revision, String)>,
     gone: Vec<Noted>,
@@ -258,12 +258,12 @@ fn vacate(vacated: &[(Facet, i64, Revision)]) -> Sent<'_> {
 
 fn shelve(shelved: &[Shelved]) -> Sent<'_> {
     let columns = vec![
-        column(shelved, |taken| taken.facet.as_str()),
-        column(shelved, |taken| taken.shelved),
-        column(shelved, |taken| taken.place),
-        column(shelved, |taken| taken.article),
-        column(shelved, |taken| i64::from(taken.again)),
-        column(shelved, |taken| number(taken.revision)),
+        column(shelved, |place| place.facet.as_str()),
+        column(shelved, |place| place.taken.shelved),
+        column(shelved, |place| place.nth),
+        column(shelved, |place| place.taken.article),
+        column(shelved, |place| i64::from(place.taken.again)),
+        column(shelved, |place| number(place.taken.revision)),
     ];
     Sent::new(
         "INSERT INTO shelf (facet, shelved, place, article, again, revision)
@@ -298,7 +298,7 @@ fn wait<'a>(coming: &'a [(&'a (i16, i64), &'a i64)]) -> Sent<'a> {
     )
 }
 
-fn come<'a>(came: &'a [(&'a (i16, i64), &'a (i64, ArticleId, i64))]) -> Sent<'a> {
+fn come<'a>(came: &'a [(&'a (i16, i64), &'a Came)]) -> Sent<'a> {
     let columns = vec![
         column(came, |((minutes, _), _)| i64::from(*minutes)),
         column(came, |((_, key), _)| *key),

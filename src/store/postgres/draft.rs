@@ -198,18 +198,15 @@ impl Writer for Draft {
     }
 
     fn save(&mut self, row: &Row) -> Result<i64> {
-        let key = match self.articles.get(row.id.as_str()) {
-            Some((key, before)) => {
-                if let Some(slot) = before.slot {
-                    let placed = (before.placed.timestamp(), *key);
-                    self.slots.entry(slot).or_default().remove(&placed);
-                }
-                *key
+        let key = if let Some((key, before)) = self.articles.get(row.id.as_str()) {
+            if let Some(slot) = before.slot {
+                let placed = (before.placed.timestamp(), *key);
+                self.slots.entry(slot).or_default().remove(&placed);
             }
-            None => {
-                self.last_key += 1;
-                self.last_key
-            }
+            *key
+        } else {
+            self.last_key += 1;
+            self.last_key
         };
         self.keep(key, row);
         self.changes.saved.insert(row.id.as_str().to_owned());
@@ -246,9 +243,8 @@ impl Writer for Draft {
     }
 
     fn shelve(&mut self, facet: &Facet, place: i64, taken: &Place) -> Result<()> {
-        let Place { shelved, article, again, revision, .. } = *taken;
-        let facet = facet.clone();
-        self.changes.shelved.push(Shelved { facet, shelved, place, article, again, revision });
+        let (facet, taken) = (facet.clone(), taken.clone());
+        self.changes.shelved.push(Shelved { facet, nth: place, taken });
         Ok(())
     }
 

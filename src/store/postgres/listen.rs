@@ -53,10 +53,10 @@ async fn listen(
     let (client, mut connection) = config.connect(tls.clone()).await?;
     let heard = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-            if let AsyncMessage::Notification(notification) = message? {
-                if let Ok(head) = notification.payload().parse() {
-                    announce(news, Revision(head));
-                }
+            if let AsyncMessage::Notification(notification) = message?
+                && let Ok(head) = notification.payload().parse()
+            {
+                announce(news, Revision(head));
             }
         }
         Ok(())

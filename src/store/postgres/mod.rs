@@ -235,9 +235,9 @@ impl Store for PostgresStore {
     async fn changed(&self, seen: Revision) -> Result<Revision> {
         let mut news = self.news.subscribe();
         loop {
-            let heard = async { news.wait_for(|head| *head > seen).await.map(|head| *head) };
-            let head = match tokio::time::timeout(LOOK, heard).await {
-                Ok(head) => head.map_err(|_| StoreError::Closing)?,
+            let told = async { news.wait_for(|head| *head > seen).await.map(|head| *head) };
+            let head = match tokio::time::timeout(LOOK, told).await {
+                Ok(told) => told.map_err(|_| StoreError::Closing)?,
                 // Elapsed: news of a write may have been lost.
                 Err(_) => self.head().await?,
             };
@@ -305,11 +305,11 @@ impl Store for PostgresStore {
     }
 
     async fn categories(&self) -> Result<Vec<Category>> {
-        self.read(|view| view.categories()).await
+        self.read(|view| read::categories(view.session())).await
     }
 
     async fn census(&self) -> Result<Census> {
-        self.read(|view| view.census()).await
+        self.read(|view| read::census(view.session())).await
     }
 
     async fn upsert(

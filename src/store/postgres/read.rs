@@ -394,34 +394,34 @@ impl View<'_> {
         let rows = self.session.query(&select, &[&id.as_str(), &i64::from(shift_minutes)])?;
         rows.first().map(told).transpose()
     }
+}
 
-    pub(super) fn categories(&self) -> Result<Vec<Category>> {
-        let select = "SELECT facet, label FROM mark WHERE facet >= 'category/' AND facet < 'category0' ORDER BY facet";
-        let mut categories = Vec::new();
-        for row in self.session.query(select, &[])? {
-            if let Some(slug) = Facet::stored(row.try_get(0)?).as_category() {
-                let label = row.try_get::<_, Option<String>>(1)?;
-                let label = label.unwrap_or_else(|| slug.to_string());
-                categories.push(Category { slug, label: Text::new(&label) });
-            }
+pub(super) fn categories(session: &Session) -> Result<Vec<Category>> {
+    let select = "SELECT facet, label FROM mark WHERE facet >= 'category/' AND facet < 'category0' ORDER BY facet";
+    let mut categories = Vec::new();
+    for row in session.query(select, &[])? {
+        if let Some(slug) = Facet::stored(row.try_get(0)?).as_category() {
+            let label = row.try_get::<_, Option<String>>(1)?;
+            let label = label.unwrap_or_else(|| slug.to_string());
+            categories.push(Category { slug, label: Text::new(&label) });
         }
-        Ok(categories)
     }
+    Ok(categories)
+}
 
-    pub(super) fn census(&self) -> Result<Census> {
-        let mut census = Census::default();
-        let select = "SELECT state, count(*) FROM article GROUP BY state";
-        for row in self.session.query(select, &[])? {
-            let count = match stored::state(row.try_get(0)?) {
-                State::Held => &mut census.held,
-                State::Live => &mut census.published,
-                State::Expired => &mut census.expired,
-                State::Withdrawn => &mut census.withdrawn,
-            };
-            *count = row.try_get(1)?;
-        }
-        Ok(census)
+pub(super) fn census(session: &Session) -> Result<Census> {
+    let mut census = Census::default();
+    let select = "SELECT state, count(*) FROM article GROUP BY state";
+    for row in session.query(select, &[])? {
+        let count = match stored::state(row.try_get(0)?) {
+            State::Held => &mut census.held,
+            State::Live => &mut census.published,
+            State::Expired => &mut census.expired,
+            State::Withdrawn => &mut census.withdrawn,
+        };
+        *count = row.try_get(1)?;
     }
+    Ok(census)
 }
 
 /// What is told of an article beside what it is, to those of the shift that is the second parameter: when it changed, whether

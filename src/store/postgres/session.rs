@@ -118,7 +118,7 @@ impl Session {
             let statements = self.prepare(asks).await?;
             self.is_open.set(true);
             let begins = self.client().batch_execute(how);
-            let (_, rows) = try_join(begins, self.ask(&statements, asks)).await?;
+            let ((), rows) = try_join(begins, self.ask(&statements, asks)).await?;
             Ok(rows)
         })
     }
