@@ -54,8 +54,8 @@ Examples:
 #[derive(Args)]
 #[command(after_help = "\
 The token is shown once; the store keeps only its digest. What is shown goes to standard output alone:
-TOKEN=$(courant token create cms). A name may have several tokens: to change one without a gap, make the
-next, and revoke the name once a third is in use, or give the next one another name.
+TOKEN=$(courant token create cms). To change a token without a gap, make the next one under another name,
+and revoke the old name once nobody uses it.
 
 Examples:
   courant token create cms                                everything

@@ -711,6 +711,14 @@ async fn a_draft_that_was_deleted_comes_back_as_one() {
         assert_eq!(micropub(&desk, json!({"action": action, "url": url})).await.status, 204);
     }
     assert_eq!(desk.ask("GET", "/articles/x", &[], "").await.json()["state"], "draft");
+    // An update that is sent again is answered as before, also when the article has gone.
+    let update = json!({"action": "update", "url": url, "replace": {"name": ["y"]}}).to_string();
+    let fields = [("content-type", "application/json"), ("idempotency-key", "\"k\"")];
+    let first = desk.ask("POST", "/micropub", &fields, update.clone()).await;
+    assert_eq!((first.status, desk.title("x").await.as_str()), (204, "y"));
+    assert_eq!(desk.ask("DELETE", "/articles/x", &[], "").await.status, 200);
+    let again = desk.ask("POST", "/micropub", &fields, update).await;
+    assert_eq!((again.status, again.field("etag")), (204, first.field("etag")));
 }
 
 #[tokio::test]

@@ -309,6 +309,28 @@ impl Inbox {
         }
     }
 
+    /// What was answered to a request with this key before, whatever the articles are by now.
+    async fn answered(&self, asked: &Asked<'_>, body: &[u8]) -> Result<Option<Reply>, Problem> {
+        let key = Self::key(asked, body)?;
+        if key.is_none() {
+            return Ok(None);
+        }
+        let push = Push {
+            tasks: Vec::new(),
+            is_atomic: false,
+            republish: false,
+            within: None,
+            key,
+            answer: Box::new(|_| String::new()),
+        };
+        match self.store.push(push, asked.now).await.map_err(|error| failed(&error))? {
+            // Nothing was to be done, so nothing is kept.
+            Pushed::Done(_) => Ok(None),
+            Pushed::Before(text) => Reply::from_text(&text).ok_or(Problem::Internal).map(Some),
+            Pushed::KeyTaken => Err(Problem::KeyTaken),
+        }
+    }
+
     fn key(asked: &Asked<'_>, body: &[u8]) -> Result<Option<Key>, Problem> {
         let parts: [&[u8]; 5] = [
             asked.method.as_str().as_bytes(),

@@ -179,8 +179,11 @@ impl Inbox {
         if reply.status >= 400 {
             return Ok(reply);
         }
-        let stored = self.visible(asked, &id).await?;
-        Ok(self.entry(&stored, StatusCode::OK))
+        match self.visible(asked, &id).await {
+            Ok(stored) => Ok(self.entry(&stored, StatusCode::OK)),
+            // Somebody else was quick to take it back: it was done all the same.
+            Err(_) => Ok(reply),
+        }
     }
 
     async fn withdraw(
@@ -274,6 +277,9 @@ impl Inbox {
         body: &[u8],
         change: impl Fn(&Stored, &Map<String, Value>) -> Map<String, Value>,
     ) -> Result<Reply, Problem> {
+        if let Some(reply) = self.answered(asked, body).await? {
+            return Ok(reply);
+        }
         for _ in 0..MAX_TRIES {
             let stored = self.visible(asked, id).await?;
             let old = record::record(&self.catalogue, &stored);
