@@ -253,6 +253,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         media: None,
         desk: None,
         traffic: Arc::new(Traffic::new(config.politeness, publisher.catalogue(), clock::now())),
+        inbox: None,
+        is_inbox_only: false,
     };
     let listener = TcpListener::bind(config.server.listen).await?;
     eprintln!("http://{}/all.atom; Ctrl-C to stop", listener.local_addr()?);

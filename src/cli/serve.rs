@@ -97,7 +97,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         }
     };
     let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
-    let mut settings = settings(config.server, media, desk.clone(), traffic);
+    let mut settings = settings(&config.server, media, desk.clone(), traffic);
     let (stopping, stopped) = watch::channel(false);
     let mut taking = None;
     match (inbox, pushed) {
@@ -163,13 +163,13 @@ fn limits(server: &Server, hosts: Vec<String>) -> Limits {
 }
 
 fn settings(
-    server: Server,
+    server: &Server,
     media: Option<Folder>,
     desk: Option<Arc<Desk>>,
     traffic: Traffic,
 ) -> Settings {
     Settings {
-        limits: limits(&server, server.hosts.clone()),
+        limits: limits(server, server.hosts.clone()),
         max_connections: server.max_connections,
         header_timeout: server.header_timeout,
         write_timeout: server.write_timeout,

@@ -2,9 +2,11 @@
 //!
 //! Whoever has no token has nothing read of theirs but fields, and a form that may hold one.
 
+mod atom;
 mod body;
+mod change;
 mod json;
-mod publishing;
+mod micropub;
 
 use std::{
     collections::HashSet,
@@ -26,13 +28,17 @@ use crate::{
     article::Revision,
     feed::Catalogue,
     media::Intake,
-    push::{Pass, Problem, Reply, Route, Rules, Scope, condition, form, micropub, openapi},
+    push::{
+        Pass, Problem, Reply, Route, Rules, Scope, condition, form, micropub::refusal, openapi,
+    },
     store::{Effects, Key, Push, Pushed, Store, StoreError, Task},
     traffic::{Budgets, Client},
 };
 
 /// How often a client may show what lets nobody in.
 const STRANGERS_PER_HOUR: NonZeroU32 = NonZeroU32::new(120).expect("120 is not zero");
+/// Forms that are read at the same time of clients that show their token in them.
+const STRANGERS: usize = 4;
 /// Buckets: for tokens, and for clients without.
 const BUCKETS: usize = 4_096;
 
@@ -44,6 +50,8 @@ pub struct Inbox {
     limits: Limits,
     media: Option<Intake>,
     places: Semaphore,
+    /// For those who have not shown yet who they are.
+    strangers: Semaphore,
     budgets: Budgets,
     hasher: RandomState,
     /// Keys of requests that are being worked on.
@@ -113,6 +121,7 @@ impl Inbox {
             limits,
             media,
             places,
+            strangers: Semaphore::new(STRANGERS),
             budgets: Budgets::new(BUCKETS),
             hasher: RandomState::new(),
             busy: Mutex::default(),
@@ -143,7 +152,7 @@ impl Inbox {
         let is_micropub = matches!(route, Some(Route::Micropub | Route::MicropubMedia));
         let reply = match self.work(route, request, body, client, now).await {
             Ok(reply) => reply,
-            Err(problem) if is_micropub => micropub::refusal(&problem),
+            Err(problem) if is_micropub => refusal(&problem),
             Err(problem) => problem.reply(),
         };
         let mut answer = answer(&reply);
@@ -177,7 +186,6 @@ impl Inbox {
         if route == Route::OpenApi {
             return Ok(Reply::json(StatusCode::OK, &openapi::document(&self.rules)));
         }
-        let _place = self.places.try_acquire().map_err(|_| Problem::Busy)?;
         let fields = request.headers();
         let mut shown = partner::credentials(fields).map(std::borrow::Cow::into_owned);
         let is_form = fields
@@ -190,6 +198,7 @@ impl Inbox {
             && route == Route::Micropub
             && let Some(body) = body.take()
         {
+            let _place = self.strangers.try_acquire().map_err(|_| Problem::Busy)?;
             let most = self.rules.max_body_bytes.min(body::STRANGERS_FORM);
             let read = body::read(body, fields, most, self.rules.body_timeout).await?;
             let token = form::pairs(&read).find(|(key, _)| key == "access_token");
@@ -197,6 +206,7 @@ impl Inbox {
             form = Some(read);
         }
         let pass = self.admit(shown.as_deref(), client, now).await?;
+        let _place = self.places.try_acquire().map_err(|_| Problem::Busy)?;
         let asked = Asked {
             method,
             path: uri.path(),
