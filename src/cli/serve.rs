@@ -90,15 +90,16 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     out.flush()?;
     drop(out);
 
+    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let mut settings = settings(&config.server, media, desk.clone(), traffic);
+    let (stopping, stopped) = watch::channel(false);
     let stop = async {
         tokio::select! {
             _ = interrupt.recv() => {},
             _ = terminate.recv() => {},
         }
+        stopping.send_replace(true);
     };
-    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
-    let mut settings = settings(&config.server, media, desk.clone(), traffic);
-    let (stopping, stopped) = watch::channel(false);
     let mut taking = None;
     match (inbox, pushed) {
         (Some(inbox), Some(listener)) => {
@@ -113,7 +114,6 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         (inbox, _) => settings.inbox = inbox,
     }
     server::serve(listener, publisher, Arc::new(settings), stop).await;
-    stopping.send_replace(true);
     if let Some(taking) = taking {
         // It ends by itself, within the same grace.
         let _ = taking.await;
