@@ -3,6 +3,7 @@
 //! Editions stay in memory within a budget. When a write touches them, they are made anew in the background, and the
 //! old ones, still true editions of their revisions, are served until then: nobody who polls waits for rendering.
 
+mod bundle;
 mod changes;
 mod document;
 mod freshness;
@@ -10,6 +11,7 @@ mod make;
 mod recode;
 mod renew;
 
+pub use bundle::Bundle;
 pub use changes::Restart;
 pub use document::{Document, EpisodeFile};
 pub use freshness::Freshness;

@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use crate::{
@@ -132,9 +132,9 @@ pub(super) fn span(
     let (mut low, mut high) = (1, reader.counter()?.shelved);
     while low < high {
         let middle = i64::midpoint(low, high);
-        if reader.taken(facets, middle)? < last { low = middle + 1 } else { high = middle }
+        if taken(reader, facets, middle)? < last { low = middle + 1 } else { high = middle }
     }
-    let mut rank = reader.taken(facets, low)?;
+    let mut rank = taken(reader, facets, low)?;
     let mut found = Vec::new();
     reader.for_each_place(facets, low, |place| {
         if rank <= last {
@@ -144,6 +144,31 @@ pub(super) fn span(
         Ok(rank >= first)
     })?;
     Ok(Some(found))
+}
+
+fn taken(reader: &impl Reader, facets: &[Facet], shelved: i64) -> Result<i64> {
+    Ok(reader.taken(facets, &[shelved])?.into_iter().sum())
+}
+
+/// More changes than this are not told apart.
+const MAX_DISTURBED: usize = 10_000;
+
+/// The places among those of these facets that writes after `since` have taken, emptied, or changed the article of.
+pub(super) fn disturbed(
+    reader: &impl Reader,
+    facets: &[Facet],
+    since: Revision,
+) -> Result<Option<BTreeSet<u64>>> {
+    let Some(found) = reader.disturbed(facets, since, MAX_DISTURBED)? else { return Ok(None) };
+    let found: Vec<i64> = found.into_iter().collect();
+    let mut places = BTreeSet::new();
+    for last in reader.taken(facets, &found)? {
+        let last = u64::try_from(last).unwrap_or_default();
+        // An article under several of them has as many places, one after the other.
+        let together = facets.len() as u64;
+        places.extend(last.saturating_sub(together - 1).max(1)..=last);
+    }
+    Ok(Some(places))
 }
 
 /// Whether an article under several of these facets is shown at this place: of all it has, at the first one taken.

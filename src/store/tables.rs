@@ -3,7 +3,7 @@
 //! The rules are the same for every engine and are written once, in [`read`](super::read) and [`write`](super::write); what
 //! is an engine's own is how its tables are asked and filled.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -69,8 +69,17 @@ pub(super) trait Reader {
     /// How many places these facets have together. Each keeps its own: an article under two of them has two.
     fn places(&self, facets: &[Facet]) -> Result<i64>;
 
-    /// How many places these facets have taken together up to a number of `shelved`.
-    fn taken(&self, facets: &[Facet], shelved: i64) -> Result<i64>;
+    /// How many places these facets have taken together up to each of these numbers of `shelved`.
+    fn taken(&self, facets: &[Facet], shelved: &[i64]) -> Result<Vec<i64>>;
+
+    /// When the places under these facets were taken, as numbers of `shelved`, that writes after `since` have taken,
+    /// emptied, or changed the article of; `None`: there are so many.
+    fn disturbed(
+        &self,
+        facets: &[Facet],
+        since: Revision,
+        limit: usize,
+    ) -> Result<Option<BTreeSet<i64>>>;
 
     fn article(&self, key: i64) -> Result<Option<Row>>;
 

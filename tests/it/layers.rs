@@ -7,14 +7,17 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 10] = [
     (
         "tokio",
         &[
+            "fetch",
+            "media/probe.rs",
             "store",
             "import",
             "partner",
             "publish",
+            "export",
             "http/media.rs",
             "http/push",
             "http/server.rs",
@@ -22,13 +25,15 @@ const CRATES: [(&str, &[&str]); 8] = [
             "cli",
         ],
     ),
+    ("reqwest", &["fetch"]),
     ("rusqlite", &["store"]),
     ("deadpool_postgres", &["store"]),
+    ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
     // The files of dialects are part of the program.
-    ("toml", &["config", "dialect"]),
+    ("toml", &["config", "dialect", "import"]),
     ("clap", &["cli", "main.rs"]),
 ];
 

@@ -23,6 +23,8 @@ mod cli;
 mod crash;
 mod delta;
 mod dialects;
+mod export;
+mod fetch;
 mod fixtures;
 mod formats;
 mod histories;

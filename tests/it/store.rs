@@ -312,6 +312,31 @@ pub(crate) async fn a_store_that_is_opened_again_is_the_same(home: Home) {
     assert_eq!(snapshot(&*again, &of("news")).await, before);
 }
 
+pub(crate) async fn what_is_remembered_is_known_again_and_is_no_revision(home: Home) {
+    let entry = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let first = vec![
+        entry("a/2", Some("two")),
+        entry("a/10", Some("ten")),
+        entry("a", Some("itself")),
+        entry("b/1", Some("other")),
+        entry("a/文", Some("text")),
+    ];
+    home.store.remember(first).await.unwrap();
+    home.store.remember(vec![entry("a/2", Some("2")), entry("a/10", None)]).await.unwrap();
+    let home = home.reopened().await;
+    let recalled = home.store.recall(names(&["a/2", "a/10", "b/1"])).await.unwrap();
+    assert_eq!(recalled, [Some("2".to_owned()), None, Some("other".to_owned())]);
+    let two = NonZeroU16::new(2).unwrap();
+    let page = home.store.recall_after("a/", "", two).await.unwrap();
+    let pairs = |page: &[(String, String)]| {
+        page.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(&page), ["a/2=2", "a/文=text"]);
+    assert_eq!(pairs(&home.store.recall_after("a/", "a/2", two).await.unwrap()), ["a/文=text"]);
+    assert_eq!(home.store.head().await.unwrap(), Revision(0));
+}
+
 crate::cases!(
     a_batch_is_one_revision_newest_first,
     a_record_that_says_nothing_new_is_no_write,
@@ -330,4 +355,5 @@ crate::cases!(
     a_rehearsal_changes_nothing,
     news_from_another_process_is_seen,
     a_store_that_is_opened_again_is_the_same,
+    what_is_remembered_is_known_again_and_is_no_revision,
 );

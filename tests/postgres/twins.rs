@@ -1,6 +1,6 @@
 //! A store in a file and one in a database that are told the same, and have to answer the same: all that feeds are made of.
 
-use std::{fmt::Debug, num::NonZeroU16, sync::Arc};
+use std::{collections::BTreeSet, fmt::Debug, num::NonZeroU16, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -258,6 +258,35 @@ impl Store for Twins {
     ) -> Result<Revision> {
         let one = self.file.declare(fingerprints.clone(), now).await;
         same("declare", one, self.database.declare(fingerprints, now).await)
+    }
+
+    async fn disturbed(
+        &self,
+        selection: &Selection,
+        since: Revision,
+    ) -> Result<Option<BTreeSet<u64>>> {
+        let one = self.file.disturbed(selection, since).await;
+        same("disturbed", one, self.database.disturbed(selection, since).await)
+    }
+
+    async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
+        let one = self.file.remember(entries.clone()).await;
+        same("remember", one, self.database.remember(entries).await)
+    }
+
+    async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
+        let one = self.file.recall(names.clone()).await;
+        same("recall", one, self.database.recall(names).await)
+    }
+
+    async fn recall_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<(String, String)>> {
+        let one = self.file.recall_after(prefix, after, limit).await;
+        same("recall_after", one, self.database.recall_after(prefix, after, limit).await)
     }
 }
 

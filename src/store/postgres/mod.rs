@@ -9,6 +9,7 @@ mod listen;
 mod partners;
 mod push;
 mod read;
+mod remembered;
 mod row;
 mod schema;
 mod server;
@@ -18,6 +19,7 @@ mod tls;
 mod write;
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroU16,
     sync::Mutex,
     time::{Duration, Instant},
@@ -38,7 +40,7 @@ use crate::{
         Cause, Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result,
         Store, StoreError, Stored, Token,
         postgres::{listen::announce, read::View, server::Server, session::Session},
-        read as rules,
+        read as rules, shelf,
         tables::Reader,
     },
     text::DatabaseUrl,
@@ -133,11 +135,11 @@ impl PostgresStore {
                 Err(error) => return Err(error),
             }
         }
-        self.read_first(work).await
+        self.recent(work).await
     }
 
-    /// Reads one state from the server that is written to.
-    async fn read_first<T: Send + 'static>(
+    /// Reads one state from the server that is written to: what moves no revision cannot be asked of a copy.
+    async fn recent<T: Send + 'static>(
         &self,
         work: impl Fn(&View<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
@@ -229,7 +231,7 @@ async fn run<T: Send + 'static>(
 #[async_trait]
 impl Store for PostgresStore {
     async fn head(&self) -> Result<Revision> {
-        self.read_first(|view| Ok(view.head())).await
+        self.recent(|view| Ok(view.head())).await
     }
 
     async fn changed(&self, seen: Revision) -> Result<Revision> {
@@ -276,6 +278,15 @@ impl Store for PostgresStore {
         self.read(move |view| rules::archive(view, &settings, &selection, span)).await
     }
 
+    async fn disturbed(
+        &self,
+        selection: &Selection,
+        since: Revision,
+    ) -> Result<Option<BTreeSet<u64>>> {
+        let facets = selection.facets();
+        self.read(move |view| shelf::disturbed(view, &facets, since)).await
+    }
+
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {
         let id = id.clone();
         self.read(move |view| rules::article(view, &id)).await
@@ -284,6 +295,26 @@ impl Store for PostgresStore {
     async fn settle(&self, name: &str, value: &str) -> Result<String> {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.write(move |session| write::settle(session, &name, &value)).await
+    }
+
+    async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
+        self.write(move |session| remembered::remember(session, &entries)).await
+    }
+
+    async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
+        self.recent(move |view| remembered::recall(view.session(), &names)).await
+    }
+
+    async fn recall_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<(String, String)>> {
+        let (prefix, after) = (prefix.to_owned(), after.to_owned());
+        let work =
+            move |view: &View<'_>| remembered::recall_after(view.session(), &prefix, &after, limit);
+        self.recent(work).await
     }
 
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {
@@ -346,7 +377,7 @@ impl Store for PostgresStore {
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
-        self.read(|view| partners::tokens(view.session())).await
+        self.recent(|view| partners::tokens(view.session())).await
     }
 
     async fn issue(&self, token: Token, others_end: Option<DateTime<Utc>>) -> Result<()> {
@@ -369,7 +400,7 @@ impl Store for PostgresStore {
 
     async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
         let partner = partner.clone();
-        self.read(move |view| partners::deliveries(view.session(), &partner)).await
+        self.recent(move |view| partners::deliveries(view.session(), &partner)).await
     }
 
     async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
@@ -378,7 +409,7 @@ impl Store for PostgresStore {
 
     async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {
         let id = id.clone();
-        self.read_first(move |view| push::stored(view, &id)).await
+        self.recent(move |view| push::stored(view, &id)).await
     }
 
     async fn inventory(&self, before: Option<Cursor>, limit: NonZeroU16) -> Result<Vec<Stored>> {
@@ -386,7 +417,7 @@ impl Store for PostgresStore {
     }
 
     async fn grants(&self) -> Result<Vec<Grant>> {
-        self.read_first(|view| push::grants(view.session())).await
+        self.recent(|view| push::grants(view.session())).await
     }
 
     async fn grant(&self, grant: Grant) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     cmp::Reverse,
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     num::NonZeroU16,
 };
 
@@ -133,11 +133,33 @@ impl Reader for View<'_> {
         Ok(self.session.one(select, &[&facets])?.try_get(0)?)
     }
 
-    fn taken(&self, facets: &[Facet], shelved: i64) -> Result<i64> {
+    fn taken(&self, facets: &[Facet], shelved: &[i64]) -> Result<Vec<i64>> {
         let facets: Vec<&str> = facets.iter().map(Facet::as_str).collect();
-        let select = "SELECT coalesce(sum(place), 0)::bigint FROM unnest($1::text[]) AS f CROSS JOIN LATERAL
-             (SELECT place FROM shelf WHERE facet = f AND shelved <= $2 ORDER BY shelved DESC LIMIT 1) AS last";
-        Ok(self.session.one(select, &[&facets, &shelved])?.try_get(0)?)
+        let select = "SELECT (SELECT coalesce(sum(place), 0)::bigint FROM unnest($1::text[]) AS f CROSS JOIN LATERAL
+               (SELECT place FROM shelf WHERE facet = f AND shelved <= s ORDER BY shelved DESC LIMIT 1) AS last)
+             FROM unnest($2::bigint[]) WITH ORDINALITY AS asked(s, nth) ORDER BY nth";
+        let rows = self.session.query(select, &[&facets, &shelved])?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    fn disturbed(
+        &self,
+        facets: &[Facet],
+        since: Revision,
+        limit: usize,
+    ) -> Result<Option<BTreeSet<i64>>> {
+        let facets: Vec<&str> = facets.iter().map(Facet::as_str).collect();
+        let (since, most) = (number(since), i64::try_from(limit).unwrap_or(i64::MAX));
+        let emptied = "SELECT DISTINCT shelved FROM shelf
+             WHERE facet = ANY($1) AND article IS NULL AND revision > $2 LIMIT $3";
+        let changed = "SELECT DISTINCT filing.shelved FROM article CROSS JOIN unnest($1::text[]) AS f
+             JOIN filing ON facet = f AND filing.published = article.published AND filing.id = article.id
+             WHERE revision > $2 LIMIT $3";
+        let asked = |select| (select, vec![&facets as &(dyn ToSql + Sync), &since, &most]);
+        let rows = self.session.all(&[asked(emptied), asked(changed)])?;
+        let found = rows.iter().flatten().map(|row| Ok(row.try_get(0)?));
+        let found = found.collect::<Result<BTreeSet<i64>>>()?;
+        Ok((found.len() < limit).then_some(found))
     }
 
     fn article(&self, key: i64) -> Result<Option<Row>> {

@@ -57,6 +57,9 @@ CREATE TABLE shelf (
   PRIMARY KEY (facet, shelved)
 );
 
+-- Which places of archives have lost their article by a write: for those who keep copies of archives.
+CREATE INDEX shelf_emptied ON shelf (facet, revision) WHERE article IS NULL;
+
 -- Where each facet stands.
 CREATE TABLE mark (
   facet       TEXT COLLATE "C" PRIMARY KEY,
@@ -80,6 +83,12 @@ CREATE TABLE change (
 
 -- What was settled once and stays: the identity of a show, for one.
 CREATE TABLE settled (
+  name  TEXT COLLATE "C" PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+-- What the program wants to know again after a restart: where sources stand, and what came from them. Part of no feed.
+CREATE TABLE remembered (
   name  TEXT COLLATE "C" PRIMARY KEY,
   value TEXT NOT NULL
 );

@@ -1,6 +1,6 @@
 //! Questions to the file. Each runs in one transaction, so that its parts belong together.
 
-use std::{cmp::Reverse, num::NonZeroU16};
+use std::{cmp::Reverse, collections::BTreeSet, num::NonZeroU16};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
@@ -81,16 +81,47 @@ impl Reader for Connection {
         Ok(sum)
     }
 
-    fn taken(&self, facets: &[Facet], shelved: i64) -> Result<i64> {
+    fn taken(&self, facets: &[Facet], shelved: &[i64]) -> Result<Vec<i64>> {
         let mut select = self.prepare_cached(
             "SELECT place FROM shelf WHERE facet = ? AND shelved <= ? ORDER BY shelved DESC LIMIT 1",
         )?;
-        let mut sum = 0;
-        for facet in facets {
-            let mut rows = select.query(params![facet.as_str(), shelved])?;
-            sum += rows.next()?.map_or(Ok(0), |row| row.get::<_, i64>(0))?;
+        let mut taken = |shelved: &i64| -> Result<i64> {
+            let mut sum = 0;
+            for facet in facets {
+                let mut rows = select.query(params![facet.as_str(), shelved])?;
+                sum += rows.next()?.map_or(Ok(0), |row| row.get::<_, i64>(0))?;
+            }
+            Ok(sum)
+        };
+        shelved.iter().map(&mut taken).collect()
+    }
+
+    fn disturbed(
+        &self,
+        facets: &[Facet],
+        since: Revision,
+        limit: usize,
+    ) -> Result<Option<BTreeSet<i64>>> {
+        let mut found = BTreeSet::new();
+        for select in [
+            "SELECT shelved FROM shelf WHERE facet = ?1 AND article IS NULL AND revision > ?2 LIMIT ?3",
+            "SELECT filing.shelved FROM article
+               CROSS JOIN filing ON facet = ?1 AND filing.published = article.published AND filing.id = article.id
+             WHERE revision > ?2 LIMIT ?3",
+        ] {
+            let mut select = self.prepare_cached(select)?;
+            for facet in facets {
+                let most = i64::try_from(limit).unwrap_or(i64::MAX);
+                let mut rows = select.query(params![facet.as_str(), number(since), most])?;
+                while let Some(row) = rows.next()? {
+                    found.insert(row.get::<_, i64>(0)?);
+                }
+            }
+            if found.len() >= limit {
+                return Ok(None);
+            }
         }
-        Ok(sum)
+        Ok(Some(found))
     }
 
     fn article(&self, key: i64) -> Result<Option<Row>> {

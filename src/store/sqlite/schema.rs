@@ -20,6 +20,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("episodes.sql"),
     include_str!("partners.sql"),
+    include_str!("remembered.sql"),
+    include_str!("emptied.sql"),
     include_str!("push.sql"),
 ];
 
