@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use courant::{
     clock,
-    config::{AccessLog, Config, Server, StoreUrl},
+    config::{AccessLog, Config, Server},
     http::{
         Inbox, Limits,
         server::{self, Settings},
@@ -30,9 +30,8 @@ use tokio::{
 use crate::cli::{self, log};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
-    let StoreUrl::Sqlite(path) = &config.store;
     let _log = log::start(config.server.access_log);
-    let store = cli::open(&config)?;
+    let store = cli::open(&config).await?;
     if store.census().await? == Census::default() && !config.import.is_empty() {
         cli::import::first(&config, &*store).await?;
     }
@@ -76,7 +75,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         feeds.first().map(|spec| format!("{}.rss", spec.path.encoded())).unwrap_or_default();
     let mut out = io::stdout().lock();
     writeln!(out, "{}: {}", config.catalogue.site.title, describe(census, feeds.len()))?;
-    writeln!(out, "  store   {}", path.display())?;
+    writeln!(out, "  store   {}", config.store)?;
     writeln!(out, "  serves  http://{address}/  (public address {base})")?;
     if let (Some(rules), here) = (&config.push, pushed.as_ref().unwrap_or(&listener)) {
         let here = here.local_addr()?;
@@ -91,15 +90,16 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     out.flush()?;
     drop(out);
 
+    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let mut settings = settings(&config.server, media, desk.clone(), traffic);
+    let (stopping, stopped) = watch::channel(false);
     let stop = async {
         tokio::select! {
             _ = interrupt.recv() => {},
             _ = terminate.recv() => {},
         }
+        stopping.send_replace(true);
     };
-    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
-    let mut settings = settings(config.server, media, desk.clone(), traffic);
-    let (stopping, stopped) = watch::channel(false);
     let mut taking = None;
     match (inbox, pushed) {
         (Some(inbox), Some(listener)) => {
@@ -114,7 +114,6 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         (inbox, _) => settings.inbox = inbox,
     }
     server::serve(listener, publisher, Arc::new(settings), stop).await;
-    stopping.send_replace(true);
     if let Some(taking) = taking {
         // It ends by itself, within the same grace.
         let _ = taking.await;
@@ -164,13 +163,13 @@ fn limits(server: &Server, hosts: Vec<String>) -> Limits {
 }
 
 fn settings(
-    server: Server,
+    server: &Server,
     media: Option<Folder>,
     desk: Option<Arc<Desk>>,
     traffic: Traffic,
 ) -> Settings {
     Settings {
-        limits: limits(&server, server.hosts.clone()),
+        limits: limits(server, server.hosts.clone()),
         max_connections: server.max_connections,
         header_timeout: server.header_timeout,
         write_timeout: server.write_timeout,

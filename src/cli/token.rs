@@ -54,8 +54,8 @@ Examples:
 #[derive(Args)]
 #[command(after_help = "\
 The token is shown once; the store keeps only its digest. What is shown goes to standard output alone:
-TOKEN=$(courant token create cms). A name may have several tokens: to change one without a gap, make the
-next, and revoke the name once a third is in use, or give the next one another name.
+TOKEN=$(courant token create cms). To change a token without a gap, make the next one under another name,
+and revoke the old name once nobody uses it.
 
 Examples:
   courant token create cms                                everything
@@ -98,7 +98,7 @@ impl Create {
         let categories = categories.collect::<Result<BTreeSet<Slug>, _>>()?;
         let within = (!categories.is_empty()).then_some(categories);
         let scopes = Scopes { may, within };
-        let store = cli::open(config)?;
+        let store = cli::open(config).await?;
         let secret = Secret::new()?;
         let created = clock::now();
         let ends = self.days.map(|days| created + TimeDelta::days(days.into()));
@@ -126,7 +126,7 @@ impl Create {
 
 async fn list(config: &Config, json: bool) -> Result<ExitCode> {
     let now = clock::now();
-    let mut grants = cli::open(config)?.grants().await?;
+    let mut grants = cli::open(config).await?.grants().await?;
     grants.retain(|grant| grant.ends.is_none_or(|ends| ends > now));
     if json {
         let grants: Vec<_> = grants
@@ -153,7 +153,7 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
 
 async fn revoke(config: &Config, name: &str) -> Result<ExitCode> {
     let name: Slug = name.parse()?;
-    let ended = cli::open(config)?.retract(&name, clock::now()).await?;
+    let ended = cli::open(config).await?.retract(&name, clock::now()).await?;
     if ended == 0 {
         bail!("no token of `{name}` is good; `courant token list` shows those that are");
     }

@@ -1,8 +1,9 @@
 //! Files that are handed in: kept in a folder of their own, under names that say what they hold.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -65,7 +66,7 @@ impl Intake {
             name.push('-');
         }
         for byte in &digest[..12] {
-            name.push_str(&format!("{byte:02x}"));
+            let _ = write!(name, "{byte:02x}");
         }
         let name = format!("{name}.{extension}");
         let path = self.folder.join(&name);

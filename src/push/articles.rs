@@ -1,5 +1,7 @@
 //! `PUT`, `POST`, `GET` and `DELETE` of articles as JSON: what is asked for, and what is answered.
 
+use std::io;
+
 use http::{StatusCode, header};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -72,9 +74,11 @@ pub struct Written {
     pub head: u64,
     /// Fields that are not part of a record, and were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub unknown: Vec<String>,
     /// Characters that no feed can carry, and were left out.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub dropped: u64,
 }
 
@@ -111,12 +115,15 @@ pub struct LineWritten {
     pub revision: Option<u64>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub errors: Vec<FieldError>,
     /// Fields that are not part of a record, and were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub unknown: Vec<String>,
     /// Characters that no feed can carry, and were left out.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub dropped: u64,
 }
 
@@ -210,13 +217,13 @@ fn written(
     let reply = Reply::json(status, &body);
     // What is gone has no representation, and no tag.
     let reply = reply.tagged(effect.revision.filter(|_| !is_gone));
-    if effect.is_new { reply.with(header::LOCATION, address.as_str()) } else { reply }
+    if effect.is_new { reply.with(&header::LOCATION, address.as_str()) } else { reply }
 }
 
 /// A record of a batch, as far as it could be read.
 #[derive(Debug)]
 struct Line {
-    line: usize,
+    begins: usize,
     id: Option<ArticleId>,
     errors: Vec<FieldError>,
     unknown: Vec<String>,
@@ -234,7 +241,7 @@ pub struct Batch {
 impl Batch {
     /// Reads NDJSON, an array, a JSON Feed or a single record, of `most` records at most.
     pub fn read(catalogue: &Catalogue, body: &[u8], most: usize) -> Result<Self, Problem> {
-        let items = Items::open(body).and_then(|items| items.collect::<std::io::Result<Vec<_>>>());
+        let items = Items::open(body).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let items = items.map_err(|_| Problem::Malformed("The body cannot be read.".to_owned()))?;
         if items.is_empty() {
             return Err(Problem::Malformed("There is no record in the body.".to_owned()));
@@ -263,7 +270,7 @@ impl Batch {
                 }
                 Err(faults) => (None, faults.into_iter().map(FieldError::from).collect()),
             };
-            batch.lines.push(Line { line, id, errors, unknown, dropped });
+            batch.lines.push(Line { begins: line, id, errors, unknown, dropped });
         }
         Ok(batch)
     }
@@ -300,7 +307,7 @@ impl Batch {
                     errors.push(FieldError { field, problem: problem.detail() });
                 }
                 LineWritten {
-                    line: line.line,
+                    line: line.begins,
                     id: line.id.as_ref().map(ArticleId::to_string),
                     result: fate.map_or(Became::Refused, Became::from),
                     revision: effect.and_then(|effect| effect.revision).map(|revision| revision.0),

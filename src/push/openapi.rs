@@ -82,11 +82,11 @@ pub fn document(rules: &Rules) -> Value {
                 "get": {
                     "operationId": "readArticle",
                     "summary": "See what is stored of an article",
-                    "parameters": [if_none_match()],
+                    "parameters": [if_match(), if_none_match()],
                     "responses": answers.with(json!({
                         "200": json_answer("It is there.", &stored, true),
                         "304": { "description": "It is as it was.", "headers": etag() },
-                    }), &["404", "410"]),
+                    }), &["400", "404", "410", "412"]),
                 },
                 "put": {
                     "operationId": "putArticle",

@@ -26,7 +26,7 @@ impl Reply {
     /// With a body of this type.
     pub fn new(status: StatusCode, media_type: &str, body: String) -> Self {
         Self { status: status.as_u16(), fields: Vec::new(), body }
-            .with(header::CONTENT_TYPE, media_type)
+            .with(&header::CONTENT_TYPE, media_type)
     }
 
     /// With a body of JSON.
@@ -42,7 +42,7 @@ impl Reply {
 
     /// With one field more.
     #[must_use]
-    pub fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: &HeaderName, value: impl Into<String>) -> Self {
         self.fields.push((name.as_str().to_owned(), value.into()));
         self
     }
@@ -51,7 +51,7 @@ impl Reply {
     #[must_use]
     pub fn tagged(self, revision: Option<Revision>) -> Self {
         match revision {
-            Some(revision) => self.with(header::ETAG, tag(revision)),
+            Some(revision) => self.with(&header::ETAG, tag(revision)),
             None => self,
         }
     }
@@ -237,11 +237,10 @@ impl Problem {
     /// The fields that its status asks for.
     pub fn fields(&self) -> Vec<(HeaderName, String)> {
         match self {
-            // Clients that know nothing but passwords show the token as one.
+            // Clients that know nothing but passwords show the token as one. A field each: some read the first scheme only.
             Self::Stranger => {
-                let schemes =
-                    "Bearer realm=\"articles\", Basic realm=\"articles\", charset=\"UTF-8\"";
-                vec![(header::WWW_AUTHENTICATE, schemes.to_owned())]
+                let schemes = ["Bearer realm=\"articles\"", "Basic realm=\"articles\""];
+                schemes.map(|scheme| (header::WWW_AUTHENTICATE, scheme.to_owned())).into()
             }
             Self::Scope(scope) => {
                 // RFC 6750 section 3.
@@ -284,16 +283,17 @@ impl Problem {
         };
         let body = serde_json::to_string(&body).expect("text and numbers");
         let reply = Reply::new(status, "application/problem+json", body);
-        self.fields().into_iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+        self.fields().into_iter().fold(reply, |reply, (name, value)| reply.with(&name, value))
     }
 }
 
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         match error {
-            StoreError::Open { .. } | StoreError::Failed(_) | StoreError::Closing => {
-                Self::Unavailable
-            }
+            StoreError::Open { .. }
+            | StoreError::Failed(_)
+            | StoreError::Unknown(_)
+            | StoreError::Closing => Self::Unavailable,
             StoreError::Newer { .. }
             | StoreError::Foreign(_)
             | StoreError::ReadOnly

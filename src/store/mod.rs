@@ -3,10 +3,19 @@
 //! No clock of its own: writers are told the time, and commit times never fall whatever they are told.
 
 mod decide;
+mod postgres;
 mod push;
+mod pushed;
+mod read;
+mod shelf;
+mod shift;
 mod sqlite;
+mod stored;
+mod tables;
+mod write;
 
 pub use decide::State;
+pub use postgres::PostgresStore;
 pub use push::{
     BIN, Effect, Effects, Fate, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Precondition, Push,
     Pushed, Refused, Stored, Task, Versions, reaches,
@@ -16,7 +25,7 @@ pub use sqlite::SqliteStore;
 use std::{collections::BTreeSet, num::NonZeroU16};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::{
@@ -58,6 +67,12 @@ pub enum StoreError {
     /// The database behind it failed.
     #[error("the store failed")]
     Failed(#[source] Cause),
+    /// The connection was lost while a write was committed.
+    #[error(
+        "nobody knows whether the write was kept: the database went away while it was committed; \
+         look at what is there before writing again"
+    )]
+    Unknown(#[source] Cause),
     /// It takes no articles.
     #[error("the store can only be read")]
     ReadOnly,
@@ -178,6 +193,12 @@ pub struct Delivery {
     /// How often.
     pub count: u64,
 }
+
+/// So many states of a feed are kept for each holder, newest first.
+const STATES: i64 = 100;
+
+/// A token that ended so long ago is forgotten.
+const MEMORY: TimeDelta = TimeDelta::days(1);
 
 /// Articles and the log of changes to them.
 ///

@@ -121,6 +121,13 @@ pub struct Key {
     pub fingerprint: String,
 }
 
+impl Key {
+    /// What a request with this key is, where one had it before.
+    pub(super) fn meets(&self, fingerprint: &str, answer: String) -> Pushed {
+        if fingerprint == self.fingerprint { Pushed::Before(answer) } else { Pushed::KeyTaken }
+    }
+}
+
 /// One thing to do, if a precondition holds when it is done.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -184,7 +191,8 @@ impl Versions {
 }
 
 impl Precondition {
-    fn holds(&self, current: Option<Revision>) -> bool {
+    /// Whether it holds for an article that this write made what it is; `None`: there is none.
+    pub fn holds(&self, current: Option<Revision>) -> bool {
         self.is.as_ref().is_none_or(|versions| versions.include(current))
             && !self.is_not.as_ref().is_some_and(|versions| versions.include(current))
     }
@@ -276,19 +284,6 @@ impl From<Outcome> for Fate {
             | Outcome::Edited
             | Outcome::Corrected
             | Outcome::Unchanged) => Self::Taken(taken),
-        }
-    }
-}
-
-impl Effects {
-    /// Takes back what was done to each, because not all was.
-    pub(super) fn undo(&mut self, head: Revision) {
-        self.head = head;
-        for effect in &mut self.each {
-            if effect.fate.is_done() {
-                effect.fate = Fate::Refused(Refused::Undone);
-                effect.revision = None;
-            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     (
         "tokio",
         &[
@@ -27,6 +27,7 @@ const CRATES: [(&str, &[&str]); 9] = [
     ),
     ("reqwest", &["fetch"]),
     ("rusqlite", &["store"]),
+    ("deadpool_postgres", &["store"]),
     ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),

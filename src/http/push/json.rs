@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 
 use super::{Asked, Inbox, failed};
 use crate::{
-    article::ArticleId,
+    article::{ArticleId, Revision},
     push::{
         Problem, Reply, Scope,
         articles::{self, Batch},
         condition,
     },
-    store::{Operation, Task},
+    store::{Effect, Effects, Operation, Precondition, State, Stored, Task},
 };
 
 /// What the body of a PUT is.
@@ -31,7 +31,7 @@ impl Inbox {
         let address = self.rules.address("articles/", id.as_str());
         if *asked.method == Method::PUT {
             asked.require(Scope::Write)?;
-            if asked.says("republish") {
+            if asked.says("republish")? {
                 asked.require(Scope::Withdraw)?;
             }
             if asked.media_type() != "application/json" {
@@ -60,18 +60,19 @@ impl Inbox {
             return self.push(asked, tasks, false, &body, answer).await;
         }
         asked.require(Scope::Read)?;
+        let precondition = condition::precondition(asked.fields)?;
         let stored = self.store.stored(&id).await.map_err(|error| failed(&error))?;
         let stored = stored.ok_or(Problem::Unknown)?;
-        let is_gone = stored.state == crate::store::State::Withdrawn;
+        let is_gone = stored.state == State::Withdrawn;
         if !is_gone && !asked.pass.sees(&stored) {
             return Err(Problem::Category);
         }
-        Ok(unless_known(asked, articles::show(&self.catalogue, &stored)))
+        Ok(unless_known(&precondition, &stored, articles::show(&self.catalogue, &stored)))
     }
 
     pub(super) async fn batch(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, Problem> {
         asked.require(Scope::Write)?;
-        if asked.says("republish") {
+        if asked.says("republish")? {
             asked.require(Scope::Withdraw)?;
         }
         let known = [
@@ -84,7 +85,7 @@ impl Inbox {
         if !known.contains(&asked.media_type().as_str()) {
             return Err(Problem::MediaType(RECORDS));
         }
-        if condition::precondition(asked.fields)? != Default::default() {
+        if condition::precondition(asked.fields)? != Precondition::default() {
             let why = "`If-Match` and `If-None-Match` are for one article; PUT it by itself.";
             return Err(Problem::Malformed(why.to_owned()));
         }
@@ -93,43 +94,35 @@ impl Inbox {
                 (Arc::clone(&self.catalogue), self.rules.max_records, body.clone());
             apart(move || Batch::read(&catalogue, &body, most)).await??
         };
-        let is_atomic = asked.says("atomic");
+        let is_atomic = asked.says("atomic")?;
         let is_in_vain = batch.submissions.is_empty() || is_atomic && !batch.is_whole();
         if is_in_vain {
             return Ok(batch.answer(None, self.head().await?));
         }
         let tasks = batch.tasks();
-        let answer =
-            move |effects: &crate::store::Effects| batch.answer(Some(effects), effects.head);
+        let answer = move |effects: &Effects| batch.answer(Some(effects), effects.head);
         self.push(asked, tasks, is_atomic, &body, answer).await
     }
 }
 
 /// What is answered for the one task there was.
-pub(super) fn first(
-    effects: &crate::store::Effects,
-    answer: impl Fn(&crate::store::Effect, crate::article::Revision) -> Reply,
-) -> Reply {
+pub(super) fn first(effects: &Effects, answer: impl Fn(&Effect, Revision) -> Reply) -> Reply {
     match effects.each.first() {
         Some(effect) => answer(effect, effects.head),
         None => Problem::Internal.reply(),
     }
 }
 
-/// 304, for whoever has it already.
-pub(super) fn unless_known(asked: &Asked<'_>, reply: Reply) -> Reply {
-    let etag = reply.fields.iter().find(|(name, _)| name == header::ETAG.as_str());
-    let Some((_, etag)) = etag.cloned() else { return reply };
-    let known = asked.fields.get_all(header::IF_NONE_MATCH).iter().any(|line| {
-        let line = line.to_str().unwrap_or_default();
-        line.split(',').any(
-            |tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == "*" || tag == etag),
-        )
-    });
-    if known && reply.status == StatusCode::OK.as_u16() {
-        return Reply::empty(StatusCode::NOT_MODIFIED).with(header::ETAG, etag);
+/// 304 for whoever has it already, 412 for whoever asks for another one.
+pub(super) fn unless_known(precondition: &Precondition, stored: &Stored, reply: Reply) -> Reply {
+    if reply.status != StatusCode::OK.as_u16() || precondition.holds(Some(stored.revision)) {
+        return reply;
     }
-    reply
+    let is_other = Precondition { is_not: None, ..precondition.clone() };
+    if !is_other.holds(Some(stored.revision)) {
+        return Problem::Precondition(Some(stored.revision)).reply();
+    }
+    Reply::empty(StatusCode::NOT_MODIFIED).tagged(Some(stored.revision))
 }
 
 /// Reading a large body is work: others are served meanwhile.

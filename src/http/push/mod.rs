@@ -2,9 +2,11 @@
 //!
 //! Whoever has no token has nothing read of theirs but fields, and a form that may hold one.
 
+mod atom;
 mod body;
+mod change;
 mod json;
-mod publishing;
+mod micropub;
 
 use std::{
     collections::HashSet,
@@ -26,13 +28,17 @@ use crate::{
     article::Revision,
     feed::Catalogue,
     media::Intake,
-    push::{Pass, Problem, Reply, Route, Rules, Scope, condition, form, micropub, openapi},
+    push::{
+        Pass, Problem, Reply, Route, Rules, Scope, condition, form, micropub::refusal, openapi,
+    },
     store::{Effects, Key, Push, Pushed, Store, StoreError, Task},
     traffic::{Budgets, Client},
 };
 
 /// How often a client may show what lets nobody in.
 const STRANGERS_PER_HOUR: NonZeroU32 = NonZeroU32::new(120).expect("120 is not zero");
+/// Forms that are read at the same time of clients that show their token in them.
+const STRANGERS: usize = 4;
 /// Buckets: for tokens, and for clients without.
 const BUCKETS: usize = 4_096;
 
@@ -44,6 +50,8 @@ pub struct Inbox {
     limits: Limits,
     media: Option<Intake>,
     places: Semaphore,
+    /// For those who have not shown yet who they are.
+    strangers: Semaphore,
     budgets: Budgets,
     hasher: RandomState,
     /// Keys of requests that are being worked on.
@@ -71,9 +79,17 @@ impl Asked<'_> {
         if self.pass.scopes.may.contains(&scope) { Ok(()) } else { Err(Problem::Scope(scope)) }
     }
 
-    /// Whether the query says `name=true`.
-    fn says(&self, name: &str) -> bool {
-        form::pairs(self.query.as_bytes()).any(|(key, value)| key == name && value == "true")
+    /// Whether the query says `name=true`; what it says otherwise has to be `false`.
+    fn says(&self, name: &str) -> Result<bool, Problem> {
+        let mut says = false;
+        for (_, value) in form::pairs(self.query.as_bytes()).filter(|(key, _)| key == name) {
+            says = match value.as_ref() {
+                "true" => true,
+                "false" => false,
+                _ => return Err(Problem::Malformed(format!("`{name}` is `true` or `false`."))),
+            };
+        }
+        Ok(says)
     }
 
     fn content_type(&self) -> &str {
@@ -105,6 +121,7 @@ impl Inbox {
             limits,
             media,
             places,
+            strangers: Semaphore::new(STRANGERS),
             budgets: Budgets::new(BUCKETS),
             hasher: RandomState::new(),
             busy: Mutex::default(),
@@ -135,7 +152,7 @@ impl Inbox {
         let is_micropub = matches!(route, Some(Route::Micropub | Route::MicropubMedia));
         let reply = match self.work(route, request, body, client, now).await {
             Ok(reply) => reply,
-            Err(problem) if is_micropub => micropub::refusal(&problem),
+            Err(problem) if is_micropub => refusal(&problem),
             Err(problem) => problem.reply(),
         };
         let mut answer = answer(&reply);
@@ -161,7 +178,7 @@ impl Inbox {
         let (method, uri) = (request.method(), request.uri());
         let allowed = self.allowed(&route);
         if method == Method::OPTIONS {
-            return Ok(Reply::empty(StatusCode::NO_CONTENT).with(header::ALLOW, allowed));
+            return Ok(Reply::empty(StatusCode::NO_CONTENT).with(&header::ALLOW, allowed));
         }
         if !allowed.split(", ").any(|known| known == method.as_str()) {
             return Err(Problem::Method(allowed));
@@ -169,7 +186,6 @@ impl Inbox {
         if route == Route::OpenApi {
             return Ok(Reply::json(StatusCode::OK, &openapi::document(&self.rules)));
         }
-        let _place = self.places.try_acquire().map_err(|_| Problem::Busy)?;
         let fields = request.headers();
         let mut shown = partner::credentials(fields).map(std::borrow::Cow::into_owned);
         let is_form = fields
@@ -182,6 +198,7 @@ impl Inbox {
             && route == Route::Micropub
             && let Some(body) = body.take()
         {
+            let _place = self.strangers.try_acquire().map_err(|_| Problem::Busy)?;
             let most = self.rules.max_body_bytes.min(body::STRANGERS_FORM);
             let read = body::read(body, fields, most, self.rules.body_timeout).await?;
             let token = form::pairs(&read).find(|(key, _)| key == "access_token");
@@ -189,6 +206,7 @@ impl Inbox {
             form = Some(read);
         }
         let pass = self.admit(shown.as_deref(), client, now).await?;
+        let _place = self.places.try_acquire().map_err(|_| Problem::Busy)?;
         let asked = Asked {
             method,
             path: uri.path(),
@@ -283,13 +301,13 @@ impl Inbox {
         answer: impl Fn(&Effects) -> Reply + Send + Sync + 'static,
     ) -> Result<Reply, Problem> {
         let answer = Arc::new(answer);
-        let key = self.key(asked, body)?;
+        let key = Self::key(asked, body)?;
         let _work = key.as_ref().map(|key| Working::begin(&self.busy, key)).transpose()?;
         let kept = Arc::clone(&answer);
         let push = Push {
             tasks,
             is_atomic,
-            republish: asked.says("republish"),
+            republish: asked.says("republish")?,
             within: asked.pass.scopes.within.clone(),
             key,
             answer: Box::new(move |effects| kept(effects).to_text()),
@@ -301,7 +319,29 @@ impl Inbox {
         }
     }
 
-    fn key(&self, asked: &Asked<'_>, body: &[u8]) -> Result<Option<Key>, Problem> {
+    /// What was answered to a request with this key before, whatever the articles are by now.
+    async fn answered(&self, asked: &Asked<'_>, body: &[u8]) -> Result<Option<Reply>, Problem> {
+        let key = Self::key(asked, body)?;
+        if key.is_none() {
+            return Ok(None);
+        }
+        let push = Push {
+            tasks: Vec::new(),
+            is_atomic: false,
+            republish: false,
+            within: None,
+            key,
+            answer: Box::new(|_| String::new()),
+        };
+        match self.store.push(push, asked.now).await.map_err(|error| failed(&error))? {
+            // Nothing was to be done, so nothing is kept.
+            Pushed::Done(_) => Ok(None),
+            Pushed::Before(text) => Reply::from_text(&text).ok_or(Problem::Internal).map(Some),
+            Pushed::KeyTaken => Err(Problem::KeyTaken),
+        }
+    }
+
+    fn key(asked: &Asked<'_>, body: &[u8]) -> Result<Option<Key>, Problem> {
         let parts: [&[u8]; 5] = [
             asked.method.as_str().as_bytes(),
             asked.path.as_bytes(),

@@ -8,8 +8,8 @@ mod read;
 mod remembered;
 mod row;
 mod schema;
-mod shelf;
 mod shift;
+mod tables;
 mod write;
 
 use std::{
@@ -33,7 +33,7 @@ use crate::{
     category::{Category, Facet, Selection, Slug},
     store::{
         Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result, Store,
-        StoreError, Stored, Token,
+        StoreError, Stored, Token, read as rules, shelf,
     },
 };
 
@@ -182,7 +182,10 @@ impl Store for SqliteStore {
         window: Window,
     ) -> Result<Snapshot> {
         let (facets, selection) = (facets.to_vec(), selection.clone());
-        self.read(move |reader| read::snapshot(reader, &facets, &selection, window)).await
+        self.read(move |reader| {
+            rules::snapshot(&*reader.unchecked_transaction()?, &facets, &selection, window)
+        })
+        .await
     }
 
     async fn archive(
@@ -192,7 +195,10 @@ impl Store for SqliteStore {
         span: Span,
     ) -> Result<Option<Snapshot>> {
         let (settings, selection) = (settings.to_vec(), selection.clone());
-        self.read(move |reader| read::archive(reader, &settings, &selection, span)).await
+        self.read(move |reader| {
+            rules::archive(&*reader.unchecked_transaction()?, &settings, &selection, span)
+        })
+        .await
     }
 
     async fn disturbed(
@@ -201,12 +207,13 @@ impl Store for SqliteStore {
         since: Revision,
     ) -> Result<Option<BTreeSet<u64>>> {
         let facets = selection.facets();
-        self.read(move |reader| shelf::disturbed(reader, &facets, since)).await
+        self.read(move |reader| shelf::disturbed(&*reader.unchecked_transaction()?, &facets, since))
+            .await
     }
 
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {
         let id = id.clone();
-        self.read(move |reader| read::article(reader, &id)).await
+        self.read(move |reader| rules::article(&*reader.unchecked_transaction()?, &id)).await
     }
 
     async fn settle(&self, name: &str, value: &str) -> Result<String> {
@@ -288,7 +295,7 @@ impl Store for SqliteStore {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision> {
-        self.write(move |writer| write::declare(writer, &fingerprints, now)).await
+        self.write(move |writer| write::declare(writer, fingerprints, now)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
