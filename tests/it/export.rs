@@ -424,7 +424,7 @@ async fn what_changed_is_all_that_changed_whatever_happens() {
     let home = Home::new();
     let ledger = Ledger::new();
     let mut now = 1_000;
-    let mut made = |dice: &mut Dice, id: u64, title: u64| {
+    let made = |dice: &mut Dice, id: u64, title: u64| {
         let mut submission = submission(&format!("a{id}"), i64::try_from(id).unwrap());
         submission.story.title = Text::new(&format!("Title {title}"));
         submission.story.categories = ["news", "sport", "headlines"]
