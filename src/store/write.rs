@@ -62,11 +62,6 @@ impl<W: Writer> Writing<W> {
         }
     }
 
-    /// Who mints identities here.
-    pub(super) fn authority(&self) -> &str {
-        &self.authority
-    }
-
     /// The newest write before this one.
     pub(super) fn before(&self) -> Revision {
         Revision(self.revision.0 - 1)
