@@ -9,6 +9,7 @@ mod media;
 mod partner;
 mod serve;
 mod stats;
+mod token;
 mod withdraw;
 
 use std::{
@@ -105,6 +106,7 @@ Examples:
     Media(media::Media),
     Partner(partner::Partner),
     Stats(stats::Stats),
+    Token(token::Token),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
 Examples:
@@ -133,6 +135,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
             Command::Stats(stats) => stats.run(&config).await,
+            Command::Token(token) => token.run(&config).await,
             Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });

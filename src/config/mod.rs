@@ -6,6 +6,7 @@ mod catalogue;
 mod error;
 mod partner;
 mod politeness;
+mod push;
 mod section;
 mod server;
 mod show;
@@ -31,6 +32,7 @@ use crate::{
         value::Mistake,
     },
     feed::Catalogue,
+    push::Rules,
     text::{DatabaseUrl, Text},
     traffic::Policy,
 };
@@ -46,6 +48,8 @@ pub struct Config {
     pub server: Server,
     /// How often clients may ask, and who may read the numbers.
     pub politeness: Policy,
+    /// How articles are pushed; `None`: not at all.
+    pub push: Option<Rules>,
     /// Where articles are kept.
     pub store: StoreUrl,
     /// Files to take in when the store is empty.
@@ -113,6 +117,7 @@ const ROOT: Keys = Keys {
         "store",
         "media",
         "politeness",
+        "push",
         "metrics",
         "defaults",
         "category",
@@ -162,11 +167,14 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
         &root.section("metrics", &politeness::METRICS),
         server.listen.ip(),
     );
+    let catalogue = Arc::new(catalogue::catalogue(root, &site, base, &private_media));
+    let push = push::rules(&root.section("push", &push::PUSH), &catalogue.site.base, &catalogue);
     Config {
-        catalogue: Arc::new(catalogue::catalogue(root, &site, base, &private_media)),
+        catalogue,
         authority: site.parse("tag", value::authority).unwrap_or_default(),
         server,
         politeness,
+        push,
         store: url.read_from(replica),
         import: store.list("import", |given| value::file(given, folder)),
         media: media.parse("folder", |given| value::file(given, folder)),
@@ -210,7 +218,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 24] = [
+    const SECTIONS: [(&str, &str, &Keys); 25] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -221,6 +229,7 @@ mod tests {
         ("[media]", "`[media]`", &MEDIA),
         ("[politeness]", "`[politeness]`", &politeness::POLITENESS),
         ("[metrics]", "`[metrics]`", &politeness::METRICS),
+        ("[push]", "`[push]`", &push::PUSH),
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),

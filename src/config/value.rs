@@ -105,6 +105,19 @@ pub(super) fn base_url(given: &str) -> Result<Url, Mistake> {
     Ok(base)
 }
 
+/// What paths begin with.
+pub(super) fn path(given: &str) -> Result<String, Mistake> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_segment = |segment: &str| {
+        segment.chars().all(is_plain) && segment.contains(|c: char| c.is_ascii_alphanumeric())
+    };
+    if given.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment)) {
+        return Ok(given.to_owned());
+    }
+    let wrong = format!("`{}` is not the beginning of a path", brief(given));
+    Err(Mistake::new(wrong, "write for example `/push`"))
+}
+
 /// The address of a picture that RSS readers can show.
 pub(super) fn picture(given: &str) -> Result<Url, Mistake> {
     let picture = url(given)?;

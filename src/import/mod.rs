@@ -15,7 +15,7 @@ mod record;
 mod value;
 mod xml;
 
-pub use convert::{Fault, Reading, read, read_record};
+pub use convert::{Fault, Reading, read, read_record, summary_of};
 pub use file::{Item, Items};
 pub use record::{Key, PersonRecord, Record, SourceRecord, schema};
 

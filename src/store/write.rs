@@ -32,6 +32,8 @@ pub(super) struct Writing<W> {
     /// Its time: never before an earlier write's, whatever the clock does.
     pub(super) commit: DateTime<Utc>,
     changes: bool,
+    /// Whether something was written that is part of no revision.
+    keeps: bool,
     log: BTreeMap<ArticleId, ChangeKind>,
     /// What moves, and whether its floor rises.
     touched: HashMap<Facet, bool>,
@@ -54,6 +56,7 @@ impl<W: Writer> Writing<W> {
             revision: Revision(head.0 + 1),
             commit: DateTime::from_timestamp(commit, 0).unwrap_or_default(),
             changes: false,
+            keeps: false,
             log: BTreeMap::new(),
             touched: HashMap::new(),
             labels: HashMap::new(),
@@ -62,9 +65,29 @@ impl<W: Writer> Writing<W> {
         }
     }
 
+    /// Who mints identities here.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// The newest write before this one.
     pub(super) fn before(&self) -> Revision {
         Revision(self.revision.0 - 1)
+    }
+
+    /// The newest write once this is committed.
+    pub(super) fn head(&self) -> Revision {
+        if self.changes { self.revision } else { self.before() }
+    }
+
+    /// Notes that there is something to commit, whether or not there is a new revision.
+    pub(super) fn keep(&mut self) {
+        self.keeps = true;
+    }
+
+    /// Whether there is.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps
     }
 
     fn log(&mut self, id: &ArticleId, kind: ChangeKind) {
@@ -189,7 +212,7 @@ impl<W: Writer> Writing<W> {
         Ok(outcomes)
     }
 
-    fn submit(
+    pub(super) fn submit(
         &mut self,
         submission: Submission,
         republish: bool,

@@ -7,6 +7,7 @@
 
 mod database;
 mod exported;
+mod push;
 mod shows;
 #[path = "../support/mod.rs"]
 mod support;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
     let requires_all = env::var("COURANT_TEST_REQUIRE").is_ok_and(|value| value == "all");
     let clients =
         CLIENTS.into_iter().chain(shows::CLIENTS).chain(database::CLIENTS).chain(exported::CLIENTS);
+    let clients = clients.chain(push::CLIENTS);
     let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);

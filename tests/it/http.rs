@@ -67,6 +67,8 @@ impl Server {
             media: None,
             desk: None,
             traffic: Arc::new(Traffic::new(Policy::default(), publisher.catalogue(), at(0))),
+            inbox: None,
+            is_inbox_only: false,
         };
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();

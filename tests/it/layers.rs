@@ -19,6 +19,7 @@ const CRATES: [(&str, &[&str]); 10] = [
             "publish",
             "export",
             "http/media.rs",
+            "http/push",
             "http/server.rs",
             "http/timer.rs",
             "cli",

@@ -37,6 +37,8 @@ mod partners;
 mod podcasts;
 mod politeness;
 mod property;
+mod push;
+mod pushed;
 mod rebuild;
 mod replicas;
 mod samples;

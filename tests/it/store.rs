@@ -337,6 +337,35 @@ pub(crate) async fn what_is_remembered_is_known_again_and_is_no_revision(home: H
     assert_eq!(home.store.head().await.unwrap(), Revision(0));
 }
 
+pub(crate) async fn the_places_that_writes_disturb_are_named(home: Home) {
+    home.publish((1..=9).map(|n| submission(&format!("a{n}"), n)).collect(), 10).await;
+    let news = of("news");
+    let disturbed = async |since| -> Option<Vec<u64>> {
+        let places = home.store.disturbed(&news, since).await.unwrap();
+        places.map(|places| places.into_iter().collect())
+    };
+    let head = async || home.store.head().await.unwrap();
+    assert_eq!(disturbed(Revision(0)).await, Some((1..=9).collect()), "taken");
+    let since = head().await;
+    home.store.withdraw(vec![ArticleId::new("a3").unwrap()], at(11)).await.unwrap();
+    assert_eq!(disturbed(since).await.unwrap(), [3], "emptied");
+    let since = head().await;
+    let edited = |is_significant| {
+        let mut edited = submission("a5", 5);
+        edited.story.title = Text::new(&format!("Significant: {is_significant}"));
+        edited.is_significant = Some(is_significant);
+        vec![edited]
+    };
+    home.publish(edited(false), 12).await;
+    assert_eq!(disturbed(since).await.unwrap(), [5], "changed");
+    let since = head().await;
+    home.publish(edited(true), 13).await;
+    assert_eq!(disturbed(since).await.unwrap(), [5, 10], "emptied, and taken");
+    assert_eq!(disturbed(head().await).await.unwrap(), [0_u64; 0]);
+    let elsewhere = home.store.disturbed(&of("sport"), Revision(0)).await.unwrap();
+    assert_eq!(elsewhere, Some(BTreeSet::new()));
+}
+
 crate::cases!(
     a_batch_is_one_revision_newest_first,
     a_record_that_says_nothing_new_is_no_write,
@@ -356,4 +385,5 @@ crate::cases!(
     news_from_another_process_is_seen,
     a_store_that_is_opened_again_is_the_same,
     what_is_remembered_is_known_again_and_is_no_revision,
+    the_places_that_writes_disturb_are_named,
 );

@@ -30,6 +30,8 @@ mod http;
 mod outage;
 #[path = "../it/partners.rs"]
 mod partners;
+#[path = "../it/pushed.rs"]
+mod pushed;
 mod server;
 #[path = "../it/store.rs"]
 mod store;
@@ -50,6 +52,7 @@ const FILES: &[(&str, &[(&str, Case)])] = &[
     ("archives", archives::CASES),
     ("delta", delta::CASES),
     ("partners", partners::CASES),
+    ("pushed", pushed::CASES),
     ("store", store::CASES),
     ("server", server::CASES),
     ("twins", twins::CASES),

@@ -7,6 +7,7 @@ mod changes;
 mod draft;
 mod listen;
 mod partners;
+mod push;
 mod read;
 mod remembered;
 mod row;
@@ -36,7 +37,8 @@ use crate::{
     },
     category::{Category, Facet, Selection, Slug},
     store::{
-        Cause, Census, Delivery, Intake, Moved, Outcome, Receipt, Result, Store, StoreError, Token,
+        Cause, Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result,
+        Store, StoreError, Stored, Token,
         postgres::{listen::announce, read::View, server::Server, session::Session},
         read as rules, shelf,
         tables::{Counter, Reader},
@@ -402,5 +404,31 @@ impl Store for PostgresStore {
     async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
         let partner = partner.clone();
         self.recent(move |view| partners::deliveries(view.session(), &partner)).await
+    }
+
+    async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
+        self.write(move |session| push::push(session, &push, now)).await
+    }
+
+    async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {
+        let id = id.clone();
+        self.recent(move |view| push::stored(view, &id)).await
+    }
+
+    async fn inventory(&self, before: Option<Cursor>, limit: NonZeroU16) -> Result<Vec<Stored>> {
+        self.read(move |view| push::inventory(view, before.as_ref(), limit.get())).await
+    }
+
+    async fn grants(&self) -> Result<Vec<Grant>> {
+        self.recent(|view| push::grants(view.session())).await
+    }
+
+    async fn grant(&self, grant: Grant) -> Result<()> {
+        self.write(move |session| push::grant(session, &grant)).await
+    }
+
+    async fn retract(&self, name: &Slug, now: DateTime<Utc>) -> Result<usize> {
+        let name = name.clone();
+        self.write(move |session| push::retract(session, &name, now)).await
     }
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    article::{Amendment, ArticleId, Revision, Submission, When},
+    article::{Amendment, ArticleId, Revision, Story, Submission, When},
     category::Facet,
     store::{
         Intake, Outcome, Receipt, Result, mint,
         postgres::{
             draft::{Draft, Wanted},
-            read,
+            push, read,
             row::{COLUMNS, decode, times},
             session::{Session, WRITE},
             shift,
@@ -45,13 +45,44 @@ impl Writing {
     pub(super) fn commit(mut self, session: &Session) -> Result<Revision> {
         let revision = self.settle()?;
         if revision < self.revision {
-            session.end()?;
+            if self.keeps() {
+                session.commit(&[])?;
+            } else {
+                session.end()?;
+            }
             return Ok(revision);
         }
         self.tables.commit(session)?;
         session.heard(revision);
         Ok(revision)
     }
+
+    /// Finds what is wanted only once the row is held.
+    pub(super) fn fetch(&mut self, session: &Session, wanted: Wanted) -> Result<()> {
+        let (found, shifts) = (session.all(&wanted.asks())?, self.shifts.clone());
+        self.tables.take(session, &found, wanted.facets, &shifts)
+    }
+}
+
+/// What articles that are handed in may meet, `others` besides them, and the facets of `stories`.
+pub(super) fn wanted<'a>(
+    authority: &str,
+    batch: impl Iterator<Item = &'a Submission> + Clone,
+    others: Vec<String>,
+    stories: impl Iterator<Item = Story>,
+) -> Wanted {
+    let mut facets: BTreeSet<_> = [Facet::catalogue()].into();
+    facets.extend(batch.clone().flat_map(|submission| submission.story.facets()));
+    facets.extend(stories.flat_map(|story| story.facets()));
+    let guid = |submission: &Submission| match &submission.guid {
+        Some(guid) => guid.as_str().to_owned(),
+        None => mint(authority, &submission.id).as_str().to_owned(),
+    };
+    let mut ids = ids(batch.clone().map(|submission| &submission.id));
+    ids.extend(others);
+    let guids = batch.clone().map(guid).collect();
+    let slots = batch.filter_map(|new| new.published.and_then(When::slot)).collect();
+    Wanted { ids, guids, slots, facets }
 }
 
 fn ids<'a>(ids: impl IntoIterator<Item = &'a ArticleId>) -> Vec<String> {
@@ -65,18 +96,7 @@ pub(super) fn upsert(
     intake: Intake,
     now: DateTime<Utc>,
 ) -> Result<Receipt> {
-    let mut facets: BTreeSet<_> = [Facet::catalogue()].into();
-    facets.extend(batch.iter().flat_map(|submission| submission.story.facets()));
-    let guid = |submission: &Submission| match &submission.guid {
-        Some(guid) => guid.as_str().to_owned(),
-        None => mint(authority, &submission.id).as_str().to_owned(),
-    };
-    let wanted = Wanted {
-        ids: ids(batch.iter().map(|submission| &submission.id)),
-        guids: batch.iter().map(guid).collect(),
-        slots: batch.iter().filter_map(|new| new.published.and_then(When::slot)).collect(),
-        facets,
-    };
+    let wanted = wanted(authority, batch.iter(), Vec::new(), std::iter::empty());
     let mut writing = begin(session, wanted, now)?;
     let outcomes = writing.upsert(batch, intake)?;
     if intake.rehearse {
@@ -109,6 +129,7 @@ pub(super) fn withdraw(
     let wanted = Wanted { ids: ids(gone), ..Wanted::default() };
     let mut writing = begin(session, wanted, now)?;
     let outcomes = writing.withdraw(gone)?;
+    push::empty_bin(session, &mut writing, gone)?;
     writing.commit(session)?;
     Ok(outcomes)
 }

@@ -3,6 +3,7 @@
 //! Write-ahead log with a sync at every commit: what was acknowledged is on disk, and readers never wait for writers.
 
 mod partners;
+mod push;
 mod read;
 mod remembered;
 mod row;
@@ -31,8 +32,8 @@ use crate::{
     },
     category::{Category, Facet, Selection, Slug},
     store::{
-        Census, Delivery, Intake, Moved, Outcome, Receipt, Result, Store, StoreError, Token,
-        read as rules, shelf,
+        Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result, Store,
+        StoreError, Stored, Token, read as rules, shelf,
     },
 };
 
@@ -322,5 +323,31 @@ impl Store for SqliteStore {
     async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
         let partner = partner.clone();
         self.read(move |reader| partners::deliveries(reader, &partner)).await
+    }
+
+    async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
+        self.write(move |writer| push::push(writer, &push, now)).await
+    }
+
+    async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {
+        let id = id.clone();
+        self.read(move |reader| push::stored(reader, &id)).await
+    }
+
+    async fn inventory(&self, before: Option<Cursor>, limit: NonZeroU16) -> Result<Vec<Stored>> {
+        self.read(move |reader| push::inventory(reader, before.as_ref(), limit.get())).await
+    }
+
+    async fn grants(&self) -> Result<Vec<Grant>> {
+        self.read(push::grants).await
+    }
+
+    async fn grant(&self, grant: Grant) -> Result<()> {
+        self.write(move |writer| push::grant(writer, &grant)).await
+    }
+
+    async fn retract(&self, name: &Slug, now: DateTime<Utc>) -> Result<usize> {
+        let name = name.clone();
+        self.write(move |writer| push::retract(writer, &name, now)).await
     }
 }

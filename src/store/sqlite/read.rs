@@ -262,7 +262,7 @@ fn each<T: Ord>(
 }
 
 /// When a write was committed.
-fn committed(reader: &Connection, revision: Revision) -> Result<DateTime<Utc>> {
+pub(super) fn committed(reader: &Connection, revision: Revision) -> Result<DateTime<Utc>> {
     let mut select = reader.prepare_cached("SELECT at FROM change WHERE revision = ? LIMIT 1")?;
     Ok(select.query_row([number(revision)], |row| row.get(0).map(time))?)
 }

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Intake, Outcome, Receipt, Result,
         sqlite::{
-            read,
+            push, read,
             row::{COLUMNS, decode},
             shift,
             tables::Tables,
@@ -34,7 +34,7 @@ pub(super) fn begin(writer: &mut Connection, now: DateTime<Utc>) -> Result<Writi
 impl Writing<'_> {
     pub(super) fn commit(mut self) -> Result<Revision> {
         let revision = self.settle()?;
-        if revision == self.revision {
+        if revision == self.revision || self.keeps() {
             self.tables.0.commit()?;
         }
         Ok(revision)
@@ -72,6 +72,7 @@ pub(super) fn withdraw(
 ) -> Result<Vec<Option<Outcome>>> {
     let mut writing = begin(writer, now)?;
     let outcomes = writing.withdraw(ids)?;
+    push::empty_bin(&mut writing, ids)?;
     writing.commit()?;
     Ok(outcomes)
 }
