@@ -65,7 +65,7 @@ pub(super) fn prepare(
              ON CONFLICT (one) DO UPDATE SET version = excluded.version",
             &[&known],
         )?;
-        session.commit()?;
+        session.commit(&[])?;
     }
     Ok(session.one(CHANNEL, &[])?.try_get(0)?)
 }
