@@ -1,6 +1,7 @@
 //! `courant serve`.
 
 use std::{
+    env, fs,
     io::{self, Write},
     process::ExitCode,
     sync::Arc,
@@ -9,7 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use courant::{
     clock,
-    config::{AccessLog, Config, Server, StoreUrl},
+    config::{AccessLog, Config, PurgeSettings, Server, StoreUrl},
+    edge::{Purge, Retry, Secret},
     http::{
         Limits,
         server::{self, Settings},
@@ -42,10 +44,15 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     })?;
     let address = listener.local_addr()?;
     let media = cli::media::folder(&config)?;
+    let purge = config.purge.as_ref().map(purge).transpose()?;
     let catalogue = Arc::clone(&config.catalogue);
     let publisher =
         Publisher::open(Arc::clone(&store), catalogue, cache_bytes, clock::now()).await?;
-    let publisher = Arc::new(publisher);
+    let publisher = Arc::new(publisher.behind(config.edge.clone(), purge.clone()));
+    let telling = purge.map(|purge| tokio::spawn(async move { purge.follow().await }));
+    if config.purge.as_ref().is_some_and(|purge| purge.at_start) {
+        publisher.purge_everything().await;
+    }
     let follower = Arc::clone(&publisher);
     let following = tokio::spawn(async move { follower.follow(clock::now).await });
     let desk = if config.catalogue.partners.is_empty() {
@@ -85,11 +92,31 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     server::serve(listener, publisher, Arc::new(settings), stop).await;
     following.abort();
     keeping.abort();
+    if let Some(telling) = telling {
+        telling.abort();
+    }
     if let Some(desk) = desk {
         desk.flush().await;
     }
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The hook with its secrets, which are in the environment or in files.
+fn purge(settings: &PurgeSettings) -> Result<Arc<Purge>> {
+    let secrets = settings.hook.secrets().map(|secret| {
+        let found = match secret {
+            Secret::Variable(name) => env::var(name).with_context(|| {
+                format!("[purge] needs a secret in the variable `{name}` of the environment")
+            })?,
+            Secret::File(path) => fs::read_to_string(path).with_context(|| {
+                format!("[purge] needs a secret in `{}`, which cannot be read", path.display())
+            })?,
+        };
+        Ok((secret.clone(), found.trim_end_matches(['\r', '\n']).to_owned()))
+    });
+    let secrets = secrets.collect::<Result<_>>()?;
+    Ok(Arc::new(Purge::new(settings.hook.clone(), secrets, Retry::default())))
 }
 
 fn describe(census: Census, feeds: usize) -> String {

@@ -32,10 +32,10 @@ impl Publisher {
             Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
             Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
             Document::Style => {
-                (fixed("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
+                (self.fixed("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
             }
             Document::Robots => {
-                (fixed("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
+                (self.fixed("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
             }
         };
         let document = document.clone();
@@ -61,6 +61,7 @@ impl Publisher {
         let marks = spec.marks();
         let snapshot = self.store.snapshot(&marks, &spec.selection, spec.window).await?;
         let head = snapshot.head;
+        let edge = self.told(&marks);
         let edition = blocking(move || {
             let feed = Feed::assemble(spec, snapshot);
             let document = format.render(&feed)?;
@@ -72,7 +73,7 @@ impl Publisher {
                 places: revisions.zip(places).collect(),
                 completeness: format.completeness(&document),
             };
-            let presentation = of_feed(&feed.spec, format);
+            let presentation = Presentation { edge, ..of_feed(&feed.spec, format) };
             let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
             Ok(edition.with_entries(entries))
         });
@@ -100,10 +101,11 @@ impl Publisher {
             return Err(error(path, span));
         };
         let head = snapshot.head;
+        let edge = self.told(&marks);
         let edition = blocking(move || {
             let feed = Feed::assemble(spec, snapshot);
             let document = format.render(&feed)?;
-            let presentation = of_archive(&feed, format);
+            let presentation = Presentation { edge, ..of_archive(&feed, format) };
             Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
         });
         let edition = edition
@@ -143,9 +145,11 @@ impl Publisher {
         let (content_type, bytes) = found.ok_or_else(unknown)?;
         let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
         let is_private = reader.is_some();
-        let presentation = Presentation { is_private, ..of_other(content_type, max_age) };
+        let marks = vec![Facet::episodes(), Facet::episodes().private()];
+        let edge = self.told(&marks);
+        let presentation = Presentation { is_private, edge, ..of_other(content_type, max_age) };
         let edition = Edition::new(bytes, &presentation, mark.revision, Some(mark.changed));
-        Ok((edition, vec![Facet::episodes(), Facet::episodes().private()], head))
+        Ok((edition, marks, head))
     }
 
     async fn make_listing(
@@ -165,15 +169,17 @@ impl Publisher {
             changed,
         };
         let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
-        let presentation = of_other(content_type, max_age);
+        let edge = self.told(&marks);
+        let presentation = Presentation { edge, ..of_other(content_type, max_age) };
         Ok((Edition::new(render(&listing), &presentation, revision, Some(changed)), marks, head))
+    }
+
+    fn fixed(&self, content_type: &'static str, text: &str) -> Edition {
+        let (presentation, revision) = of_program(content_type);
+        let presentation = Presentation { edge: self.told(&[]), ..presentation };
+        Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
     }
 }
 
 /// Everything here is for everybody (O-20).
 const ROBOTS: &str = "User-agent: *\nAllow: /\n";
-
-fn fixed(content_type: &'static str, text: &str) -> Edition {
-    let (presentation, revision) = of_program(content_type);
-    Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
-}

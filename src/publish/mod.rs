@@ -5,6 +5,7 @@
 
 mod changes;
 mod document;
+mod front;
 mod make;
 mod recode;
 
@@ -29,6 +30,7 @@ use quick_cache::{Weighter, sync::Cache};
 use crate::{
     article::{Revision, Span},
     category::{Category, Facet, Slug},
+    edge::{Edge, Purge},
     edition::{Coding, Edition},
     feed::{Catalogue, Feed, FeedPath, FeedSpec, Show},
     format::{Format, RenderError},
@@ -134,6 +136,10 @@ pub struct Publisher {
     rounds: AtomicU64,
     /// Held by whoever makes an archive.
     archivist: tokio::sync::Mutex<()>,
+    /// What caches in front are told with documents.
+    edge: Option<Edge>,
+    /// How they are told what is stale.
+    purge: Option<Arc<Purge>>,
 }
 
 impl Publisher {
@@ -176,6 +182,8 @@ impl Publisher {
             seen: AtomicU64::new(store.head().await?.0),
             rounds: AtomicU64::new(0),
             archivist: tokio::sync::Mutex::default(),
+            edge: None,
+            purge: None,
             store,
             catalogue,
         };
@@ -395,6 +403,8 @@ impl Publisher {
                 ),
             }
         }
+        // Not before the editions are there: a cache that asked now for what is old would keep it.
+        self.purge(moved.facets).await;
         Ok(due)
     }
 }

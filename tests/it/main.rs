@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod delta;
 mod dialects;
+mod edge;
 mod fetch;
 mod fixtures;
 mod formats;
