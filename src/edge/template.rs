@@ -150,7 +150,7 @@ impl Template {
                 serde_json::to_string(stale).expect("a list of texts")
             }
             Piece::Stale(Form::Pattern) => {
-                let escaped: Vec<_> = stale.iter().map(|key| key.replace('.', "\\.")).collect();
+                let escaped: Vec<_> = stale.iter().map(|key| key.replace('.', "[.]")).collect();
                 format!("(^| )({})( |$)", escaped.join("|"))
             }
         };
@@ -197,7 +197,7 @@ mod tests {
             ("{keys_spaces}", "category/a.b feed/c"),
             ("a{keys_commas}b", "acategory/a.b,feed/cb"),
             (r#"{"tags": {keys_json}}"#, r#"{"tags": ["category/a.b","feed/c"]}"#),
-            ("obj ~ {keys_pattern}", r"obj ~ (^| )(category/a\.b|feed/c)( |$)"),
+            ("obj ~ {keys_pattern}", r"obj ~ (^| )(category/a[.]b|feed/c)( |$)"),
             ("Bearer {env:TOKEN}", "Bearer hidden"),
             ("{file:/run/secrets/key}", "deep"),
             ("{ a } {} {{", "{ a } {} {{"),
