@@ -14,6 +14,7 @@ use std::{
     io::{self, Read},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use courant::{
@@ -27,14 +28,18 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-const LIMITS: Limits =
-    Limits { target_bytes: usize::MAX, header_bytes: usize::MAX, hosts: Vec::new() };
+const LIMITS: Limits = Limits {
+    target_bytes: usize::MAX,
+    header_bytes: usize::MAX,
+    hosts: Vec::new(),
+    staleness: Duration::ZERO,
+};
 
 fn main() {
     let file = Path::new("feeds.toml");
     let config =
         config::read(&fs::read_to_string(file).unwrap(), file, &Overrides::default()).unwrap();
-    let StoreUrl::Sqlite(path) = &config.store;
+    let StoreUrl::Sqlite(path) = &config.store else { panic!("it answers from a file") };
     let store = Arc::new(SqliteStore::open(path, &config.authority, clock::now()).unwrap());
     // As many threads as the program has.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -239,7 +239,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move { follower.follow(clock::now).await });
 
     let settings = Settings {
-        limits: Limits { target_bytes: 8_192, header_bytes: 32_768, hosts: Vec::new() },
+        limits: Limits {
+            target_bytes: 8_192,
+            header_bytes: 32_768,
+            hosts: Vec::new(),
+            staleness: Duration::from_secs(3_600),
+        },
         max_connections: 100,
         header_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(30),
@@ -247,6 +252,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         logs_access: false,
         media: None,
         desk: None,
+        inbox: None,
+        is_inbox_only: false,
         traffic: Arc::new(Traffic::new(config.politeness, publisher.catalogue(), clock::now())),
     };
     let listener = TcpListener::bind(config.server.listen).await?;

@@ -5,12 +5,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use http::{HeaderName, HeaderValue};
+
 use crate::{
     article::{ArticleId, Revision, Snapshot, Span, Story},
     category::{Facet, Slug},
     edition::{Edition, Entries, Presentation},
     feed::{Feed, FeedPath, Listing},
-    format::{self, Format},
+    format::{self, Format, RenderError},
     publish::{
         Document, EpisodeFile, Kept, PublishError, Publisher, blocking,
         document::{of_archive, of_feed, of_other, of_program},
@@ -18,8 +20,8 @@ use crate::{
 };
 
 impl Publisher {
-    /// Makes an edition, and says at which head of the store.
-    pub(super) async fn make(&self, document: &Document) -> Result<(Kept, Revision), PublishError> {
+    /// Makes an edition.
+    pub(super) async fn make(&self, document: &Document) -> Result<Kept, PublishError> {
         let (edition, marks, head) = match document {
             Document::Feed(path, format) => self.make_feed(path, *format).await?,
             Document::Archive(path, span, format) => {
@@ -40,16 +42,16 @@ impl Publisher {
         };
         let document = document.clone();
         let edition = Arc::new(edition);
-        let kept = Kept {
+        Ok(Kept {
             document,
             marks,
             edition,
+            head,
             uses: AtomicU64::new(0),
             idle: 0,
             made: self.rounds.load(Ordering::Relaxed),
             is_recoded: false,
-        };
-        Ok((kept, head))
+        })
     }
 
     async fn make_feed(
@@ -62,21 +64,8 @@ impl Publisher {
         let snapshot = self.store.snapshot(&marks, &spec.selection, spec.window).await?;
         let head = snapshot.head;
         let edge = self.told(&marks);
-        let edition = blocking(move || {
-            let feed = Feed::assemble(spec, snapshot);
-            let document = format.render(&feed)?;
-            let places = format.entries(&document);
-            let revisions = feed.places().map(|(_, revision)| revision);
-            let entries = Entries {
-                held_back: feed.held().len() as u64,
-                floor: feed.floor,
-                places: revisions.zip(places).collect(),
-                completeness: format.completeness(&document),
-            };
-            let presentation = Presentation { edge, ..of_feed(&feed.spec, format) };
-            let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
-            Ok(edition.with_entries(entries))
-        });
+        let edition =
+            blocking(move || edition_of_feed(&Feed::assemble(spec, snapshot), format, edge));
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: path.to_string(), source })?;
@@ -102,12 +91,8 @@ impl Publisher {
         };
         let head = snapshot.head;
         let edge = self.told(&marks);
-        let edition = blocking(move || {
-            let feed = Feed::assemble(spec, snapshot);
-            let document = format.render(&feed)?;
-            let presentation = Presentation { edge, ..of_archive(&feed, format) };
-            Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
-        });
+        let edition =
+            blocking(move || edition_of_archive(&Feed::assemble(spec, snapshot), format, edge));
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: format!("{path}, {span}"), source })?;
@@ -179,6 +164,37 @@ impl Publisher {
         let presentation = Presentation { edge: self.told(&[]), ..presentation };
         Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
     }
+}
+
+/// The newest document of a feed in a format; `edge` is what caches in front are told with it.
+pub(super) fn edition_of_feed(
+    feed: &Feed,
+    format: Format,
+    edge: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Edition, RenderError> {
+    let document = format.render(feed)?;
+    let places = format.entries(&document);
+    let revisions = feed.places().map(|(_, revision)| revision);
+    let entries = Entries {
+        held_back: feed.held().len() as u64,
+        floor: feed.floor,
+        places: revisions.zip(places).collect(),
+        completeness: format.completeness(&document),
+    };
+    let presentation = Presentation { edge, ..of_feed(&feed.spec, format) };
+    let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
+    Ok(edition.with_entries(entries))
+}
+
+/// An archive of a feed in a format, likewise.
+pub(super) fn edition_of_archive(
+    feed: &Feed,
+    format: Format,
+    edge: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Edition, RenderError> {
+    let document = format.render(feed)?;
+    let presentation = Presentation { edge, ..of_archive(feed, format) };
+    Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
 }
 
 /// Everything here is for everybody (O-20).

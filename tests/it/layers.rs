@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 10] = [
     (
         "tokio",
         &[
@@ -18,7 +18,9 @@ const CRATES: [(&str, &[&str]); 8] = [
             "import",
             "partner",
             "publish",
+            "export",
             "http/media.rs",
+            "http/push",
             "http/server.rs",
             "http/timer.rs",
             "cli",
@@ -26,11 +28,13 @@ const CRATES: [(&str, &[&str]); 8] = [
     ),
     ("reqwest", &["fetch"]),
     ("rusqlite", &["store"]),
+    ("deadpool_postgres", &["store"]),
+    ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
     // The files of dialects are part of the program.
-    ("toml", &["config", "dialect"]),
+    ("toml", &["config", "dialect", "import"]),
     ("clap", &["cli", "main.rs"]),
 ];
 
