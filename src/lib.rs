@@ -9,6 +9,7 @@ pub mod check;
 pub mod clock;
 pub mod config;
 pub mod dialect;
+pub mod edge;
 pub mod edition;
 pub mod export;
 pub mod feed;

@@ -3,6 +3,7 @@
 //! No I/O: the text of the file comes in, types or everything that is wrong with it come out.
 
 mod catalogue;
+mod edge;
 mod error;
 mod partner;
 mod politeness;
@@ -13,6 +14,7 @@ mod show;
 mod value;
 
 pub use catalogue::RESERVED;
+pub use edge::PurgeSettings;
 pub use error::{ConfigError, Line, Place, Problem};
 pub use server::{AccessLog, Server};
 
@@ -31,6 +33,7 @@ use crate::{
         section::{Keys, Report, Section},
         value::Mistake,
     },
+    edge::Edge,
     feed::Catalogue,
     push::Rules,
     text::{DatabaseUrl, Text},
@@ -58,6 +61,10 @@ pub struct Config {
     pub media: Option<PathBuf>,
     /// Folders in it from which partners alone may read.
     pub private_media: Vec<Text>,
+    /// What caches in front are told.
+    pub edge: Option<Edge>,
+    /// How they are told what is stale.
+    pub purge: Option<PurgeSettings>,
 }
 
 /// Where articles are kept.
@@ -119,6 +126,8 @@ const ROOT: Keys = Keys {
         "politeness",
         "push",
         "metrics",
+        "cdn",
+        "purge",
         "defaults",
         "category",
         "feed",
@@ -179,6 +188,8 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
         import: store.list("import", |given| value::file(given, folder)),
         media: media.parse("folder", |given| value::file(given, folder)),
         private_media,
+        edge: edge::edge(&root.section("cdn", &edge::CDN)),
+        purge: edge::purge(&root.section("purge", &edge::PURGE)),
     }
 }
 
@@ -218,7 +229,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 25] = [
+    const SECTIONS: [(&str, &str, &Keys); 27] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -229,6 +240,8 @@ mod tests {
         ("[media]", "`[media]`", &MEDIA),
         ("[politeness]", "`[politeness]`", &politeness::POLITENESS),
         ("[metrics]", "`[metrics]`", &politeness::METRICS),
+        ("[cdn]", "`[cdn]`", &edge::CDN),
+        ("[purge]", "`[purge]`", &edge::PURGE),
         ("[push]", "`[push]`", &push::PUSH),
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),

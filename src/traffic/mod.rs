@@ -15,7 +15,9 @@ mod tally;
 
 pub use budget::{Budgets, Rates};
 pub use client::{Access, Caller, Client, Networks, ProxyField};
-pub use report::{AgentReport, FeedReport, FormatReport, HeldReport, Report, Requests};
+pub use report::{
+    AgentReport, FeedReport, FormatReport, HeldReport, PurgeReport, Report, Requests,
+};
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -241,6 +243,7 @@ impl Traffic {
             feeds: feeds.collect(),
             agents: agents.map(|(agent, requests)| AgentReport { agent, requests }).collect(),
             held_back: Vec::new(),
+            purges: None,
         }
     }
 

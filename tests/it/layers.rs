@@ -13,6 +13,7 @@ const CRATES: [(&str, &[&str]); 10] = [
         &[
             "fetch",
             "media/probe.rs",
+            "edge/purge.rs",
             "store",
             "import",
             "partner",

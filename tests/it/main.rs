@@ -23,6 +23,7 @@ mod cli;
 mod crash;
 mod delta;
 mod dialects;
+mod edge;
 mod export;
 mod fetch;
 mod fixtures;
