@@ -17,6 +17,7 @@ pub mod import;
 pub mod media;
 pub mod partner;
 pub mod publish;
+pub mod source;
 pub mod store;
 pub mod text;
 pub mod traffic;

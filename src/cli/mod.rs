@@ -7,6 +7,7 @@ mod log;
 mod media;
 mod partner;
 mod serve;
+mod source;
 mod stats;
 mod withdraw;
 
@@ -92,6 +93,7 @@ Examples:
     Render(feeds::Render),
     Media(media::Media),
     Partner(partner::Partner),
+    Source(source::Source),
     Stats(stats::Stats),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
@@ -119,6 +121,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Render(render) => render.run(config).await,
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
+            Command::Source(source) => source.run(&config).await,
             Command::Stats(stats) => stats.run(&config).await,
             Command::Schema => Ok(ExitCode::SUCCESS),
         }

@@ -9,6 +9,7 @@ mod politeness;
 mod section;
 mod server;
 mod show;
+mod source;
 mod value;
 
 pub use catalogue::RESERVED;
@@ -30,6 +31,7 @@ use crate::{
         value::Mistake,
     },
     feed::Catalogue,
+    source::Source,
     text::Text,
     traffic::Policy,
 };
@@ -49,6 +51,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// Files to take in when the store is empty.
     pub import: Vec<PathBuf>,
+    /// Where articles come in from by themselves.
+    pub sources: Vec<Source>,
     /// The folder whose files are served.
     pub media: Option<PathBuf>,
     /// Folders in it from which partners alone may read.
@@ -85,6 +89,7 @@ const ROOT: Keys = Keys {
         "category",
         "feed",
         "partner",
+        "source",
     ],
 };
 
@@ -135,6 +140,7 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
             .or(url)
             .unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db"))),
         import: store.list("import", |given| value::file(given, folder)),
+        sources: source::sources(root, folder),
         media: media.parse("folder", |given| value::file(given, folder)),
         private_media,
     }
@@ -171,7 +177,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 24] = [
+    const SECTIONS: [(&str, &str, &Keys); 26] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -187,6 +193,8 @@ mod tests {
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
         ("[[partner]]", "`[[partner]]`", &partner::PARTNER),
         ("[[partner]]\n[[partner.category]]", "`[[partner]]`", &partner::CATEGORY_NAME),
+        ("[source.x]", "`[source.NAME]`", &source::SOURCE),
+        ("[source.x]\n[source.x.columns]", "`[source.NAME]`", &source::COLUMNS),
         ("[[feed]]\n[feed.show]", "`[feed.show]`", &show::SHOW),
         ("[[feed]]\n[feed.show.owner]", "`[feed.show]`", &catalogue::CONTACT),
         ("[[feed]]\n[[feed.show.funding]]", "`[feed.show]`", &show::FUNDING),
@@ -347,9 +355,10 @@ mod tests {
                 };
                 assert!(chapter.lines().any(is_row), "{key} of {header} is not in the reference");
                 let given = |line: &str| line.starts_with(&format!("{key} = "));
-                let nested =
-                    ["[site.", "[[partner.", ".show."].iter().any(|part| header.contains(part))
-                        || header.is_empty();
+                let nested = ["[site.", "[[partner.", ".show.", ".columns"]
+                    .iter()
+                    .any(|part| header.contains(part))
+                    || header.is_empty();
                 assert!(nested || chapter.lines().any(given), "{key} of {header} has no example");
             }
         }

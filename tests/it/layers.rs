@@ -13,6 +13,7 @@ const CRATES: [(&str, &[&str]); 7] = [
         &[
             "store",
             "import",
+            "source",
             "partner",
             "publish",
             "http/media.rs",
@@ -21,12 +22,12 @@ const CRATES: [(&str, &[&str]); 7] = [
             "cli",
         ],
     ),
-    ("rusqlite", &["store"]),
+    ("rusqlite", &["store", "source/sql/sqlite.rs"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
-    // The files of dialects are part of the program.
-    ("toml", &["config", "dialect"]),
+    // The files of dialects and presets are part of the program.
+    ("toml", &["config", "dialect", "source/preset.rs"]),
     ("clap", &["cli", "main.rs"]),
 ];
 
