@@ -17,12 +17,14 @@ use courant::{
     media::Folder,
     partner::Desk,
     publish::Publisher,
-    store::Census,
-    traffic::Traffic,
+    source::Standing,
+    store::{Census, Store},
+    traffic::{SourceReport, Traffic},
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
 };
 
 use crate::cli::{self, log};
@@ -80,9 +82,14 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
             _ = terminate.recv() => {},
         }
     };
-    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let traffic = Traffic::new(config.politeness.clone(), publisher.catalogue(), clock::now());
+    let traffic = Arc::new(traffic);
+    let sources = follow(&config, &store, &traffic).await?;
     let settings = settings(config.server, media, desk.clone(), traffic);
     server::serve(listener, publisher, Arc::new(settings), stop).await;
+    for source in sources {
+        source.abort();
+    }
     following.abort();
     keeping.abort();
     if let Some(desk) = desk {
@@ -90,6 +97,25 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     }
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Follows every source, and counts how they stand.
+async fn follow(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    traffic: &Arc<Traffic>,
+) -> Result<Vec<JoinHandle<()>>> {
+    let traffic = Arc::clone(traffic);
+    let note = move |source: &str, standing: &Standing| {
+        let counts = standing.counts.all();
+        traffic.note_source(SourceReport {
+            source: source.to_owned(),
+            looked: standing.looked,
+            failures: standing.failures,
+            outcomes: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        });
+    };
+    cli::source::follow(config, store, note).await
 }
 
 fn describe(census: Census, feeds: usize) -> String {
@@ -106,13 +132,14 @@ fn settings(
     server: Server,
     media: Option<Folder>,
     desk: Option<Arc<Desk>>,
-    traffic: Traffic,
+    traffic: Arc<Traffic>,
 ) -> Settings {
     Settings {
         limits: Limits {
             target_bytes: server.max_target_bytes,
             header_bytes: server.max_header_bytes,
             hosts: server.hosts,
+            staleness: server.max_stale,
         },
         max_connections: server.max_connections,
         header_timeout: server.header_timeout,
@@ -121,6 +148,6 @@ fn settings(
         logs_access: server.access_log != AccessLog::Off,
         media,
         desk,
-        traffic: Arc::new(traffic),
+        traffic,
     }
 }

@@ -58,11 +58,16 @@ pub fn read(catalogue: &Catalogue, json: &str) -> Reading {
             return Reading { submission: Err(vec![fault]), unknown: Vec::new(), dropped: 0 };
         }
     };
+    Reading { unknown, ..read_record(catalogue, record) }
+}
+
+/// Reads a record that came out of something else than JSON, by the same rules.
+pub fn read_record(catalogue: &Catalogue, record: Record) -> Reading {
     let mut reader = Reader { catalogue, dropped: 0, faults: Vec::new() };
     let submission = reader.submission(record);
     let Reader { dropped, faults, .. } = reader;
     let submission = submission.filter(|_| faults.is_empty()).ok_or(faults);
-    Reading { submission, unknown, dropped }
+    Reading { submission, unknown: Vec::new(), dropped }
 }
 
 /// A record that is being read.

@@ -7,7 +7,7 @@ mod sqlite;
 
 pub use sqlite::SqliteStore;
 
-use std::num::NonZeroU16;
+use std::{collections::BTreeSet, num::NonZeroU16};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -208,6 +208,17 @@ pub trait Store: Send + Sync {
         selection: &Selection,
         span: Span,
     ) -> Result<Option<Snapshot>>;
+
+    /// The places of a selection that writes after `since` have taken, emptied, or changed the article of, in no special
+    /// order; some beside them may be named too. `None` where the store cannot tell, or there are too many to name.
+    async fn disturbed(
+        &self,
+        selection: &Selection,
+        since: Revision,
+    ) -> Result<Option<BTreeSet<u64>>> {
+        let _ = (selection, since);
+        Ok(None)
+    }
 
     /// An article that can be read, with the mark of its last change.
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>>;

@@ -15,9 +15,12 @@ mod tally;
 
 pub use budget::Rates;
 pub use client::{Access, Caller, Client, Networks, ProxyField};
-pub use report::{AgentReport, FeedReport, FormatReport, HeldReport, Report, Requests};
+pub use report::{
+    AgentReport, FeedReport, FormatReport, HeldReport, Report, Requests, SourceReport,
+};
 
 use std::{
+    collections::BTreeMap,
     hash::{BuildHasher, RandomState},
     num::NonZeroU32,
     sync::{
@@ -26,7 +29,7 @@ use std::{
     },
 };
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, header};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -74,6 +77,8 @@ pub struct Traffic {
     daily_key: AtomicU64,
     /// How many clients each feed had on the day before.
     yesterday: Mutex<Option<Vec<u64>>>,
+    /// Where articles come in from, by name.
+    sources: Mutex<BTreeMap<String, SourceReport>>,
 }
 
 /// What a path asks for, as far as it matters here.
@@ -130,6 +135,7 @@ impl Traffic {
             day: AtomicI64::new(day(now)),
             daily_key: AtomicU64::new(random()),
             yesterday: Mutex::default(),
+            sources: Mutex::default(),
         }
     }
 
@@ -242,7 +248,20 @@ impl Traffic {
             feeds: feeds.collect(),
             agents: agents.map(|(agent, requests)| AgentReport { agent, requests }).collect(),
             held_back: Vec::new(),
+            sources: self
+                .sources
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .values()
+                .cloned()
+                .collect(),
         }
+    }
+
+    /// How a source stands now.
+    pub fn note_source(&self, report: SourceReport) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.insert(report.source.clone(), report);
     }
 
     /// A day is over: only how many clients it had is kept. Requests that come meanwhile may count to either day.
@@ -268,8 +287,9 @@ fn is_conditional(fields: &HeaderMap) -> bool {
     fields.keys().any(is_validator)
 }
 
+/// Days since 1970.
 fn day(now: DateTime<Utc>) -> i64 {
-    i64::from(now.date_naive().num_days_from_ce())
+    now.timestamp().div_euclid(86_400)
 }
 
 /// A number that nobody can guess.

@@ -7,27 +7,32 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 9] = [
     (
         "tokio",
         &[
+            "fetch",
+            "media/probe.rs",
             "store",
             "import",
             "source",
             "partner",
             "publish",
+            "export",
             "http/media.rs",
             "http/server.rs",
             "http/timer.rs",
             "cli",
         ],
     ),
+    ("reqwest", &["fetch"]),
     ("rusqlite", &["store", "source/sql/sqlite.rs"]),
+    ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
     // The files of dialects and presets are part of the program.
-    ("toml", &["config", "dialect", "source/preset.rs"]),
+    ("toml", &["config", "dialect", "import", "source/preset.rs"]),
     ("clap", &["cli", "main.rs"]),
 ];
 

@@ -8,6 +8,8 @@ mod cli;
 mod crash;
 mod delta;
 mod dialects;
+mod export;
+mod fetch;
 mod fixtures;
 mod formats;
 mod histories;
@@ -21,7 +23,9 @@ mod podcasts;
 mod politeness;
 mod property;
 mod rebuild;
+mod replicas;
 mod samples;
+mod sources;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

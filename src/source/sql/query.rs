@@ -164,7 +164,7 @@ mod tests {
     use crate::source::{field::Field, preset::Preset, spec};
 
     fn sql(rows: Rows) -> Sql {
-        spec::Sql {
+        Sql {
             url: spec::Secret::new("sqlite:x"),
             password_file: None,
             folder: std::path::PathBuf::new(),

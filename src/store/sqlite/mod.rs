@@ -12,6 +12,7 @@ mod shift;
 mod write;
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroU16,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -188,6 +189,15 @@ impl Store for SqliteStore {
     ) -> Result<Option<Snapshot>> {
         let (settings, selection) = (settings.to_vec(), selection.clone());
         self.read(move |reader| read::archive(reader, &settings, &selection, span)).await
+    }
+
+    async fn disturbed(
+        &self,
+        selection: &Selection,
+        since: Revision,
+    ) -> Result<Option<BTreeSet<u64>>> {
+        let facets = selection.facets();
+        self.read(move |reader| shelf::disturbed(reader, &facets, since)).await
     }
 
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("episodes.sql"),
     include_str!("partners.sql"),
     include_str!("remembered.sql"),
+    include_str!("emptied.sql"),
 ];
 
 /// Settles the connection, and brings the file to the layout of this program.
