@@ -9,6 +9,7 @@ pub mod feed;
 mod file;
 pub mod markdown;
 mod matter;
+pub mod page;
 mod parse;
 mod plausible;
 mod record;

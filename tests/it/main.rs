@@ -12,6 +12,7 @@ mod fixtures;
 mod formats;
 mod histories;
 mod http;
+mod intake;
 mod layers;
 mod media;
 mod outage;
