@@ -14,6 +14,7 @@ use std::{
     io::{self, Read},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use courant::{
@@ -27,8 +28,12 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-const LIMITS: Limits =
-    Limits { target_bytes: usize::MAX, header_bytes: usize::MAX, hosts: Vec::new() };
+const LIMITS: Limits = Limits {
+    target_bytes: usize::MAX,
+    header_bytes: usize::MAX,
+    hosts: Vec::new(),
+    staleness: Duration::ZERO,
+};
 
 fn main() {
     let file = Path::new("feeds.toml");

@@ -117,7 +117,12 @@ fn requests(criterion: &mut Criterion) {
         home.take(&examples()).await;
         home.publisher().await
     });
-    let limits = Limits { target_bytes: 8_192, header_bytes: 32_768, hosts: Vec::new() };
+    let limits = Limits {
+        target_bytes: 8_192,
+        header_bytes: 32_768,
+        hosts: Vec::new(),
+        staleness: Duration::ZERO,
+    };
     let ask = |tag: Option<&str>| {
         let request = Request::builder()
             .uri("/all.atom")

@@ -239,7 +239,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move { follower.follow(clock::now).await });
 
     let settings = Settings {
-        limits: Limits { target_bytes: 8_192, header_bytes: 32_768, hosts: Vec::new() },
+        limits: Limits {
+            target_bytes: 8_192,
+            header_bytes: 32_768,
+            hosts: Vec::new(),
+            staleness: Duration::from_secs(3_600),
+        },
         max_connections: 100,
         header_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(30),

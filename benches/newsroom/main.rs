@@ -45,7 +45,12 @@ const DAY: u32 = 96;
 /// Articles on a day, between six in the morning and eleven at night.
 const ARTICLES: u32 = 35;
 const READERS: u32 = 10_000;
-const LIMITS: Limits = Limits { target_bytes: 8_192, header_bytes: 32_768, hosts: Vec::new() };
+const LIMITS: Limits = Limits {
+    target_bytes: 8_192,
+    header_bytes: 32_768,
+    hosts: Vec::new(),
+    staleness: Duration::ZERO,
+};
 
 /// How a reader asks.
 #[derive(Clone, Copy)]

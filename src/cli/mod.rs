@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod export;
 mod feeds;
 mod import;
 mod log;
@@ -33,6 +34,7 @@ Examples:
   courant import --dry-run export.json        see what that would do
   courant withdraw 2026-0412                  take an article back
   courant check                               look for what would trouble readers
+  courant export /var/www/feeds               write everything as files
   courant stats                               see who reads what
   courant render category/headlines --format atom
 
@@ -88,6 +90,7 @@ Examples:
     Import(import::Import),
     Withdraw(withdraw::Withdraw),
     Check(check::Check),
+    Export(export::Export),
     Feeds(feeds::Feeds),
     Render(feeds::Render),
     Media(media::Media),
@@ -115,6 +118,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Import(import) => import.run(&config).await,
             Command::Withdraw(withdraw) => withdraw.run(&config).await,
             Command::Check(check) => check.run(config).await,
+            Command::Export(export) => export.run(config).await,
             Command::Feeds(feeds) => feeds.run(config).await,
             Command::Render(render) => render.run(config).await,
             Command::Media(media) => media.run(&config).await,

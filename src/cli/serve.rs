@@ -113,6 +113,7 @@ fn settings(
             target_bytes: server.max_target_bytes,
             header_bytes: server.max_header_bytes,
             hosts: server.hosts,
+            staleness: server.max_stale,
         },
         max_connections: server.max_connections,
         header_timeout: server.header_timeout,

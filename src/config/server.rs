@@ -24,6 +24,7 @@ pub(super) const KEYS: Keys = Keys {
         "header_timeout_seconds",
         "write_timeout_seconds",
         "shutdown_grace_seconds",
+        "max_stale_seconds",
     ],
 };
 
@@ -50,6 +51,8 @@ pub struct Server {
     pub write_timeout: Duration,
     /// For requests under way when the program is asked to stop.
     pub shutdown_grace: Duration,
+    /// How long the store may be silent until the service says that it is not ready.
+    pub max_stale: Duration,
 }
 
 /// How requests are logged.
@@ -76,6 +79,7 @@ impl Default for Server {
             header_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(10),
+            max_stale: Duration::from_secs(3_600),
         }
     }
 }
@@ -117,6 +121,7 @@ pub(super) fn server(section: &Section<'_>, overrides: &Overrides) -> (Server, U
         header_timeout: seconds("header_timeout_seconds", 1..=600).unwrap_or(usual.header_timeout),
         write_timeout: seconds("write_timeout_seconds", 1..=600).unwrap_or(usual.write_timeout),
         shutdown_grace: seconds("shutdown_grace_seconds", 0..=600).unwrap_or(usual.shutdown_grace),
+        max_stale: seconds("max_stale_seconds", 1..=604_800).unwrap_or(usual.max_stale),
     };
     (server, base)
 }

@@ -3,6 +3,7 @@
 //! [`respond`] reads as the story of a request: bounds, route, edition, codings, preconditions. It takes any body and a
 //! given time, so that it can be called without a socket; [`server`] has the sockets and the clock.
 
+mod ahead;
 mod conditional;
 mod delta;
 mod media;
@@ -21,7 +22,7 @@ pub use politeness::respond_politely;
 pub use response::Answer;
 pub use route::{Route, route};
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -29,6 +30,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header}
 use http_body_util::Full;
 
 use crate::{
+    article::Revision,
     edition::{Coding, Edition, EntityTag, Validators},
     feed::FeedPath,
     format::Format,
@@ -36,7 +38,10 @@ use crate::{
 };
 use response::Problem;
 
-/// How large a request may be, and whom it may address.
+/// How far the clocks of replicas may be apart, in seconds.
+const SKEW_SECONDS: i64 = 1;
+
+/// How large a request may be, whom it may address, and how long a replica may go without the store.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Longest target, in bytes; at least 8,000 (H-8).
@@ -45,6 +50,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Hosts that are served (H-12); empty: any.
     pub hosts: Vec<String>,
+    /// How long the store may be silent until `/readyz` says no.
+    pub staleness: Duration,
 }
 
 /// Answers a request.
@@ -112,7 +119,8 @@ fn at_once<B>(
     };
     check_bounds(limits, request).ok()?;
     let edition = in_memory(publisher, request.uri().path())?;
-    let Ok(Step::Done(mut answer)) = step(&edition, request, now, whole) else { return None };
+    let step = step(&edition, request, now, Look::ToCome, whole);
+    let Ok(Step::Done(mut answer)) = step else { return None };
     if is_head {
         *answer.body_mut() = Full::default();
     }
@@ -132,8 +140,8 @@ async fn read<B>(
     if request.method() == Method::OPTIONS {
         return options(publisher, request);
     }
-    if let Some(edition) = in_memory(publisher, path) {
-        return answer(publisher, &edition, request, now, whole).await;
+    if let Some(mut edition) = in_memory(publisher, path) {
+        return answer(publisher, path, &mut edition, request, now, whole).await;
     }
     let route = route(path);
     let exists = match &route {
@@ -160,16 +168,17 @@ async fn read<B>(
                 Ok(response::moved_for_now(&spec.address(format.extension())))
             }
             (made, document) => {
-                let edition = made.map_err(|error| failed(document, &error))?;
-                answer(publisher, &edition, request, now, whole).await
+                let mut edition = made.map_err(|error| failed(document, &error))?;
+                answer(publisher, path, &mut edition, request, now, whole).await
             }
         },
         Route::Feed(feed) => negotiate_format(publisher, feed, request, now, whole).await,
         Route::Health => Ok(response::plain("ok\n")),
-        Route::Ready => match publisher.store().head().await {
-            Ok(_) => Ok(response::plain("ready\n")),
-            Err(_) => Err(Problem::Unavailable),
-        },
+        Route::Ready => {
+            let freshness = publisher.freshness().await;
+            let wants_json = negotiate::wants_json(request.headers());
+            Ok(response::readiness(freshness, limits.staleness, wants_json))
+        }
         Route::Moved(_) | Route::Unknown => Err(Problem::Unknown),
     }
 }
@@ -263,11 +272,11 @@ async fn negotiate_format<B>(
     };
     let document = Document::Feed(feed, format);
     let path = document.path();
-    let edition = match publisher.cached(&path) {
+    let mut edition = match publisher.cached(&path) {
         Some(edition) => edition,
         None => publisher.edition(&document).await.map_err(|error| failed(&document, &error))?,
     };
-    let mut answer = answer(publisher, &edition, request, now, whole).await?;
+    let mut answer = answer(publisher, &path, &mut edition, request, now, whole).await?;
     let fields = answer.headers_mut();
     let vary = fields.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or_default();
     let vary = HeaderValue::try_from(format!("Accept, {vary}")).expect("names of fields");
@@ -279,21 +288,41 @@ async fn negotiate_format<B>(
     Ok(answer)
 }
 
-/// The whole edition, word that the client has it, or what is new since the one that it has.
+/// The whole edition, word that the client has it, or what is new since the one that it has. `edition` becomes a newer one
+/// of the document at `path` where the client has seen one.
 async fn answer<B>(
     publisher: &Publisher,
-    edition: &Arc<Edition>,
+    path: &str,
+    edition: &mut Arc<Edition>,
     request: &Request<B>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Result<Answer, Problem> {
-    match step(edition, request, now, whole)? {
-        Step::Done(answer) => Ok(answer),
-        Step::Delta { base, coding, is_dated } => {
-            let news = only_news(publisher, edition, coding, base).await;
-            Ok(dated(news.unwrap_or_else(|| entire(edition, coding)), is_dated))
+    let mut look = Look::ToCome;
+    loop {
+        match step(edition, request, now, look, whole)? {
+            Step::Done(answer) => return Ok(answer),
+            Step::Delta { base, coding, is_dated } => {
+                let news = only_news(publisher, edition, coding, base).await;
+                return Ok(dated(news.unwrap_or_else(|| entire(edition, coding)), is_dated));
+            }
+            Step::Ahead(seen) => match publisher.renewed(path, seen).await {
+                Some(renewed) => (*edition, look) = (renewed, Look::Taken),
+                None => look = Look::Failed,
+            },
         }
     }
+}
+
+/// Whether the store has been looked at for a client that has seen a newer edition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Not yet.
+    ToCome,
+    /// The edition is the store's.
+    Taken,
+    /// It did not answer.
+    Failed,
 }
 
 /// How far an answer comes without waiting.
@@ -302,19 +331,24 @@ enum Step {
     Done(Answer),
     /// A delta from a base may do.
     Delta { base: EntityTag, coding: Coding, is_dated: bool },
+    /// The client has seen a newer edition, and the store has not been looked at.
+    Ahead(Revision),
 }
 
 fn step<B>(
     edition: &Edition,
     request: &Request<B>,
     now: DateTime<Utc>,
+    look: Look,
     whole: &mut usize,
 ) -> Result<Step, Problem> {
     let codings = edition.available(&codings(request.headers()));
     let Some(preferred) = codings.first() else { return Err(Problem::Coding) };
     *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
-    // A date stands for one state only when its second is over (H-39), and never lies ahead of `Date` (H-37).
-    let last_modified = edition.changed().filter(|changed| changed.timestamp() < now.timestamp());
+    // A date stands for one state only when its second is over (H-39) by every replica's clock, and never lies ahead of
+    // `Date` (H-37).
+    let is_over = |changed: &DateTime<Utc>| changed.timestamp() + SKEW_SECONDS < now.timestamp();
+    let last_modified = edition.changed().filter(is_over);
     let mut tags = [""; Coding::ALL.len()];
     for (tag, coding) in tags.iter_mut().zip(&*codings) {
         *tag = edition.tag(*coding);
@@ -323,17 +357,23 @@ fn step<B>(
     let takes_codings = codings.iter().any(|coding| *coding != Coding::Identity);
     let content = takes_codings.then(|| edition.content());
     let current = Validators { tags: &tags[..codings.len()], last_modified, content };
-    match evaluate(request.method(), request.headers(), &current) {
+    let outcome = evaluate(request.method(), request.headers(), &current);
+    if let Some(seen) = ahead::seen(request.headers(), outcome, edition.revision()) {
+        match look {
+            Look::ToCome => return Ok(Step::Ahead(seen.revision)),
+            // Nothing here is news to whoever holds a newer edition.
+            Look::Failed if takes_codings || seen.coding == Coding::Identity => {
+                return Ok(Step::Done(unchanged(edition, *preferred, seen)));
+            }
+            Look::Taken | Look::Failed => {}
+        }
+    }
+    match outcome {
         Outcome::NotModified(nth) => {
             let fields = edition.unchanged(codings[nth]).cloned().unwrap_or_default();
             Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
         }
-        Outcome::NotModifiedAs(tag) => {
-            let mut fields = edition.unchanged(*preferred).cloned().unwrap_or_default();
-            let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
-            fields.insert(header::ETAG, tag);
-            Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
-        }
+        Outcome::NotModifiedAs(tag) => Ok(Step::Done(unchanged(edition, *preferred, tag))),
         Outcome::PreconditionFailed => Err(Problem::Precondition),
         Outcome::Proceed => {
             let (coding, is_dated) = (*preferred, last_modified.is_some());
@@ -343,6 +383,14 @@ fn step<B>(
             })
         }
     }
+}
+
+/// A 304 under a tag that the client has.
+fn unchanged(edition: &Edition, preferred: Coding, tag: EntityTag) -> Answer {
+    let mut fields = edition.unchanged(preferred).cloned().unwrap_or_default();
+    let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
+    fields.insert(header::ETAG, tag);
+    with(StatusCode::NOT_MODIFIED, fields, Bytes::new())
 }
 
 /// Without `Last-Modified`, where its second is not over yet (H-39).

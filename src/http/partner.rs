@@ -185,7 +185,7 @@ async fn feed<B>(
     let spec = publisher.find(path).filter(is_offered);
     let canonical = format!("{PREFIX}{}/{rest}", partner.name.encoded());
     let spec = spec.filter(|_| document.path() == canonical).ok_or(Problem::Stranger)?;
-    let edition = match publisher.cached(&canonical) {
+    let mut edition = match publisher.cached(&canonical) {
         Some(edition) => edition,
         None => match publisher.edition(&document).await {
             Ok(edition) => edition,
@@ -196,7 +196,7 @@ async fn feed<B>(
             Err(error) => return Err(failed(&document, &error)),
         },
     };
-    let answer = answer(publisher, &edition, request, now, &mut 0).await?;
+    let answer = answer(publisher, &canonical, &mut edition, request, now, &mut 0).await?;
     let has_it = match answer.status() {
         StatusCode::OK | StatusCode::IM_USED => true,
         // Where tags are listed, one of them was ours; `*` and a date are said by those who have nothing, too.
@@ -295,8 +295,10 @@ async fn reached<B>(
         .and_then(|(id, file)| episode_file(id, file))
         .ok_or(Problem::Unknown)?;
     let document = Document::Reached(partner.name.clone(), id, file);
-    let edition = publisher.edition(&document).await.map_err(|error| failed(&document, &error))?;
-    answer(publisher, &edition, request, now, &mut 0).await.map(|answer| answer.map(Either::Left))
+    let made = publisher.edition(&document).await;
+    let mut edition = made.map_err(|error| failed(&document, &error))?;
+    let answer = answer(publisher, &document.path(), &mut edition, request, now, &mut 0).await?;
+    Ok(answer.map(Either::Left))
 }
 
 /// A path as it may be written down or repeated: without what lets somebody in (P-42), however the rest is written.

@@ -1,11 +1,17 @@
 //! Every answer, by status; the one place where errors get a status.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
 
-use crate::{publish::PublishError, store::StoreError, traffic::Refusal};
+use crate::{
+    publish::{Freshness, PublishError},
+    store::StoreError,
+    traffic::Refusal,
+};
 
 /// What clients get.
 pub type Answer = Response<Full<Bytes>>;
@@ -250,5 +256,41 @@ pub(super) fn plain(text: &'static str) -> Answer {
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert(header::CONTENT_LENGTH, text.len().into());
     *response.body_mut() = Full::new(Bytes::from_static(text.as_bytes()));
+    response
+}
+
+/// Whether a replica may be asked, and how near to the store it is.
+pub(super) fn readiness(freshness: Freshness, most: Duration, wants_json: bool) -> Answer {
+    #[derive(Serialize)]
+    struct Readiness {
+        ready: bool,
+        stale_seconds: u64,
+        revision: u64,
+        head: u64,
+    }
+    let Freshness { silence, served, head } = freshness;
+    let is_ready = silence <= most;
+    let stale_seconds = silence.as_secs() + u64::from(silence.subsec_nanos() > 0);
+    let (revision, head) = (served.0, head.0);
+    let (content_type, body) = if wants_json {
+        let readiness = Readiness { ready: is_ready, stale_seconds, revision, head };
+        ("application/json", serde_json::to_string(&readiness).expect("numbers"))
+    } else {
+        let word = if is_ready { "ready" } else { "stale" };
+        let body =
+            format!("{word}\nstale_seconds {stale_seconds}\nrevision {revision}\nhead {head}\n");
+        ("text/plain; charset=utf-8", body)
+    };
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = bare(status);
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(header::VARY, HeaderValue::from_static("Accept"));
+    fields.insert(header::CONTENT_LENGTH, body.len().into());
+    if !is_ready {
+        fields.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+    }
+    *response.body_mut() = Full::new(Bytes::from(body));
     response
 }

@@ -3,20 +3,25 @@
 //! Editions stay in memory within a budget. When a write touches them, they are made anew in the background, and the
 //! old ones, still true editions of their revisions, are served until then: nobody who polls waits for rendering.
 
+mod bundle;
 mod changes;
 mod document;
+mod freshness;
 mod make;
 mod recode;
+mod renew;
 
+pub use bundle::Bundle;
 pub use changes::Restart;
 pub use document::{Document, EpisodeFile};
+pub use freshness::Freshness;
 pub use recode::Recoding;
 
 use std::{
     collections::{BTreeMap, HashSet},
     convert::Infallible,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -35,6 +40,8 @@ use crate::{
     partner,
     store::{Store, StoreError},
 };
+use freshness::Heard;
+use renew::Turns;
 
 /// How long a request waits for an edition that is being made (H-106).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,6 +93,8 @@ struct Kept {
     document: Document,
     marks: Vec<Facet>,
     edition: Arc<Edition>,
+    /// The newest write that there was when it was made.
+    head: Revision,
     /// How often it has been asked for.
     uses: AtomicU64,
     /// How often in a row it has been made anew without being asked for in between.
@@ -132,8 +141,16 @@ pub struct Publisher {
     seen: AtomicU64,
     /// How often this has looked for writes.
     rounds: AtomicU64,
+    /// Up to which write the editions in memory are made.
+    served: AtomicU64,
+    /// When the store last answered.
+    heard: Mutex<Heard>,
     /// Held by whoever makes an archive.
     archivist: tokio::sync::Mutex<()>,
+    /// Held while an edition takes the place of another.
+    keeping: Mutex<()>,
+    /// Whose turn it is to look at the store for clients that are ahead.
+    turns: Turns,
 }
 
 impl Publisher {
@@ -169,13 +186,18 @@ impl Publisher {
         const TYPICAL: u64 = 100_000;
         let items =
             usize::try_from(memory_bytes / TYPICAL).unwrap_or(usize::MAX).clamp(16, 100_000);
+        let head = store.head().await?;
         let publisher = Self {
             cache: Cache::with_weighter(items, memory_bytes - memory_bytes / DELTAS, Weight),
             deltas: Cache::with_weighter(items, memory_bytes / DELTAS, Weight),
             categories: RwLock::default(),
-            seen: AtomicU64::new(store.head().await?.0),
+            seen: AtomicU64::new(head.0),
             rounds: AtomicU64::new(0),
+            served: AtomicU64::new(head.0),
+            heard: Mutex::new(Heard::now(head)),
             archivist: tokio::sync::Mutex::default(),
+            keeping: Mutex::default(),
+            turns: Turns::default(),
             store,
             catalogue,
         };
@@ -223,11 +245,10 @@ impl Publisher {
             match self.cache.get_value_or_guard_async(&path).await {
                 Ok(kept) => Ok(Arc::clone(&kept.edition)),
                 Err(guard) => {
-                    let (kept, head) = self.make(document).await?;
-                    let kept = Arc::new(kept);
+                    let kept = Arc::new(self.make(document).await?);
                     // Refused by a cache that has been emptied meanwhile: the edition is good all the same.
                     let _ = guard.insert(Arc::clone(&kept));
-                    self.catch_up(kept, head).await
+                    self.catch_up(kept).await
                 }
             }
         };
@@ -292,26 +313,26 @@ impl Publisher {
 
     /// A write may have come between the reading of the articles and the keeping of the edition, and the round that
     /// follows it may have passed by before the edition was there to be seen.
-    async fn catch_up(
-        &self,
-        mut kept: Arc<Kept>,
-        mut head: Revision,
-    ) -> Result<Arc<Edition>, PublishError> {
-        while Revision(self.seen.load(Ordering::SeqCst)) > head {
-            let moved = self.store.moved(head).await?;
+    async fn catch_up(&self, mut kept: Arc<Kept>) -> Result<Arc<Edition>, PublishError> {
+        while Revision(self.seen.load(Ordering::SeqCst)) > kept.head {
+            let moved = self.store.moved(kept.head).await?;
             if !kept.marks.iter().any(|mark| moved.facets.contains(mark)) {
                 break;
             }
-            let made = self.make(&kept.document).await?;
-            (kept, head) = (Arc::new(made.0), made.1);
+            kept = Arc::new(self.make(&kept.document).await?);
             self.keep(Arc::clone(&kept));
         }
         Ok(Arc::clone(&kept.edition))
     }
 
-    /// Puts a newer edition in the place of an older one; one that has been dropped from memory stays dropped.
+    /// Puts a newer edition in the place of an older one, never an older one in the place of a newer one; one that has been
+    /// dropped from memory stays dropped.
     fn keep(&self, kept: Arc<Kept>) {
-        let _ = self.cache.replace(kept.document.path(), kept, false);
+        let path = kept.document.path();
+        let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.cache.peek(&path).is_some_and(|known| known.head <= kept.head) {
+            let _ = self.cache.replace(path, kept, false);
+        }
     }
 
     /// Follows the store for ever: publishes what falls due, makes editions anew that a write has touched, and codes
@@ -342,7 +363,7 @@ impl Publisher {
         // Capped: a clock that is set, or a machine that slept, moves the time that is left.
         let left = due.map_or(RESPITE, |due| (due - now).to_std().unwrap_or_default().min(RESPITE));
         let changed = tokio::time::timeout(left, self.store.changed(Revision(seen)));
-        changed.await.map_or(Ok(()), |changed| changed.map(drop))
+        changed.await.map_or(Ok(()), |changed| changed.map(|head| self.hear(head)))
     }
 
     /// One round: publishes what is due, then makes those editions in memory anew that writes have touched since the
@@ -358,6 +379,7 @@ impl Publisher {
         }
         let seen = Revision(self.seen.load(Ordering::SeqCst));
         let moved = self.store.moved(seen).await?;
+        self.hear(moved.head);
         let touched: HashSet<&Facet> = moved.facets.iter().collect();
         if touched.contains(&Facet::catalogue()) {
             self.learn().await?;
@@ -380,7 +402,7 @@ impl Publisher {
                 continue;
             }
             match self.make(&old.document).await {
-                Ok((kept, _)) => self.keep(Arc::new(Kept { idle, ..kept })),
+                Ok(kept) => self.keep(Arc::new(Kept { idle, ..kept })),
                 Err(PublishError::Store(error)) => {
                     // The next round does all of this again.
                     self.seen.store(seen.0, Ordering::SeqCst);
@@ -395,6 +417,7 @@ impl Publisher {
                 ),
             }
         }
+        self.served.store(moved.head.0, Ordering::Relaxed);
         Ok(due)
     }
 }

@@ -35,18 +35,17 @@ impl Publisher {
         match recoding.0.take() {
             None => recoding.0 = self.worth_recoding().and_then(begin),
             Some((old, coder)) if coder.is_finished() => match coder.join() {
-                // Rounds come one after another, and whoever made this edition has long done with it: nobody else
-                // puts anything in its place now.
                 Ok(edition) if self.is_kept(&old) => {
                     let uses = old.uses.load(Ordering::Relaxed).into();
                     let (document, marks) = (old.document.clone(), old.marks.clone());
                     let edition = Arc::new(edition);
-                    let Kept { idle, made, .. } = *old;
+                    let Kept { head, idle, made, .. } = *old;
                     let is_recoded = true;
                     self.keep(Arc::new(Kept {
                         document,
                         marks,
                         edition,
+                        head,
                         uses,
                         idle,
                         made,

@@ -7,7 +7,7 @@ mod sqlite;
 
 pub use sqlite::SqliteStore;
 
-use std::num::NonZeroU16;
+use std::{collections::BTreeSet, num::NonZeroU16};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -209,11 +209,45 @@ pub trait Store: Send + Sync {
         span: Span,
     ) -> Result<Option<Snapshot>>;
 
+    /// The places of a selection that writes after `since` have taken, emptied, or changed the article of, in no special
+    /// order; some beside them may be named too. `None` where the store cannot tell, or there are too many to name.
+    async fn disturbed(
+        &self,
+        selection: &Selection,
+        since: Revision,
+    ) -> Result<Option<BTreeSet<u64>>> {
+        let _ = (selection, since);
+        Ok(None)
+    }
+
     /// An article that can be read, with the mark of its last change.
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>>;
 
     /// What is settled under a name for as long as the store lives: `value`, unless something was before.
     async fn settle(&self, name: &str, value: &str) -> Result<String>;
+
+    /// Writes down what is to be known again, each a name and a value; `None`: is forgotten. All of it or nothing, and on
+    /// disk before this returns. No revision: it is part of no feed.
+    async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
+        let _ = entries;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// What is remembered under these names, in their order.
+    async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
+        Ok(vec![None; names.len()])
+    }
+
+    /// What is remembered under names that begin with `prefix` and come after `after`, by the bytes of the names.
+    async fn recall_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<(String, String)>> {
+        let _ = (prefix, after, limit);
+        Ok(Vec::new())
+    }
 
     /// Changes after a revision, oldest first.
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;

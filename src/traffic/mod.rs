@@ -26,7 +26,7 @@ use std::{
     },
 };
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, header};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -268,8 +268,9 @@ fn is_conditional(fields: &HeaderMap) -> bool {
     fields.keys().any(is_validator)
 }
 
+/// Days since 1970.
 fn day(now: DateTime<Utc>) -> i64 {
-    i64::from(now.date_naive().num_days_from_ce())
+    now.timestamp().div_euclid(86_400)
 }
 
 /// A number that nobody can guess.

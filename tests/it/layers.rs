@@ -7,21 +7,26 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     (
         "tokio",
         &[
+            "fetch",
+            "media/probe.rs",
             "store",
             "import",
             "partner",
             "publish",
+            "export",
             "http/media.rs",
             "http/server.rs",
             "http/timer.rs",
             "cli",
         ],
     ),
+    ("reqwest", &["fetch"]),
     ("rusqlite", &["store"]),
+    ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),

@@ -8,6 +8,8 @@ mod cli;
 mod crash;
 mod delta;
 mod dialects;
+mod export;
+mod fetch;
 mod fixtures;
 mod formats;
 mod histories;
@@ -22,6 +24,7 @@ mod podcasts;
 mod politeness;
 mod property;
 mod rebuild;
+mod replicas;
 mod samples;
 mod store;
 #[path = "../support/mod.rs"]

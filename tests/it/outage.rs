@@ -30,12 +30,20 @@ use crate::{
 };
 
 /// A store that can be cut off.
-struct Frail {
+pub(crate) struct Frail {
     store: Arc<dyn Store>,
     is_away: AtomicBool,
 }
 
 impl Frail {
+    pub(crate) fn of(store: Arc<dyn Store>) -> Self {
+        Self { store, is_away: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn cut_off(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::SeqCst);
+    }
+
     fn store(&self) -> Result<&dyn Store> {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(StoreError::Closing);
@@ -162,20 +170,20 @@ async fn while_the_store_is_away_what_is_in_memory_is_served() {
     let home = Home::new();
     home.publish(vec![submission("a", 0)], 0).await;
     let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
-    let frail = Arc::new(Frail { store, is_away: AtomicBool::new(false) });
+    let frail = Arc::new(Frail::of(store));
     let shared: Arc<dyn Store> = Arc::clone(&frail) as Arc<dyn Store>;
     let publisher = Publisher::open(shared, catalogue(), 64_000_000, at(0)).await.unwrap();
     let warm = ask(&publisher, "/all.rss").await;
     assert_eq!(warm.0, 200);
 
-    frail.is_away.store(true, Ordering::SeqCst);
+    frail.cut_off(true);
     assert_eq!(ask(&publisher, "/all.rss").await, warm);
     assert_eq!(ask(&publisher, "/all.atom").await, (503, String::new(), "30".to_owned()));
     assert_eq!(ask(&publisher, "/readyz").await.0, 503);
     assert_eq!(ask(&publisher, "/healthz").await.0, 200);
     assert_eq!(ask(&publisher, "/nothing.rss").await.0, 404);
 
-    frail.is_away.store(false, Ordering::SeqCst);
+    frail.cut_off(false);
     assert_eq!(ask(&publisher, "/all.atom").await.0, 200);
     assert_eq!(ask(&publisher, "/readyz").await.0, 200);
     assert_eq!(ask(&publisher, "/all.rss").await, warm);

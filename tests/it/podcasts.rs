@@ -350,8 +350,9 @@ async fn an_older_store_learns_which_articles_are_episodes() {
         assert_eq!(rows(&file), (1, 1, 1));
         file.execute_batch(
             "DELETE FROM filing WHERE facet = 'episodes'; DELETE FROM shelf WHERE facet = 'episodes';
-             DELETE FROM mark WHERE facet = 'episodes'; DROP TABLE settled; DROP INDEX article_revision;
-             DROP TABLE token; DROP TABLE delivery; DROP TABLE gone; DROP TABLE sign; DROP TABLE coming; DROP TABLE came; PRAGMA user_version = 1;",
+             DELETE FROM mark WHERE facet = 'episodes'; DROP TABLE settled; DROP INDEX article_revision; DROP INDEX shelf_emptied;
+             DROP TABLE token; DROP TABLE delivery; DROP TABLE gone; DROP TABLE sign; DROP TABLE coming; DROP TABLE came;
+             DROP TABLE remembered; PRAGMA user_version = 1;",
         )
         .unwrap();
     }

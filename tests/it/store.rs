@@ -378,3 +378,30 @@ fn files_of_others_and_of_the_future_are_refused() {
 
     assert!(matches!(refused(&folder.path().join("no/such/folder.db")), StoreError::Open { .. }));
 }
+
+#[tokio::test]
+async fn what_is_remembered_is_known_again_and_is_no_revision() {
+    let home = Home::new();
+    let entry = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let first = vec![
+        entry("a/2", Some("two")),
+        entry("a/10", Some("ten")),
+        entry("a", Some("itself")),
+        entry("b/1", Some("other")),
+        entry("a/文", Some("text")),
+    ];
+    home.store.remember(first).await.unwrap();
+    home.store.remember(vec![entry("a/2", Some("2")), entry("a/10", None)]).await.unwrap();
+    let home = home.reopened();
+    let recalled = home.store.recall(names(&["a/2", "a/10", "b/1"])).await.unwrap();
+    assert_eq!(recalled, [Some("2".to_owned()), None, Some("other".to_owned())]);
+    let two = NonZeroU16::new(2).unwrap();
+    let page = home.store.recall_after("a/", "", two).await.unwrap();
+    let pairs = |page: &[(String, String)]| {
+        page.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(&page), ["a/2=2", "a/文=text"]);
+    assert_eq!(pairs(&home.store.recall_after("a/", "a/2", two).await.unwrap()), ["a/文=text"]);
+    assert_eq!(home.store.head().await.unwrap(), Revision(0));
+}

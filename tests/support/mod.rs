@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
+pub(crate) mod postgres;
+pub(crate) mod receiver;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

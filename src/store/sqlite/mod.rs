@@ -4,6 +4,7 @@
 
 mod partners;
 mod read;
+mod remembered;
 mod row;
 mod schema;
 mod shelf;
@@ -11,6 +12,7 @@ mod shift;
 mod write;
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroU16,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -189,6 +191,15 @@ impl Store for SqliteStore {
         self.read(move |reader| read::archive(reader, &settings, &selection, span)).await
     }
 
+    async fn disturbed(
+        &self,
+        selection: &Selection,
+        since: Revision,
+    ) -> Result<Option<BTreeSet<u64>>> {
+        let facets = selection.facets();
+        self.read(move |reader| shelf::disturbed(reader, &facets, since)).await
+    }
+
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {
         let id = id.clone();
         self.read(move |reader| read::article(reader, &id)).await
@@ -197,6 +208,24 @@ impl Store for SqliteStore {
     async fn settle(&self, name: &str, value: &str) -> Result<String> {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.write(move |writer| write::settle(writer, &name, &value)).await
+    }
+
+    async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
+        self.write(move |writer| remembered::remember(writer, &entries)).await
+    }
+
+    async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
+        self.read(move |reader| remembered::recall(reader, &names)).await
+    }
+
+    async fn recall_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<(String, String)>> {
+        let (prefix, after) = (prefix.to_owned(), after.to_owned());
+        self.read(move |reader| remembered::recall_after(reader, &prefix, &after, limit)).await
     }
 
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {

@@ -16,8 +16,13 @@ const WRITER_CACHE: i64 = -32_768;
 const CHECKPOINT: i64 = 8_192;
 
 /// Each brings the file from the layout of its index to the next. Never changed once released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("episodes.sql"), include_str!("partners.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("episodes.sql"),
+    include_str!("partners.sql"),
+    include_str!("remembered.sql"),
+    include_str!("emptied.sql"),
+];
 
 /// Settles the connection, and brings the file to the layout of this program.
 pub(super) fn prepare(

@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use rusqlite::{Connection, Row as SqlRow, Transaction, params};
@@ -194,25 +194,14 @@ pub(super) fn span(
     if last > places(reader, facets)? {
         return Ok(None);
     }
-    let mut select = reader.prepare_cached(
-        "SELECT place FROM shelf WHERE facet = ? AND shelved <= ? ORDER BY shelved DESC LIMIT 1",
-    )?;
-    let mut taken = |shelved: i64| -> Result<i64> {
-        let mut sum = 0;
-        for facet in facets {
-            let mut rows = select.query(params![facet.as_str(), shelved])?;
-            sum += rows.next()?.map_or(Ok(0), |row| row.get::<_, i64>(0))?;
-        }
-        Ok(sum)
-    };
     // Where the last place was taken: the least that leaves no fewer behind it.
     let (mut low, mut high) =
         (1, reader.query_row("SELECT shelved FROM store", [], |row| row.get::<_, i64>(0))?);
     while low < high {
         let middle = i64::midpoint(low, high);
-        if taken(middle)? < last { low = middle + 1 } else { high = middle }
+        if taken(reader, facets, middle)? < last { low = middle + 1 } else { high = middle }
     }
-    let mut rank = taken(low)?;
+    let mut rank = taken(reader, facets, low)?;
     let mut found = Vec::new();
     for_each_place(reader, facets, low, |place| {
         if rank <= last {
@@ -222,6 +211,58 @@ pub(super) fn span(
         Ok(rank >= first)
     })?;
     Ok(Some(found))
+}
+
+/// How many places of these facets were taken up to a moment.
+fn taken(reader: &Connection, facets: &[Facet], shelved: i64) -> Result<i64> {
+    let mut select = reader.prepare_cached(
+        "SELECT place FROM shelf WHERE facet = ? AND shelved <= ? ORDER BY shelved DESC LIMIT 1",
+    )?;
+    let mut sum = 0;
+    for facet in facets {
+        let mut rows = select.query(params![facet.as_str(), shelved])?;
+        sum += rows.next()?.map_or(Ok(0), |row| row.get::<_, i64>(0))?;
+    }
+    Ok(sum)
+}
+
+/// More changes than this are not told apart.
+const MAX_DISTURBED: usize = 10_000;
+
+/// The places among those of these facets that writes after `since` have taken, emptied, or changed the article of.
+pub(super) fn disturbed(
+    reader: &Connection,
+    facets: &[Facet],
+    since: Revision,
+) -> Result<Option<BTreeSet<u64>>> {
+    let transaction = reader.unchecked_transaction()?;
+    let mut found = BTreeSet::new();
+    for select in [
+        "SELECT shelved FROM shelf WHERE facet = ?1 AND article IS NULL AND revision > ?2 LIMIT ?3",
+        "SELECT filing.shelved FROM article
+           CROSS JOIN filing ON facet = ?1 AND filing.published = article.published AND filing.id = article.id
+         WHERE revision > ?2 LIMIT ?3",
+    ] {
+        let mut select = transaction.prepare_cached(select)?;
+        for facet in facets {
+            let (since, limit) = (number(since), i64::try_from(MAX_DISTURBED).unwrap_or(i64::MAX));
+            let mut rows = select.query(params![facet.as_str(), since, limit])?;
+            while let Some(row) = rows.next()? {
+                found.insert(row.get::<_, i64>(0)?);
+            }
+        }
+        if found.len() >= MAX_DISTURBED {
+            return Ok(None);
+        }
+    }
+    let mut places = BTreeSet::new();
+    for shelved in found {
+        let last = u64::try_from(taken(&transaction, facets, shelved)?).unwrap_or_default();
+        // An article under several of them has as many places, one after the other.
+        let together = facets.len() as u64;
+        places.extend(last.saturating_sub(together - 1).max(1)..=last);
+    }
+    Ok(Some(places))
 }
 
 /// Whether an article under several of these facets is shown at this place: of all it has, at the first one taken.
