@@ -34,6 +34,8 @@ pub const MAX_PAGE: usize = 16 << 20;
 pub struct Page {
     /// `id` is its address without what is about the device, or without an address what it is called.
     pub record: Record,
+    /// The file that it stands in.
+    pub name: String,
     /// Its own address, if the page says it.
     pub own: Option<Url>,
     /// Whether the page is for small screens.
@@ -149,7 +151,7 @@ fn page(
         images: Some(images).filter(|list| !list.is_empty()),
         ..Record::default()
     };
-    Some(Page { record, own: own.or(main), is_mobile, others })
+    Some(Page { record, name: name.to_owned(), own: own.or(main), is_mobile, others })
 }
 
 /// Keys have at most 512 bytes; what is longer is told apart by its end.

@@ -134,6 +134,7 @@ fn joined(main: Page, other: Page) -> Page {
     };
     Page {
         record,
+        name: main.name,
         own: main.own,
         is_mobile: main.is_mobile,
         others: [main.others, other.others].concat(),
