@@ -18,4 +18,5 @@ pub use characters::{carried, dropped};
 pub use html::Html;
 pub use limits::{Limits, LimitsError};
 pub use plain::Text;
+pub use tree::document;
 pub use urls::web_url;
