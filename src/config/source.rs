@@ -9,7 +9,10 @@ use crate::{
         section::{Keys, Section, listed},
         value::{self, Mistake},
     },
-    source::{FIELDS, Field, Filled, Kind, Link, List, Preset, Rows, Secret, Source, Sql},
+    source::{
+        FIELDS, Feed, Field, Filled, Folder, Kind, Link, List, Place, Preset, Rows, Secret, Source,
+        Sql,
+    },
 };
 
 pub(super) const SOURCE: Keys = Keys {
@@ -43,6 +46,9 @@ pub(super) const SOURCE: Keys = Keys {
         "overlap_seconds",
         "sweep_minutes",
         "reread_hours",
+        "path",
+        "withdraw_removed",
+        "private",
     ],
 };
 
@@ -55,6 +61,35 @@ const HOUR: u64 = 3_600;
 pub(super) fn sources(root: &Section<'_>, folder: &Path) -> Vec<Source> {
     let sections = root.named("source", &SOURCE);
     sections.iter().filter_map(|(name, section)| source(name, section, folder)).collect()
+}
+
+/// What a source is to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Sql,
+    Folder,
+    Feed,
+}
+
+impl Wanted {
+    /// Notes keys that are for other kinds.
+    fn keeps_to(self, section: &Section<'_>) {
+        const COMMON: [&str; 4] = ["kind", "id_prefix", "time_zone", "every_seconds"];
+        let (name, own): (_, &[&str]) = match self {
+            Self::Sql => ("sql", &[]),
+            Self::Folder => ("folder", &["path", "withdraw_removed", "link"]),
+            Self::Feed => ("feed", &["url", "path", "private"]),
+        };
+        let others = ["path", "withdraw_removed", "private"];
+        let fits = |key: &str| match self {
+            Self::Sql => !others.contains(&key),
+            Self::Folder | Self::Feed => COMMON.contains(&key) || own.contains(&key),
+        };
+        for key in SOURCE.all().filter(|key| section.has(key) && !fits(key)) {
+            let wrong = format!("a source of the kind `{name}` has no `{key}`");
+            section.note(Mistake::new(wrong, "leave it out"));
+        }
+    }
 }
 
 /// What a section says, key by key; which of it belongs together comes after.
@@ -74,9 +109,16 @@ struct Said {
 }
 
 fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
-    let kind = section.parse("kind", |given| value::choice(given, &[("sql", "sql")]));
+    let kinds = [("sql", Wanted::Sql), ("folder", Wanted::Folder), ("feed", Wanted::Feed)];
+    let kind = section.parse("kind", |given| value::choice(given, &kinds));
+    let path = section.parse("path", |given| value::file(given, folder));
+    let withdraw_removed = section.flag("withdraw_removed").unwrap_or(false);
+    let is_private = section.flag("private").unwrap_or(false);
     let said = Said {
-        url: section.parse("url", database),
+        url: section.parse("url", |given| match kind {
+            Some(Wanted::Feed) => value::url(given).map(|_| given.to_owned()),
+            Some(Wanted::Sql | Wanted::Folder) | None => database(given),
+        }),
         preset: section.parse("preset", preset),
         home: section.parse("home", value::url),
         query: section.parse("query", some),
@@ -105,9 +147,34 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let sweep = section.number("sweep_minutes", 0..=43_200_u64).unwrap_or(60);
     let reread = section.number("reread_hours", 1..=8_760_u64);
     let name = section.told(name, value::slug);
-    kind?;
-    if said.url.is_none() && !section.has("url") {
-        section.note(Mistake::new("`url` is missing", "add `url = \"postgres://…\"`"));
+    let kind = kind?;
+    kind.keeps_to(section);
+    let lacks = |key: &str, advice: &str| {
+        if !section.has(key) {
+            section.note(Mistake::new(format!("`{key}` is missing"), advice));
+        }
+    };
+    let pause = |usual: u64| Duration::from_secs(every.unwrap_or(usual));
+    match kind {
+        Wanted::Sql => lacks("url", "add `url = \"postgres://…\"`"),
+        Wanted::Folder => {
+            lacks("path", "add `path = \"articles\"`");
+            let kind = Kind::Folder(Folder { path: path?, withdraw_removed, link: said.link });
+            let every = pause(5 * MINUTE);
+            return Some(Source { name: name?, every, id_prefix, time_zone, kind });
+        }
+        Wanted::Feed => {
+            if !section.has("path") {
+                lacks("url", "add `url = \"https://…\"`, or the `path` of a file");
+            }
+            let web = || said.url.as_ref().and_then(|url| url.parse().ok()).map(Place::Web);
+            let place = path.map(Place::File).or_else(web)?;
+            let name = name?;
+            // Entries of two feeds may well have the same identity.
+            let id_prefix = if id_prefix.is_empty() { format!("{name}:") } else { id_prefix };
+            let kind = Kind::Feed(Feed { place, is_private });
+            return Some(Source { name, every: pause(15 * MINUTE), id_prefix, time_zone, kind });
+        }
     }
     let filled = rows(section, &said, prefix, types)?;
     let default = said.preset;

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
-use crate::text::Text;
+use crate::{import::paragraphs, text::Text};
 
 /// What a column may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Field(&'static str);
 
 /// The fields that columns may be, by name.
-pub const FIELDS: [&str; 42] = [
+pub const FIELDS: [&str; 43] = [
     "id",
     "guid",
     "url",
@@ -27,6 +27,7 @@ pub const FIELDS: [&str; 42] = [
     "summary_html",
     "content_html",
     "content_text",
+    "content_wordpress",
     "date_published",
     "date_modified",
     "author",
@@ -173,6 +174,9 @@ pub(super) fn record(
             let plain = Text::from_markup(&text(value));
             record.insert(name.to_owned(), json!(plain.as_str()));
         }
+    }
+    if let Some(value) = take("content_wordpress") {
+        record.insert("content_html".to_owned(), json!(paragraphs(&text(value))));
     }
     for name in ["date_published", "date_modified", "embargo", "expires"] {
         if let Some(value) = take(name) {

@@ -3,13 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     feed::{Catalogue, Site},
     source::{
-        FIELDS, SourceError,
+        SourceError,
+        folder::{self, Seen},
+        preview,
         spec::{Kind, Source, Sql},
         sql::{PAGE_ROWS, Reader},
         state::{Load, Mark, Standing, State},
@@ -20,6 +24,8 @@ use crate::{
 
 /// The longest time between two looks at a source that is away.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
+/// What changes within so long is looked at together.
+const GATHER: Duration = Duration::from_millis(300);
 /// So often what happened is written down where nothing happened.
 const NOTE: TimeDelta = TimeDelta::seconds(60);
 
@@ -36,11 +42,13 @@ pub struct How {
 
 /// Somebody who follows a source.
 pub struct Follower {
-    source: Arc<Source>,
-    taker: Taker,
-    clock: fn() -> DateTime<Utc>,
-    state: State,
+    pub(super) source: Arc<Source>,
+    pub(super) taker: Taker,
+    pub(super) clock: fn() -> DateTime<Utc>,
+    pub(super) state: State,
     noted: Option<DateTime<Utc>>,
+    /// The files of a folder as they were when they were read.
+    pub(super) seen: Seen,
 }
 
 impl Follower {
@@ -62,7 +70,7 @@ impl Follower {
             name: source.name.clone(),
             id_prefix: source.id_prefix.clone(),
         };
-        Ok(Self { source, taker, clock, state, noted: None })
+        Ok(Self { source, taker, clock, state, noted: None, seen: Seen::new() })
     }
 
     /// Where a source stands; `None`: nobody has looked yet.
@@ -78,6 +86,11 @@ impl Follower {
 
     /// Looks again and again until it is dropped, and tells how it stands after each look.
     pub async fn follow(mut self, note: impl Fn(&str, &Standing)) {
+        let wake = Arc::new(Notify::new());
+        let _watcher = match &self.source.kind {
+            Kind::Folder(folder) => folder::watch(&folder.path, Arc::clone(&wake)),
+            Kind::Sql(_) | Kind::Feed(_) => None,
+        };
         loop {
             let name = &self.source.name.clone();
             match self.look(How::default()).await {
@@ -85,7 +98,8 @@ impl Follower {
                 Err(error) => warn!("source `{name}`: {}", chain(&error)),
             }
             note(name.as_str(), &self.state.standing);
-            tokio::time::sleep(self.pause()).await;
+            let _ = tokio::time::timeout(self.pause(), wake.notified()).await;
+            tokio::time::sleep(GATHER).await;
         }
     }
 
@@ -95,6 +109,8 @@ impl Follower {
         let source = Arc::clone(&self.source);
         let looked = match &source.kind {
             Kind::Sql(sql) => self.look_at_tables(sql, how, &mut round).await,
+            Kind::Folder(folder) => self.look_at_folder(folder, how, &mut round).await,
+            Kind::Feed(feed) => self.look_at_feed(feed, how, &mut round).await,
         };
         let now = (self.clock)();
         let standing = &mut self.state.standing;
@@ -145,6 +161,7 @@ impl Follower {
             self.state.load = Some(Load { begun, after: None, from: reader.newest().await? });
         }
         self.load(&mut reader, sql, round).await?;
+        self.read_new(&mut reader, round).await?;
         self.read_changes(&mut reader, sql, round).await?;
         let is_told = how.withdraw_all;
         let is_due = sql.sweep.is_some_and(|sweep| since(self.state.swept) >= sweep);
@@ -171,8 +188,27 @@ impl Follower {
             let mut next = self.state.clone();
             match page.last {
                 None => next.end_load((self.clock)(), sql.overlap),
-                Some((_, key)) => next.load = Some(Load { after: Some(key), ..load.clone() }),
+                Some((_, key)) => {
+                    next.last_key = Some(key.clone()).filter(Value::is_number);
+                    next.load = Some(Load { after: Some(key), ..load.clone() });
+                }
             }
+            self.take(page.entries, next, round).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads rows with keys beyond all that were seen, where keys are numbers: a row that is written with an older date is
+    /// not found by its cursor.
+    async fn read_new(
+        &mut self,
+        reader: &mut Reader<'_>,
+        round: &mut Round,
+    ) -> Result<(), SourceError> {
+        while let Some(last) = self.state.last_key.clone().filter(|_| reader.follows()) {
+            let page = reader.load(Some(&last), PAGE_ROWS).await?;
+            let Some((_, key)) = page.last else { break };
+            let next = State { last_key: Some(key), ..self.state.clone() };
             self.take(page.entries, next, round).await?;
         }
         Ok(())
@@ -186,26 +222,28 @@ impl Follower {
         round: &mut Round,
     ) -> Result<(), SourceError> {
         let Some(mut mark) = self.state.start(sql.overlap).cloned() else { return Ok(()) };
+        let mut reached = mark.clone();
         loop {
             let at = (self.clock)();
             let page = reader.follow(&mark).await?;
-            let is_end = page.last.is_none();
-            mark = match page.last {
-                Some((cursor, key)) => Mark { at, cursor, key: Some(key) },
-                None => Mark { at, ..mark },
-            };
             let mut next = self.state.clone();
-            next.pass(mark.clone(), is_end, sql.overlap);
-            if is_end {
+            let Some((cursor, key)) = page.last else {
+                next.pass(Mark { at, ..reached }, true, sql.overlap);
                 self.state = next;
                 return Ok(());
+            };
+            mark = Mark { at, cursor, key: Some(key) };
+            // Whoever stood at a time that lies ahead would see nothing until then.
+            if !mark.is_ahead(at) {
+                reached = mark.clone();
+                next.pass(mark.clone(), false, sql.overlap);
             }
             self.take(page.entries, next, round).await?;
         }
     }
 
     /// Takes entries in, and stands at `next` once that is done.
-    async fn take(
+    pub(super) async fn take(
         &mut self,
         entries: Vec<Entry>,
         mut next: State,
@@ -258,9 +296,7 @@ pub(super) fn catalogue_of(source: &Source, catalogue: &Catalogue) -> Catalogue 
 
 fn note_columns(round: &mut Round, columns: &[String]) {
     if round.unknown.is_empty() {
-        let is_unknown =
-            |name: &&String| !name.starts_with('_') && !FIELDS.contains(&name.as_str());
-        round.unknown = columns.iter().filter(is_unknown).cloned().collect();
+        round.unknown = preview::unknown(columns);
     }
 }
 

@@ -3,7 +3,9 @@
 //! A look reads what has changed in a source since the last one and takes it in by the rules of every import. Where it
 //! stands is kept in the store, in one write with what it took: a look that breaks off is gone on with.
 
+mod feed;
 mod field;
+mod folder;
 mod follow;
 mod preset;
 mod preview;
@@ -16,13 +18,16 @@ pub use field::{FIELDS, Field, List};
 pub use follow::{Follower, How};
 pub use preset::{Filled, Preset};
 pub use preview::{Preview, preview};
-pub use spec::{Kind, Link, Rows, Secret, Source, Sql};
+pub use spec::{Feed, Folder, Kind, Link, Place, Rows, Secret, Source, Sql};
 pub use state::{Counts, Refusal, Standing, State};
 pub use take::Round;
 
 use std::io;
 
-use crate::store::{Cause, StoreError};
+use crate::{
+    fetch::FetchError,
+    store::{Cause, StoreError},
+};
 
 /// Why a look at a source did not come to its end. What it took before that is kept.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,20 @@ pub enum SourceError {
     /// A file that cannot be read.
     #[error("cannot read `{0}`")]
     File(String, #[source] io::Error),
+    /// A server does not answer.
+    #[error("cannot get the feed")]
+    Fetch(#[from] FetchError),
+    /// It answered with something else.
+    #[error("the server answers with status {0} instead of the feed")]
+    Status(u16),
+    /// It does not want to be asked any more.
+    #[error(
+        "the feed is gone for good (410) and is not asked for again; `courant source run NAME --once --all` tries"
+    )]
+    Gone,
+    /// It is no feed.
+    #[error("{0}")]
+    Foreign(String),
     /// The store failed.
     #[error("cannot write to the store")]
     Store(#[from] StoreError),

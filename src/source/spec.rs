@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono_tz::Tz;
 use encoding_rs::Encoding;
+use url::Url;
 
 use crate::{
     category::Slug,
@@ -37,6 +38,10 @@ impl Source {
                 let rows = (rows, filter, key, cursor, status, published, lists);
                 format!("{id_prefix:?} {time_zone:?} {rows:?} {link:?} {encoding:?} {separator:?}")
             }
+            Kind::Folder(Folder { path, link, .. }) => {
+                format!("{id_prefix:?} {time_zone:?} {path:?} {link:?}")
+            }
+            Kind::Feed(Feed { place, .. }) => format!("{id_prefix:?} {time_zone:?} {place:?}"),
         }
     }
 }
@@ -46,6 +51,10 @@ impl Source {
 pub enum Kind {
     /// Tables of a database.
     Sql(Box<Sql>),
+    /// Files of a folder.
+    Folder(Folder),
+    /// A feed of somebody else.
+    Feed(Feed),
 }
 
 impl Kind {
@@ -53,6 +62,8 @@ impl Kind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Sql(_) => "sql",
+            Self::Folder(_) => "folder",
+            Self::Feed(_) => "feed",
         }
     }
 }
@@ -126,6 +137,35 @@ pub struct Link {
     pub settings: Option<String>,
     /// What words in the values of settings stand for.
     pub words: BTreeMap<String, String>,
+}
+
+/// Files of a folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether what is not there any more is taken back.
+    pub withdraw_removed: bool,
+    /// The address of an article whose file does not say it, with `{slug}`, `{id}`, `{year}`, `{month}` and `{day}`.
+    pub link: Option<String>,
+}
+
+/// A feed of somebody else.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Where it is.
+    pub place: Place,
+    /// Whether its server may be on a private network.
+    pub is_private: bool,
+}
+
+/// Where a feed is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// On the Web.
+    Web(Url),
+    /// In a file.
+    File(PathBuf),
 }
 
 /// Text that nobody is shown.

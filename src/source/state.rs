@@ -18,6 +18,9 @@ pub struct State {
     pub load: Option<Load>,
     /// Where it was at which time, newest last: as far back as a write may be late.
     pub marks: Vec<Mark>,
+    /// The greatest key of all, where keys are numbers.
+    #[serde(default)]
+    pub last_key: Option<Value>,
     /// What a source of another kind keeps of its own.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub own: Value,
@@ -205,7 +208,11 @@ impl State {
         let Some(Load { begun, from, .. }) = self.load.take() else { return };
         self.loaded = Some(now);
         if let Some(cursor) = from {
-            let cursor = earlier(cursor, overlap);
+            // From a time that lies ahead, nothing would be followed.
+            let cursor = match time(&cursor) {
+                Some(time) if is_ahead(time, begun) => moved(cursor, begun - time - AHEAD),
+                _ => earlier(cursor, overlap),
+            };
             self.marks = vec![Mark { at: begun, cursor, key: None }];
         }
     }
@@ -233,26 +240,70 @@ fn order(one: &Value, other: &Value) -> Ordering {
     }
 }
 
-/// A cursor that no write which was under way comes before: times go back by the overlap, other numbers by a thousand.
-fn earlier(cursor: Value, overlap: Duration) -> Value {
-    const SEQUENCE: i64 = 1_000;
-    let seconds = i64::try_from(overlap.as_secs()).unwrap_or(SEQUENCE);
+/// Local times are no further from ours.
+const AHEAD: TimeDelta = TimeDelta::days(1);
+
+fn is_ahead(time: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    time - now > AHEAD
+}
+
+impl Mark {
+    /// Whether its cursor is a time that has not come yet.
+    pub(super) fn is_ahead(&self, now: DateTime<Utc>) -> bool {
+        time(&self.cursor).is_some_and(|time| is_ahead(time, now))
+    }
+}
+
+/// Forms of times without an offset.
+const FORMS: [&str; 2] = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"];
+/// Numbers beyond these are seconds since 1970 (from 1973 on), and milliseconds.
+const SECONDS: i64 = 100_000_000;
+const MILLISECONDS: i64 = 100_000_000_000;
+
+/// What a cursor stands for, if for a time.
+fn time(cursor: &Value) -> Option<DateTime<Utc>> {
     if let Some(number) = cursor.as_i64() {
-        let is_milliseconds = number >= 100_000_000_000;
-        let back = if is_milliseconds { seconds * 1_000 } else { seconds };
-        return json!(number - back.max(SEQUENCE));
+        return match number {
+            MILLISECONDS.. => DateTime::from_timestamp_millis(number),
+            SECONDS.. => DateTime::from_timestamp(number, 0),
+            _ => None,
+        };
+    }
+    let text = cursor.as_str()?;
+    let exact = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok();
+    let naive = || FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    exact.or_else(|| naive().map(|time| time.and_utc()))
+}
+
+/// A cursor as much later, in its own form; one that is no time stays.
+fn moved(cursor: Value, by: TimeDelta) -> Value {
+    if let Some(number) = cursor.as_i64() {
+        return match number {
+            MILLISECONDS.. => json!(number + by.num_milliseconds()),
+            SECONDS.. => json!(number + by.num_seconds()),
+            _ => cursor,
+        };
     }
     let Some(text) = cursor.as_str() else { return cursor };
-    let back = TimeDelta::seconds(seconds);
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return json!((time - back).to_rfc3339());
+        return json!((time + by).to_rfc3339());
     }
-    for form in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"] {
+    for form in FORMS {
         if let Ok(time) = NaiveDateTime::parse_from_str(text, form) {
-            return json!((time - back).format(form).to_string());
+            return json!((time + by).format(form).to_string());
         }
     }
     cursor
+}
+
+/// A cursor that no write which was under way comes before: times go back by the overlap, numbers by a thousand or more.
+fn earlier(cursor: Value, overlap: Duration) -> Value {
+    const SEQUENCE: i64 = 1_000;
+    let back = TimeDelta::from_std(overlap).unwrap_or_default();
+    match cursor.as_i64() {
+        Some(number) if number < MILLISECONDS => json!(number - back.num_seconds().max(SEQUENCE)),
+        _ => moved(cursor, -back),
+    }
 }
 
 #[cfg(test)]
@@ -339,6 +390,20 @@ mod tests {
             assert_eq!((&start.cursor, start.key.as_ref()), (&expected, None));
             assert_eq!(state.loaded, Some(at(100)));
         }
+    }
+
+    #[test]
+    fn nobody_stands_at_a_time_that_lies_ahead() {
+        let ahead = json!("2035-12-31 16:00:00");
+        assert!(Mark { at: at(0), cursor: ahead.clone(), key: None }.is_ahead(at(0)));
+        // Local times may be hours ahead of ours.
+        let local = json!("2026-03-05 14:30:00");
+        assert!(!Mark { at: at(0), cursor: local, key: None }.is_ahead(at(0)));
+        assert!(!mark(0, 2_099_999).is_ahead(at(0)));
+        let load = Load { begun: at(0), after: None, from: Some(ahead) };
+        let mut state = State { load: Some(load), ..State::default() };
+        state.end_load(at(10), OVERLAP);
+        assert_eq!(state.marks[0].cursor, json!("2026-03-04 00:30:00"));
     }
 
     #[test]

@@ -8,13 +8,13 @@ use std::{collections::HashSet, num::NonZeroU16, sync::Arc};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rayon::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     article::{ArticleId, Submission},
     category::Slug,
     feed::Catalogue,
-    import::{self, Fault},
+    import::{self, Fault, Piece, Record},
     source::{
         SourceError,
         state::{Counts, Refusal},
@@ -37,9 +37,20 @@ pub(super) struct Entry {
     /// A number or a text.
     pub(super) key: Value,
     /// A record, or why there is none.
-    pub(super) record: Result<Map<String, Value>, String>,
+    pub(super) record: Result<Given, String>,
     /// Whether it is to be read.
     pub(super) is_published: bool,
+}
+
+/// A record in one of the forms that it comes in.
+#[derive(Debug)]
+pub(super) enum Given {
+    /// JSON, made from columns.
+    Json(Map<String, Value>),
+    /// Read already.
+    Record(Box<Record>),
+    /// Out of a file.
+    Piece(Box<Piece>),
 }
 
 /// What one look came to.
@@ -100,7 +111,7 @@ pub(super) struct Taker {
 
 impl Taker {
     /// Where what it has given is remembered.
-    fn prefix(&self) -> String {
+    pub(super) fn prefix(&self) -> String {
         format!("source/{}/held/", self.name)
     }
 
@@ -269,21 +280,25 @@ impl Taker {
     }
 }
 
-/// What a record says.
+/// What a record says, under a key that no other source has.
 pub(super) fn read(
     catalogue: &Catalogue,
     id_prefix: &str,
-    record: Result<Map<String, Value>, String>,
+    record: Result<Given, String>,
 ) -> Result<Submission, Vec<Fault>> {
-    let mut record = record.map_err(|problem| vec![Fault { field: String::new(), problem }])?;
-    if let Some(id) = record.remove("id") {
-        let id = match id {
-            Value::String(id) => id,
-            other => other.to_string(),
-        };
-        record.insert("id".to_owned(), json!(format!("{id_prefix}{id}")));
+    let fault = |field: &str, problem: String| vec![Fault { field: field.to_owned(), problem }];
+    let mut submission = match record.map_err(|problem| fault("", problem))? {
+        Given::Json(record) => import::read(catalogue, &Value::Object(record).to_string()),
+        Given::Record(record) => import::read_record(catalogue, *record),
+        Given::Piece(piece) => piece.read(catalogue).map_err(|problem| fault("", problem))?,
     }
-    import::read(catalogue, &Value::Object(record).to_string()).submission
+    .submission?;
+    if !id_prefix.is_empty() {
+        let id = ArticleId::new(&format!("{id_prefix}{}", submission.id));
+        submission.id =
+            id.ok_or_else(|| fault("id", "too long with its `id_prefix`".to_owned()))?;
+    }
+    Ok(submission)
 }
 
 /// Counts an outcome; why the article was not taken, if so.

@@ -20,7 +20,7 @@ use crate::source::{
     field::{self, List},
     spec::{Link, Sql},
     state::Mark,
-    take::{Entry, Presence, key_text},
+    take::{Entry, Given, Presence, key_text},
 };
 
 /// Most rows of a page.
@@ -88,6 +88,11 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
+    /// Whether changes are followed, rather than all rows read each time.
+    pub(super) fn follows(&self) -> bool {
+        self.sql.cursor.is_some()
+    }
+
     /// The newest cursor there is.
     pub(super) async fn newest(&mut self) -> Result<Option<Value>, SourceError> {
         let Some(statement) = self.relation.newest() else { return Ok(None) };
@@ -134,7 +139,7 @@ impl<'a> Reader<'a> {
             if let Some(link) = link {
                 record.insert("url".to_owned(), Value::String(link));
             }
-            let record = fault.map_or(Ok(record), Err);
+            let record = fault.map_or(Ok(Given::Json(record)), Err);
             entries.push(Entry { key, record, is_published });
         }
         Ok(Page { entries, last, columns: columns.unwrap_or_default() })
