@@ -695,6 +695,88 @@ mod tests {
     }
 
     #[test]
+    fn a_source_says_which_rows_and_what_they_are() {
+        let sql = "[source.cms]\nkind = 'sql'\n";
+        for (rest, place, wrong, advice) in [
+            ("[source]\ncms = 1", "3:7", "`cms` takes a section, not a number", ""),
+            (
+                "[source.Cms]\nkind = 'feed'\nurl = 'https://a.example/'",
+                "2:1",
+                "addresses",
+                "write `cms`",
+            ),
+            (
+                "[source.cms]\nkind = 'sqlite'",
+                "3:8",
+                "`sqlite` is no choice",
+                "`sql`, `folder`, `feed`",
+            ),
+            (
+                &format!("{sql}url = 'oracle://a'\nquery = 'q'"),
+                "4:7",
+                "not the address of a database",
+                "`mysql://…`",
+            ),
+            (&format!("{sql}query = 'q'"), "2:1", "`url` is missing", "postgres"),
+            (&format!("{sql}url = 'sqlite:a'"), "2:1", "nothing says which rows", "`preset`"),
+            (
+                &format!("{sql}url = 'sqlite:a'\nquery = 'q'\ntable = 't'"),
+                "2:1",
+                "`query`, `table` are given together",
+                "leave one",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\npreset = 'wordpres'"),
+                "5:10",
+                "no such preset",
+                "did you mean `wordpress`?",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\npreset = 'ghost'"),
+                "2:1",
+                "makes addresses from `home`",
+                "home",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\nquery = 'q'\nstatus = 's'"),
+                "2:1",
+                "which `status` means",
+                "`published = [\"1\"]`",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\nquery = 'q'\ntags_query = 'SELECT 1'"),
+                "6:14",
+                "of which articles",
+                "{ids}",
+            ),
+            (
+                &format!(
+                    "{sql}url = 'sqlite:a'\ntable = 't'\n[source.cms.columns]\nheadline = 'x'"
+                ),
+                "7:1",
+                "unknown key `headline`",
+                "",
+            ),
+            (
+                "[source.cms]\nkind = 'folder'\npath = 'a'\nquery = 'q'",
+                "2:1",
+                "of the kind `folder` has no `query`",
+                "leave it out",
+            ),
+        ] {
+            let error = parse_rest(rest).unwrap_err();
+            let problem = error.problems.iter().find(|problem| problem.wrong.contains(wrong));
+            let problem = problem.unwrap_or_else(|| panic!("{rest}: {error}"));
+            let Place::Line(line) = &problem.place else { panic!("{error}") };
+            assert_eq!(format!("{}:{}", line.number, line.column), place, "{error}");
+            assert!(problem.advice.contains(advice), "{error}");
+        }
+        let secret =
+            parse_rest(&format!("{sql}url = 'mysql://a:geheim@b/c'\nquery = 'q'")).unwrap();
+        assert!(!format!("{secret:?}").contains("geheim"));
+    }
+
+    #[test]
     fn a_partner_is_told_what_its_dialect_takes() {
         let feeds = "[[feed]]\nname = 'a'\ntitle = 'a'\n[[feed]]\nname = 'b'\ntitle = 'b'\ntext = 'summary'\n\
             [[partner]]\nname = 'p'\n";

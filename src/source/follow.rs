@@ -160,9 +160,14 @@ impl Follower {
         if is_due && (self.state.load.is_none() || how.all) {
             self.state.load = Some(Load { begun, after: None, from: reader.newest().await? });
         }
+        let loading = self.state.load.as_ref().map(|load| load.begun);
         self.load(&mut reader, sql, round).await?;
-        self.read_new(&mut reader, round).await?;
-        self.read_changes(&mut reader, sql, round).await?;
+        let since_load = loading.and_then(|begun| ((self.clock)() - begun).to_std().ok());
+        // What changed while all was read for a moment comes with the next look.
+        if since_load.is_none_or(|time| time >= sql.overlap) {
+            self.read_new(&mut reader, round).await?;
+            self.read_changes(&mut reader, sql, round).await?;
+        }
         let is_told = how.withdraw_all;
         let is_due = sql.sweep.is_some_and(|sweep| since(self.state.swept) >= sweep);
         // Nothing can have gone of what has just come.

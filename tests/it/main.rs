@@ -14,6 +14,7 @@ mod fixtures;
 mod formats;
 mod histories;
 mod http;
+mod inflow;
 mod intake;
 mod layers;
 mod media;

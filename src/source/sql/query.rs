@@ -68,7 +68,7 @@ impl Relation {
         let name = |expression: &str, name: &str| format!("{expression} AS {}", engine.quote(name));
         let (mut select, from) = match &sql.rows {
             Rows::Query(query) => {
-                let query = query.trim().trim_end_matches(';');
+                let query = query.trim().trim_end_matches(';').trim_end();
                 (vec!["q.*".to_owned()], format!("({query}) AS q"))
             }
             Rows::Table { table, columns } => {
@@ -140,7 +140,7 @@ impl Relation {
 
     /// What other tables add to these rows.
     pub(super) fn list(&self, query: &str, keys: Vec<Value>) -> Statement {
-        let query = query.trim().trim_end_matches(';');
+        let query = query.trim().trim_end_matches(';').trim_end();
         let mut parts = query.split("{ids}");
         let mut sql = parts.next().unwrap_or_default().to_owned();
         let mut bound = Vec::new();
