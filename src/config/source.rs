@@ -108,32 +108,38 @@ struct Said {
     link: Option<String>,
 }
 
+impl Said {
+    fn read(section: &Section<'_>, kind: Option<Wanted>) -> Self {
+        Self {
+            url: section.parse("url", |given| match kind {
+                Some(Wanted::Feed) => value::url(given).map(|_| given.to_owned()),
+                Some(Wanted::Sql | Wanted::Folder) | None => database(given),
+            }),
+            preset: section.parse("preset", preset),
+            home: section.parse("home", value::url),
+            query: section.parse("query", some),
+            table: section.parse("table", some),
+            columns: columns(section),
+            key: section.parse("key", some),
+            cursor: section.parse("cursor", some),
+            status: section.parse("status", some),
+            published: section.list("published", some),
+            lists: List::ALL
+                .into_iter()
+                .filter_map(|list| Some((list, section.parse(list.key(), list_query)?)))
+                .collect(),
+            link: section.parse("link", link),
+        }
+    }
+}
+
 fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let kinds = [("sql", Wanted::Sql), ("folder", Wanted::Folder), ("feed", Wanted::Feed)];
     let kind = section.parse("kind", |given| value::choice(given, &kinds));
     let path = section.parse("path", |given| value::file(given, folder));
     let withdraw_removed = section.flag("withdraw_removed").unwrap_or(false);
     let is_private = section.flag("private").unwrap_or(false);
-    let said = Said {
-        url: section.parse("url", |given| match kind {
-            Some(Wanted::Feed) => value::url(given).map(|_| given.to_owned()),
-            Some(Wanted::Sql | Wanted::Folder) | None => database(given),
-        }),
-        preset: section.parse("preset", preset),
-        home: section.parse("home", value::url),
-        query: section.parse("query", some),
-        table: section.parse("table", some),
-        columns: columns(section),
-        key: section.parse("key", some),
-        cursor: section.parse("cursor", some),
-        status: section.parse("status", some),
-        published: section.list("published", some),
-        lists: List::ALL
-            .into_iter()
-            .filter_map(|list| Some((list, section.parse(list.key(), list_query)?)))
-            .collect(),
-        link: section.parse("link", link),
-    };
+    let said = Said::read(section, kind);
     let password_file = section.parse("password_file", |given| value::file(given, folder));
     let prefix = section.parse("prefix", table_prefix);
     let types = section.list("types", some);

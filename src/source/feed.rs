@@ -30,7 +30,7 @@ use crate::{
 /// The largest feed, in bytes.
 const MAX_BYTES: usize = 16 << 20;
 /// A server may ask for so much patience.
-const MAX_WAIT: Duration = Duration::from_secs(24 * 3_600);
+const MAX_WAIT: Duration = Duration::from_hours(24);
 
 /// What is remembered between looks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -136,8 +136,8 @@ pub(super) async fn preview(spec: &Feed) -> Result<Vec<Entry>, SourceError> {
 /// How long a server wants to be left alone: as it says itself, or as long as its answer is fresh.
 fn wait(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
     let fresh = answer.field(header::CACHE_CONTROL).and_then(|field| {
-        let ages = field.split(',').filter_map(|part| part.trim().strip_prefix("max-age="));
-        ages.filter_map(|age| age.parse().ok()).next().map(Duration::from_secs)
+        let mut ages = field.split(',').filter_map(|part| part.trim().strip_prefix("max-age="));
+        ages.find_map(|age| age.parse().ok()).map(Duration::from_secs)
     });
     let wait = answer.retry_after(now).or(fresh)?;
     Some(wait.min(MAX_WAIT)).filter(|wait| TimeDelta::from_std(*wait).is_ok())

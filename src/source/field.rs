@@ -339,7 +339,9 @@ mod tests {
     use super::*;
 
     fn check(columns: Value, separator: Option<&str>, expected: Value) {
-        let Value::Object(columns) = columns else { panic!("a row has columns") };
+        let (Value::Object(columns), expected) = (columns, expected) else {
+            panic!("a row has columns")
+        };
         assert_eq!(Value::Object(record(columns, BTreeMap::new(), separator)), expected);
     }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The longest time between two looks at a source that is away.
-const MAX_PAUSE: Duration = Duration::from_secs(600);
+const MAX_PAUSE: Duration = Duration::from_mins(10);
 /// What changes within so long is looked at together.
 const GATHER: Duration = Duration::from_millis(300);
 /// So often what happened is written down where nothing happened.

@@ -39,7 +39,7 @@ impl Source {
                 format!("{id_prefix:?} {time_zone:?} {rows:?} {link:?} {encoding:?} {separator:?}")
             }
             Kind::Folder(Folder { path, link, .. }) => {
-                format!("{id_prefix:?} {time_zone:?} {path:?} {link:?}")
+                format!("{id_prefix:?} {time_zone:?} {} {link:?}", path.display())
             }
             Kind::Feed(Feed { place, .. }) => format!("{id_prefix:?} {time_zone:?} {place:?}"),
         }

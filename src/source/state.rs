@@ -318,7 +318,7 @@ mod tests {
         Mark { at: at(seconds), cursor: json!(cursor), key: Some(json!(cursor)) }
     }
 
-    const OVERLAP: Duration = Duration::from_secs(60);
+    const OVERLAP: Duration = Duration::from_mins(1);
 
     #[test]
     fn a_look_starts_where_no_late_write_can_have_been_passed_by() {

@@ -90,7 +90,7 @@ impl MariaDb {
 
     /// Makes a database.
     pub(crate) fn database(&self, name: &str, charset: &str) {
-        self.execute("mysql", &format!("CREATE DATABASE {name} CHARACTER SET {charset}"));
+        self.execute("mysql", format!("CREATE DATABASE {name} CHARACTER SET {charset}"));
     }
 
     /// Runs statements in one of its databases, also from within a runtime.

@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
             return Ok(found);
         }
         for (list, query) in &self.sql.lists {
-            let statement = self.relation.list(query, keys.to_vec());
+            let statement = self.relation.list(query, keys);
             for row in self.database.rows(&statement, usize::MAX).await? {
                 let key = row.columns.get("id").ok_or(SourceError::NoId(list.key()))?;
                 let key = key_text(key);

@@ -139,7 +139,7 @@ impl Relation {
     }
 
     /// What other tables add to these rows.
-    pub(super) fn list(&self, query: &str, keys: Vec<Value>) -> Statement {
+    pub(super) fn list(&self, query: &str, keys: &[Value]) -> Statement {
         let query = query.trim().trim_end_matches(';').trim_end();
         let mut parts = query.split("{ids}");
         let mut sql = parts.next().unwrap_or_default().to_owned();
@@ -217,7 +217,7 @@ mod tests {
     fn keys_are_put_wherever_a_list_asks_for_them() {
         let filled = Preset::find("ghost").unwrap().fill("", "https://example.com", &[]);
         let relation = Relation::new(&sql(filled.rows), Engine::Postgres);
-        let statement = relation.list("a IN ({ids}) OR b IN ({ids})", vec![json!(1), json!(2)]);
+        let statement = relation.list("a IN ({ids}) OR b IN ({ids})", &[json!(1), json!(2)]);
         assert_eq!(statement.sql, "a IN ($1, $2) OR b IN ($3, $4)");
         assert_eq!(statement.bound.len(), 4);
     }

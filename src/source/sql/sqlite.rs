@@ -61,7 +61,7 @@ fn read(
     encoding: Option<&'static Encoding>,
 ) -> rusqlite::Result<Vec<Row>> {
     let mut select = connection.prepare_cached(sql)?;
-    let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = select.column_names().map(str::to_owned).collect();
     for (number, value) in bound.iter().enumerate() {
         match (value.as_i64(), value.as_f64(), value.as_str()) {
             (Some(whole), ..) => select.raw_bind_parameter(number + 1, whole)?,
