@@ -19,6 +19,7 @@ pub mod import;
 pub mod media;
 pub mod partner;
 pub mod publish;
+pub mod push;
 pub mod source;
 pub mod store;
 pub mod text;

@@ -123,7 +123,7 @@ fn find(config: &Config, name: &str) -> Result<Arc<Spec>> {
 }
 
 async fn list(config: &Config, json: bool) -> Result<ExitCode> {
-    let store = cli::open(config)?;
+    let store = cli::open(config).await?;
     let mut rows = Vec::new();
     for source in &config.sources {
         let state = Follower::state(&*store, source).await?;
@@ -180,7 +180,7 @@ fn describe(source: &Spec, state: Option<&State>) -> Value {
 impl Run {
     async fn run(self, config: &Config) -> Result<ExitCode> {
         let source = find(config, &self.name)?;
-        let store = cli::open(config)?;
+        let store = cli::open(config).await?;
         let open = Follower::open(source, store, &config.catalogue, clock::now);
         let mut follower = open.await?;
         if !self.once {

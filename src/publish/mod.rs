@@ -290,9 +290,12 @@ impl Publisher {
     /// Every feed: those of `feeds.toml` in its order, then categories that only articles have.
     pub fn feeds(&self) -> Vec<Arc<FeedSpec>> {
         let categories = self.categories.read().unwrap_or_else(PoisonError::into_inner);
-        let unlisted = categories.values().map(|category| self.catalogue.category(category));
         let listed = &self.catalogue.feeds;
-        let unlisted = unlisted.filter(|spec| self.catalogue.find(&spec.path).is_none());
+        let known: HashSet<&FeedPath> = listed.iter().map(|spec| &spec.path).collect();
+        let unlisted = categories
+            .values()
+            .filter(|category| !known.contains(&FeedPath::Category(category.slug.clone())))
+            .map(|category| Arc::new(self.catalogue.unlisted(category)));
         listed.iter().cloned().chain(unlisted).collect()
     }
 

@@ -13,7 +13,7 @@ mod sketch;
 mod subscribers;
 mod tally;
 
-pub use budget::Rates;
+pub use budget::{Budgets, Rates};
 pub use client::{Access, Caller, Client, Networks, ProxyField};
 pub use report::{
     AgentReport, FeedReport, FormatReport, HeldReport, Report, Requests, SourceReport,
@@ -36,7 +36,6 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::feed::Catalogue;
 use agent::{Announcements, Name};
 use agents::Agents;
-use budget::Budgets;
 use tally::{Feeds, Form};
 
 /// Buckets, of eight bytes each: 1 MiB.

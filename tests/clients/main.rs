@@ -9,6 +9,7 @@
 mod content;
 mod database;
 mod exported;
+mod push;
 mod shows;
 #[path = "../support/mod.rs"]
 mod support;
@@ -91,7 +92,8 @@ fn main() -> ExitCode {
         .chain(shows::CLIENTS)
         .chain(database::CLIENTS)
         .chain(content::CLIENTS)
-        .chain(exported::CLIENTS);
+        .chain(exported::CLIENTS)
+        .chain(push::CLIENTS);
     let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     (
         "tokio",
         &[
@@ -20,6 +20,7 @@ const CRATES: [(&str, &[&str]); 9] = [
             "publish",
             "export",
             "http/media.rs",
+            "http/push",
             "http/server.rs",
             "http/timer.rs",
             "cli",
@@ -27,6 +28,7 @@ const CRATES: [(&str, &[&str]); 9] = [
     ),
     ("reqwest", &["fetch"]),
     ("rusqlite", &["store", "source/sql/sqlite.rs"]),
+    ("deadpool_postgres", &["store"]),
     ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),

@@ -3,6 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "what a test that failed was doing")]
 
+/// Runs each case, which takes a store of its own, over files; `tests/postgres` runs the same over PostgreSQL.
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        mod over_files {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(crate::fixtures::Home::new()).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use cases;
+
 mod archives;
 mod cli;
 mod crash;
@@ -24,10 +39,13 @@ mod partners;
 mod podcasts;
 mod politeness;
 mod property;
+mod push;
+mod pushed;
 mod rebuild;
 mod replicas;
 mod samples;
 mod sources;
+mod sqlite;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,7 +8,7 @@ use courant::{
     category::{Facet, Selection},
     config::{self, Overrides},
     source::{Follower, How, Round},
-    store::{SqliteStore, Store},
+    store::Store,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ impl Newsroom {
     }
 
     async fn shown(&self) -> Vec<String> {
-        shown(&self.home.store).await
+        shown(&*self.home.store).await
     }
 }
 
@@ -93,7 +93,7 @@ fn now() -> DateTime<Utc> {
     courant::clock::now()
 }
 
-async fn shown(store: &SqliteStore) -> Vec<String> {
+async fn shown(store: &dyn Store) -> Vec<String> {
     let window = Window { count: 2_000.try_into().unwrap(), ..Window::default() };
     let snapshot = store.snapshot(&[Facet::all()], &Selection::default(), window).await.unwrap();
     let mut shown: Vec<_> = snapshot
