@@ -30,6 +30,8 @@ mod fixtures;
 mod formats;
 mod histories;
 mod http;
+mod inflow;
+mod intake;
 mod layers;
 mod media;
 mod outage;
@@ -43,6 +45,7 @@ mod pushed;
 mod rebuild;
 mod replicas;
 mod samples;
+mod sources;
 mod sqlite;
 mod store;
 #[path = "../support/mod.rs"]
