@@ -8,6 +8,7 @@ mod media;
 mod partner;
 mod serve;
 mod stats;
+mod store;
 mod withdraw;
 
 use std::{
@@ -93,6 +94,7 @@ Examples:
     Media(media::Media),
     Partner(partner::Partner),
     Stats(stats::Stats),
+    Store(store::Store),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
 Examples:
@@ -104,9 +106,11 @@ Examples:
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { settings, command } = arguments;
     let command = command.unwrap_or(Command::Serve);
-    if matches!(command, Command::Schema) {
-        return print_json(&courant::import::schema());
-    }
+    let command = match command {
+        Command::Schema => return print_json(&courant::import::schema()),
+        Command::Store(store) => return store.run(),
+        others => others,
+    };
     let config = settings.read()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
@@ -120,7 +124,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
             Command::Stats(stats) => stats.run(&config).await,
-            Command::Schema => Ok(ExitCode::SUCCESS),
+            Command::Store(_) | Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });
     // A look at the store that still waits for its answer keeps nobody here.

@@ -18,6 +18,7 @@ pub use server::{AccessLog, Server};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
 };
 
@@ -60,6 +61,26 @@ pub struct Config {
 pub enum StoreUrl {
     /// In a file.
     Sqlite(PathBuf),
+}
+
+/// What is written for a place is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{wrong}; {advice}")]
+pub struct NotAPlace {
+    /// What is wrong.
+    pub wrong: String,
+    /// What to write instead.
+    pub advice: String,
+}
+
+impl FromStr for StoreUrl {
+    type Err = NotAPlace;
+
+    /// As on the command line: relative to the working directory.
+    fn from_str(given: &str) -> Result<Self, NotAPlace> {
+        value::store(given, Path::new(""))
+            .map_err(|Mistake { wrong, advice }| NotAPlace { wrong, advice })
+    }
 }
 
 /// What the environment says, which outranks the file.

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod database;
+mod replicas;
 mod shows;
 #[path = "../support/mod.rs"]
 mod support;
@@ -83,7 +84,8 @@ const CLIENTS: [Client; 9] = [
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let requires_all = env::var("COURANT_TEST_REQUIRE").is_ok_and(|value| value == "all");
-    let clients = CLIENTS.into_iter().chain(shows::CLIENTS).chain(database::CLIENTS);
+    let clients =
+        CLIENTS.into_iter().chain(shows::CLIENTS).chain(database::CLIENTS).chain(replicas::CLIENTS);
     let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);

@@ -14,6 +14,7 @@ mod histories;
 mod http;
 mod layers;
 mod media;
+mod moving;
 mod outage;
 mod pages;
 mod partners;

@@ -2,6 +2,7 @@
 //!
 //! Write-ahead log with a sync at every commit: what was acknowledged is on disk, and readers never wait for writers.
 
+mod copy;
 mod partners;
 mod read;
 mod row;
@@ -9,6 +10,8 @@ mod schema;
 mod shelf;
 mod shift;
 mod write;
+
+pub use copy::{SqliteSource, SqliteTarget};
 
 use std::{
     num::NonZeroU16,
