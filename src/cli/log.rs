@@ -1,7 +1,7 @@
 //! The log: to standard error, so that what the program prints stays apart. `RUST_LOG` chooses what.
 
 use std::{
-    fmt::{self, Debug, Write as _},
+    fmt::{self, Debug, Display, Write as _},
     io::{self, BufWriter, IsTerminal, Stderr, Write as _},
     sync::{LazyLock, Mutex},
     time::Duration,
@@ -17,7 +17,7 @@ use tracing_subscriber::{
     EnvFilter,
     fmt::{
         FmtContext, FormatEvent, FormatFields, MakeWriter,
-        format::{Format, Writer},
+        format::{Format, JsonFields, Writer},
     },
     registry::LookupSpan,
 };
@@ -45,10 +45,17 @@ pub(super) fn start(access: AccessLog) -> Log {
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LINES.make_writer());
     match access {
-        AccessLog::Json => builder.json().flatten_event(true).init(),
+        AccessLog::Json => {
+            let others = Format::default().json().flatten_event(true);
+            builder
+                .fmt_fields(JsonFields::new())
+                .event_format(Requests { others, shape: Shape::Json })
+                .init();
+        }
         AccessLog::Text | AccessLog::Off if io::stderr().is_terminal() => builder.init(),
         AccessLog::Text | AccessLog::Off => {
-            builder.with_ansi(false).event_format(Plain::default()).init();
+            let others = Format::default();
+            builder.with_ansi(false).event_format(Requests { others, shape: Shape::Text }).init();
         }
     }
     tokio::spawn(async {
@@ -68,15 +75,23 @@ fn flush() {
 }
 
 /// Writes as `tracing-subscriber` does, but requests, of which there are many, for a third of the work.
-#[derive(Default)]
-struct Plain {
-    others: Format,
+struct Requests<F> {
+    others: F,
+    shape: Shape,
 }
 
-impl<S, N> FormatEvent<S, N> for Plain
+#[derive(Clone, Copy)]
+enum Shape {
+    Text,
+    /// An object a line.
+    Json,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Requests<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
 {
     fn format_event(
         &self,
@@ -87,40 +102,77 @@ where
         if event.metadata().target() != "courant::access" {
             return self.others.format_event(context, writer, event);
         }
-        let mut line = Line(String::with_capacity(256));
-        line.0.push_str(&clock::now().to_rfc3339_opts(SecondsFormat::Micros, true));
-        line.0.push_str("  INFO courant::access:");
+        let now = clock::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let (begin, end) = match self.shape {
+            Shape::Text => (["", &now, "  INFO courant::access:"], "\n"),
+            Shape::Json => (
+                ["{\"timestamp\":\"", &now, "\",\"level\":\"INFO\""],
+                ",\"target\":\"courant::access\"}\n",
+            ),
+        };
+        let mut line = Line { text: String::with_capacity(384), shape: self.shape };
+        line.add(begin);
         event.record(&mut line);
-        line.0.push('\n');
-        writer.write_str(&line.0)
+        line.text.push_str(end);
+        writer.write_str(&line.text)
     }
 }
 
 /// A line of the log, as far as it goes.
-struct Line(String);
+struct Line {
+    text: String,
+    shape: Shape,
+}
 
 impl Line {
-    fn name(&mut self, field: &Field) {
-        for part in [" ", field.name(), "="] {
-            self.0.push_str(part);
+    fn add(&mut self, parts: [&str; 3]) {
+        for part in parts {
+            self.text.push_str(part);
         }
+    }
+
+    fn name(&mut self, field: &Field) {
+        self.add(match self.shape {
+            Shape::Text => [" ", field.name(), "="],
+            Shape::Json => [",\"", field.name(), "\":"],
+        });
+    }
+
+    /// What reads the same in both shapes: a number, `true`.
+    fn bare(&mut self, field: &Field, value: impl Display) {
+        self.name(field);
+        write!(self.text, "{value}").expect("a string takes everything");
     }
 }
 
 impl Visit for Line {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.bare(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.bare(field, value);
+    }
+
     fn record_str(&mut self, field: &Field, text: &str) {
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-        if !text.bytes().all(is_plain) {
-            return self.record_debug(field, &text);
+        if text.bytes().all(is_plain) {
+            self.name(field);
+            return self.add(["\"", text, "\""]);
         }
-        self.name(field);
-        for part in ["\"", text, "\""] {
-            self.0.push_str(part);
+        match self.shape {
+            Shape::Text => self.record_debug(field, &text),
+            Shape::Json => self.bare(field, serde_json::Value::from(text)),
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.name(field);
-        write!(self.0, "{value:?}").expect("a string takes everything");
+        match self.shape {
+            Shape::Text => {
+                self.name(field);
+                write!(self.text, "{value:?}").expect("a string takes everything");
+            }
+            Shape::Json => self.record_str(field, &format!("{value:?}")),
+        }
     }
 }

@@ -84,7 +84,7 @@ struct Failure {
 impl Media {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode> {
         let Command::Probe(look) = self.command;
-        let store = cli::open(config)?;
+        let store = cli::open(config).await?;
         let report = look.probe(config, &*store).await?;
         if look.json {
             cli::print_json(&report)?;
@@ -151,8 +151,7 @@ impl Look {
         let looks = wanted.map(|(article, nth, file)| {
             let probe = Arc::clone(probe);
             async move {
-                let url = file.url.clone();
-                let look = tokio::task::spawn_blocking(move || probe.measure(&url)).await;
+                let look = probe.measure(&file.url).await;
                 (article, nth, file, look)
             }
         });
@@ -161,7 +160,7 @@ impl Look {
             progress.inc(1);
             report.looked_at += 1;
             let problem = match look {
-                Ok(Ok(measure)) => {
+                Ok(measure) => {
                     let measured = filled(&file, &measure);
                     if measured == file {
                         continue;
@@ -182,8 +181,7 @@ impl Look {
                     });
                     continue;
                 }
-                Ok(Err(error)) => describe(&error),
-                Err(stopped) => stopped.to_string(),
+                Err(error) => describe(&error),
             };
             let (article, url) = (article.id.to_string(), file.url.to_string());
             report.problems.push(Failure { article, url, problem });

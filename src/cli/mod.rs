@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod export;
 mod feeds;
 mod import;
 mod log;
@@ -9,6 +10,7 @@ mod partner;
 mod serve;
 mod stats;
 mod store;
+mod token;
 mod withdraw;
 
 use std::{
@@ -24,7 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use courant::{
     clock,
     config::{self, Config, Overrides, StoreUrl},
-    store::{SqliteStore, Store},
+    store::{PostgresStore, SqliteStore, Store},
 };
 
 const EXAMPLES: &str = "\
@@ -34,6 +36,7 @@ Examples:
   courant import --dry-run export.json        see what that would do
   courant withdraw 2026-0412                  take an article back
   courant check                               look for what would trouble readers
+  courant export /var/www/feeds               write everything as files
   courant stats                               see who reads what
   courant render category/headlines --format atom
 
@@ -71,8 +74,17 @@ struct Settings {
     #[arg(long, global = true, env = "COURANT_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     /// Where articles are kept, instead of the file's [default: sqlite:courant.db]
-    #[arg(long, global = true, env = "COURANT_STORE", value_name = "URL")]
+    #[arg(long, global = true, env = "COURANT_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
+    /// A read replica of a store in PostgreSQL, instead of the file's
+    #[arg(
+        long,
+        global = true,
+        env = "COURANT_STORE_READ",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    store_read: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -89,12 +101,14 @@ Examples:
     Import(import::Import),
     Withdraw(withdraw::Withdraw),
     Check(check::Check),
+    Export(export::Export),
     Feeds(feeds::Feeds),
     Render(feeds::Render),
     Media(media::Media),
     Partner(partner::Partner),
     Stats(stats::Stats),
     Store(store::Store),
+    Token(token::Token),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
 Examples:
@@ -119,11 +133,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Import(import) => import.run(&config).await,
             Command::Withdraw(withdraw) => withdraw.run(&config).await,
             Command::Check(check) => check.run(config).await,
+            Command::Export(export) => export.run(config).await,
             Command::Feeds(feeds) => feeds.run(config).await,
             Command::Render(render) => render.run(config).await,
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
             Command::Stats(stats) => stats.run(&config).await,
+            Command::Token(token) => token.run(&config).await,
             Command::Store(_) | Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });
@@ -134,24 +150,26 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 
 impl Settings {
     fn read(self) -> Result<Config> {
-        let Self { config: file, listen, base_url, store } = self;
+        let Self { config: file, listen, base_url, store, store_read } = self;
         let text = fs::read_to_string(&file).with_context(|| {
             format!(
                 "cannot read `{}`; name the file with --config, or start in its folder",
                 file.display()
             )
         })?;
-        Ok(config::read(&text, &file, &Overrides { listen, base_url, store })?)
+        Ok(config::read(&text, &file, &Overrides { listen, base_url, store, store_read })?)
     }
 }
 
 /// Opens the store that the configuration names, or makes it.
-fn open(config: &Config) -> Result<Arc<dyn Store>> {
-    match &config.store {
-        StoreUrl::Sqlite(path) => {
-            Ok(Arc::new(SqliteStore::open(path, &config.authority, clock::now())?))
+async fn open(config: &Config) -> Result<Arc<dyn Store>> {
+    let (authority, now) = (&config.authority, clock::now());
+    Ok(match &config.store {
+        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, authority, now)?),
+        StoreUrl::Postgres { url, replica } => {
+            Arc::new(PostgresStore::open(url, replica.as_ref(), authority, now).await?)
         }
-    }
+    })
 }
 
 /// For scripts.

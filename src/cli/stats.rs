@@ -12,16 +12,21 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use courant::{
     config::Config,
+    fetch::{Client, Limits, Reach, Request},
     traffic::{FormatReport, Report},
 };
+use http::StatusCode;
 use unicode_width::UnicodeWidthStr;
+use url::Url;
 
 use crate::cli;
 
-/// For a service on this machine to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Far more than the numbers of any catalogue take, in bytes.
-const MAX_ANSWER: u64 = 64 << 20;
+/// A service on this machine answers soon, and with far less than this, whatever its catalogue.
+const LIMITS: Limits = Limits {
+    body_bytes: 64 << 20,
+    connect: Duration::from_secs(5),
+    whole: Duration::from_secs(10),
+};
 /// Agents that are shown.
 const AGENTS: usize = 10;
 
@@ -45,7 +50,7 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode> {
         let address = reachable(config.server.listen);
-        let report = tokio::task::spawn_blocking(move || ask(address)).await??;
+        let report = ask(address).await?;
         if self.json {
             return cli::print_json(&report);
         }
@@ -64,26 +69,19 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-fn ask(address: SocketAddr) -> Result<Report> {
-    let settings = ureq::Agent::config_builder().proxy(None).timeout_global(Some(PATIENCE)).build();
-    let answer =
-        ureq::Agent::new_with_config(settings).get(format!("http://{address}/metrics.json")).call();
-    let mut answer = match answer {
-        Ok(answer) => answer,
-        Err(ureq::Error::StatusCode(404)) => bail!(
+async fn ask(address: SocketAddr) -> Result<Report> {
+    let client = Client::new(Reach::Anywhere, LIMITS);
+    let url = Url::parse(&format!("http://{address}/metrics.json"))?;
+    let answer = client.send(&Request::get(url)).await.with_context(|| {
+        format!("no service answers at {address}; start it with `courant serve`, or say with --listen where it is")
+    })?;
+    if answer.status == StatusCode::NOT_FOUND {
+        bail!(
             "the service at {address} does not show its numbers here; add this machine to `readers` of [metrics] in \
              feeds.toml"
-        ),
-        Err(error) => {
-            return Err(error).with_context(|| {
-                format!(
-                    "no service answers at {address}; start it with `courant serve`, or say with --listen where it is"
-                )
-            });
-        }
-    };
-    let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
-    serde_json::from_str(&text)
+        );
+    }
+    serde_json::from_slice(&answer.body)
         .with_context(|| format!("what answers at {address} is not this version of Courant"))
 }
 

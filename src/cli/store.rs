@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use courant::{
     config::StoreUrl,
     store::{
-        SqliteSource, SqliteTarget,
+        PostgresSource, PostgresTarget, SqliteSource, SqliteTarget,
         copy::{self, Beginning, Copied, CopyError, Progress, Source, Target},
     },
 };
@@ -64,8 +64,11 @@ impl Store {
 impl Copy {
     fn run(self) -> Result<ExitCode> {
         let begun = Instant::now();
-        let mut from = source(&self.from).context("cannot read the source")?;
-        let mut to = target(&self.to).context("cannot fill the target")?;
+        // Connections live in it; the copying itself waits for one side, then the other.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let mut from = runtime.block_on(source(&self.from)).context("cannot read the source")?;
+        let mut to = runtime.block_on(target(&self.to)).context("cannot fill the target")?;
         let bar = bar();
         let copied = copy::copy(&mut *from, &mut *to, &mut |progress| match progress {
             // Each is read and compared.
@@ -96,16 +99,18 @@ impl Copy {
     }
 }
 
-fn source(url: &StoreUrl) -> Result<Box<dyn Source>> {
-    match url {
-        StoreUrl::Sqlite(path) => Ok(Box::new(SqliteSource::open(path)?)),
-    }
+async fn source(url: &StoreUrl) -> Result<Box<dyn Source>> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => Box::new(SqliteSource::open(path)?),
+        StoreUrl::Postgres { url, .. } => Box::new(PostgresSource::open(url).await?),
+    })
 }
 
-fn target(url: &StoreUrl) -> Result<Box<dyn Target>> {
-    match url {
-        StoreUrl::Sqlite(path) => Ok(Box::new(SqliteTarget::open(path)?)),
-    }
+async fn target(url: &StoreUrl) -> Result<Box<dyn Target>> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => Box::new(SqliteTarget::open(path)?),
+        StoreUrl::Postgres { url, .. } => Box::new(PostgresTarget::open(url).await?),
+    })
 }
 
 fn beginning(how: Beginning) -> Option<&'static str> {

@@ -6,6 +6,7 @@ mod catalogue;
 mod error;
 mod partner;
 mod politeness;
+mod push;
 mod section;
 mod server;
 mod show;
@@ -16,6 +17,7 @@ pub use error::{ConfigError, Line, Place, Problem};
 pub use server::{AccessLog, Server};
 
 use std::{
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
@@ -31,7 +33,8 @@ use crate::{
         value::Mistake,
     },
     feed::Catalogue,
-    text::Text,
+    push::Rules,
+    text::{DatabaseUrl, Text},
     traffic::Policy,
 };
 
@@ -46,6 +49,8 @@ pub struct Config {
     pub server: Server,
     /// How often clients may ask, and who may read the numbers.
     pub politeness: Policy,
+    /// How articles are pushed; `None`: not at all.
+    pub push: Option<Rules>,
     /// Where articles are kept.
     pub store: StoreUrl,
     /// Files to take in when the store is empty.
@@ -61,6 +66,36 @@ pub struct Config {
 pub enum StoreUrl {
     /// In a file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database; `replica`: a copy of it to read from.
+    Postgres {
+        /// Where it is.
+        url: DatabaseUrl,
+        /// Where the copy is.
+        replica: Option<DatabaseUrl>,
+    },
+}
+
+impl StoreUrl {
+    /// The same, read from a copy; a file is read from itself.
+    fn read_from(self, replica: Option<DatabaseUrl>) -> Self {
+        match self {
+            Self::Sqlite(path) => Self::Sqlite(path),
+            Self::Postgres { url, .. } => Self::Postgres { url, replica },
+        }
+    }
+}
+
+/// Without passwords.
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres { url, replica: None } => url.fmt(f),
+            Self::Postgres { url, replica: Some(replica) } => {
+                write!(f, "{url}, read from {replica}")
+            }
+        }
+    }
 }
 
 /// What is written for a place is none.
@@ -92,6 +127,8 @@ pub struct Overrides {
     pub base_url: Option<String>,
     /// `COURANT_STORE`; relative to the working directory.
     pub store: Option<String>,
+    /// `COURANT_STORE_READ`.
+    pub store_read: Option<String>,
 }
 
 const ROOT: Keys = Keys {
@@ -101,6 +138,7 @@ const ROOT: Keys = Keys {
         "store",
         "media",
         "politeness",
+        "push",
         "metrics",
         "defaults",
         "category",
@@ -109,7 +147,7 @@ const ROOT: Keys = Keys {
     ],
 };
 
-const STORE: Keys = Keys { required: &[], optional: &["url", "import"] };
+const STORE: Keys = Keys { required: &[], optional: &["url", "read", "import"] };
 
 const MEDIA: Keys = Keys { required: &["folder"], optional: &["private"] };
 
@@ -140,21 +178,25 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
     let store = root.section("store", &STORE);
     let media = root.section("media", &MEDIA);
     let url = store.parse("url", |given| value::store(given, folder));
+    let url = overrides.store(root.report).or(url);
+    let url = url.unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db")));
+    let replica = store.parse("read", |given| value::replica(given, &url));
+    let replica = overrides.store_read(root.report, &url).or(replica);
     let private_media = media.list("private", value::folder_name);
     let politeness = politeness::policy(
         &root.section("politeness", &politeness::POLITENESS),
         &root.section("metrics", &politeness::METRICS),
         server.listen.ip(),
     );
+    let catalogue = Arc::new(catalogue::catalogue(root, &site, base, &private_media));
+    let push = push::rules(&root.section("push", &push::PUSH), &catalogue.site.base, &catalogue);
     Config {
-        catalogue: Arc::new(catalogue::catalogue(root, &site, base, &private_media)),
+        catalogue,
         authority: site.parse("tag", value::authority).unwrap_or_default(),
         server,
         politeness,
-        store: overrides
-            .store(root.report)
-            .or(url)
-            .unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db"))),
+        push,
+        store: url.read_from(replica),
         import: store.list("import", |given| value::file(given, folder)),
         media: media.parse("folder", |given| value::file(given, folder)),
         private_media,
@@ -174,6 +216,11 @@ impl Overrides {
         let relative = |given: &str| value::store(given, Path::new(""));
         report.variable("COURANT_STORE", self.store.as_deref(), relative)
     }
+
+    fn store_read(&self, report: &Report<'_>, store: &StoreUrl) -> Option<DatabaseUrl> {
+        let replica = |given: &str| value::replica(given, store);
+        report.variable("COURANT_STORE_READ", self.store_read.as_deref(), replica)
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +239,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 24] = [
+    const SECTIONS: [(&str, &str, &Keys); 25] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -203,6 +250,7 @@ mod tests {
         ("[media]", "`[media]`", &MEDIA),
         ("[politeness]", "`[politeness]`", &politeness::POLITENESS),
         ("[metrics]", "`[metrics]`", &politeness::METRICS),
+        ("[push]", "`[push]`", &push::PUSH),
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
@@ -328,18 +376,31 @@ mod tests {
             listen: given("0.0.0.0:9000"),
             base_url: given("https://feeds.example.com"),
             store: given("sqlite:///tmp/a.db"),
+            store_read: None,
         };
         let config = read(SHIPPED, Path::new("feeds.toml"), &overrides).unwrap();
         assert_eq!(config.server.listen.port(), 9000);
         assert_eq!(config.catalogue.site.base.as_str(), "https://feeds.example.com/");
         assert_eq!(config.store, StoreUrl::Sqlite("/tmp/a.db".into()));
+        let overrides = Overrides {
+            store: given("postgres://u:secret@h/d"),
+            store_read: given("postgres://u:secret@r/d"),
+            ..Overrides::default()
+        };
+        let config = read(SHIPPED, Path::new("feeds.toml"), &overrides).unwrap();
+        assert_eq!(config.store.to_string(), "postgres://u@h/d, read from postgres://u@r/d");
+        assert!(!format!("{config:?}").contains("secret"));
 
         let only_port = Overrides { listen: given("[::1]:9000"), ..Overrides::default() };
         let config = read(SHIPPED, Path::new("feeds.toml"), &only_port).unwrap();
         assert_eq!(config.catalogue.site.base.as_str(), "http://127.0.0.1:9000/");
 
-        let wrong =
-            Overrides { listen: given(":9000"), base_url: given("x"), store: given("mysql:x") };
+        let wrong = Overrides {
+            listen: given(":9000"),
+            base_url: given("x"),
+            store: given("mysql:x"),
+            ..Overrides::default()
+        };
         let error = read(SHIPPED, Path::new("feeds.toml"), &wrong).unwrap_err();
         let places: Vec<_> = error.problems.iter().map(|problem| &problem.place).collect();
         let variables = ["COURANT_BASE_URL", "COURANT_LISTEN", "COURANT_STORE"];
@@ -512,7 +573,10 @@ mod tests {
                 "`unconditional_per_hour` is out of range",
                 "from 1 to 100000",
             ),
-            ("[store]\nurl = 'postgres://h/d'", "3:7", "in SQLite only", "`sqlite:courant.db`"),
+            ("[store]\nurl = 'mysql://h/d'", "3:7", "not a place", "`sqlite:courant.db`"),
+            ("[store]\nurl = 'postgres:x'", "3:7", "not the address of a database", "postgres://"),
+            ("[store]\nurl = 'postgres://h/d?sslmode=on'", "3:7", "`sslmode=on`", "`verify-full`"),
+            ("[store]\nread = 'postgres://h/d'", "3:8", "read from that file", "leave this out"),
             (
                 "[store]\nurl = 'courant.db'",
                 "3:7",

@@ -10,8 +10,27 @@ use crate::{
 /// A weight in thousandths: 0 is refused.
 type Weight = u16;
 
+/// What most programs say they accept, word for word, and what that comes to.
+const USUAL: [(&[u8], &[Coding]); 4] = [
+    (b"gzip", &[Coding::Gzip, Coding::Identity]),
+    (b"gzip, deflate", &[Coding::Gzip, Coding::Identity]),
+    (b"gzip, deflate, br", &[Coding::Brotli, Coding::Gzip, Coding::Identity]),
+    (b"gzip, deflate, br, zstd", &[Coding::Brotli, Coding::Zstd, Coding::Gzip, Coding::Identity]),
+];
+
 /// The codings that `Accept-Encoding` accepts (H-81, H-82). None: it refuses all there are (H-83).
 pub fn codings(fields: &HeaderMap) -> Codings {
+    let mut lines = fields.iter().filter(|(name, _)| **name == header::ACCEPT_ENCODING);
+    if let (Some((_, line)), None) = (lines.next(), lines.next())
+        && let Some((_, usual)) = USUAL.iter().find(|(words, _)| *words == line.as_bytes())
+    {
+        return usual.iter().copied().collect();
+    }
+    weighed(fields)
+}
+
+/// The same, read as the grammar has it.
+fn weighed(fields: &HeaderMap) -> Codings {
     let mut weights: [Option<Weight>; Coding::ALL.len()] = [None; Coding::ALL.len()];
     let mut others = None;
     let mut is_given = false;
@@ -169,6 +188,16 @@ mod tests {
         ];
         for (lines, expected) in rows {
             assert_eq!(&*codings(&given(&header::ACCEPT_ENCODING, lines)), *expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_usual_is_read_as_everything_else() {
+        for (words, usual) in USUAL {
+            let value = http::HeaderValue::from_bytes(words).unwrap();
+            let fields = HeaderMap::from_iter([(header::ACCEPT_ENCODING, value)]);
+            assert_eq!(*weighed(&fields), *usual);
+            assert_eq!(*codings(&fields), *usual);
         }
     }
 

@@ -58,11 +58,25 @@ pub fn read(catalogue: &Catalogue, json: &str) -> Reading {
             return Reading { submission: Err(vec![fault]), unknown: Vec::new(), dropped: 0 };
         }
     };
+    Reading { unknown, ..read_record(catalogue, record) }
+}
+
+/// Reads a record that came out of something else than JSON, by the same rules.
+pub fn read_record(catalogue: &Catalogue, record: Record) -> Reading {
     let mut reader = Reader { catalogue, dropped: 0, faults: Vec::new() };
     let submission = reader.submission(record);
     let Reader { dropped, faults, .. } = reader;
     let submission = submission.filter(|_| faults.is_empty()).ok_or(faults);
-    Reading { submission, unknown, dropped }
+    Reading { submission, unknown: Vec::new(), dropped }
+}
+
+/// The summary of an article whose publisher gave none.
+pub fn summary_of(content: &Html) -> Text {
+    cut(&content.to_text())
+}
+
+fn cut(whole: &Text) -> Text {
+    whole.cut(SUMMARY_LENGTH)
 }
 
 /// A record that is being read.
@@ -86,7 +100,7 @@ impl Reader<'_> {
         let content = self.content(record.content_html, record.content_text, &base);
         let whole = content.to_text();
         let given = self.text("summary", record.summary).filter(|summary| !summary.is_empty());
-        let summary = given.unwrap_or_else(|| whole.cut(SUMMARY_LENGTH));
+        let summary = given.unwrap_or_else(|| cut(&whole));
         let title = self.text("title", record.title).unwrap_or_default();
         let pictures = self.pictures(record.image, record.images, &base);
         if title.is_empty() && content.is_empty() && summary.is_empty() {

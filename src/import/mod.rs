@@ -1,16 +1,23 @@
 //! Articles in: records are read, checked, and taken into the store in batches.
 
+pub mod charset;
 mod convert;
 mod date;
+mod entry;
 mod episode;
+pub mod feed;
 mod file;
+pub mod markdown;
+mod matter;
 mod parse;
+mod plausible;
 mod record;
 mod value;
+mod xml;
 
-pub use convert::{Fault, Reading, read};
+pub use convert::{Fault, Reading, read, read_record, summary_of};
 pub use file::{Item, Items};
-pub use record::{Record, schema};
+pub use record::{Key, PersonRecord, Record, SourceRecord, schema};
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +43,15 @@ const MAX_REFUSALS: usize = 1_000;
 
 /// Most names of fields that are not part of a record.
 const MAX_UNKNOWN: usize = 1_000;
+
+/// A record out of a file of another kind than records, or why there is none.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where it begins, the first line being 1.
+    pub line: usize,
+    /// What [`read_record`] takes.
+    pub record: Result<Record, Fault>,
+}
 
 /// Why an import stopped. What was acknowledged before is kept.
 #[derive(Debug, thiserror::Error)]

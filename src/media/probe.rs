@@ -2,30 +2,18 @@
 
 use std::{
     fs, io,
-    net::IpAddr,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use ip_network::IpNetwork;
+use http::{StatusCode, header};
 use lofty::{file::AudioFile, probe::Probe as TagProbe};
-use ureq::{
-    Agent,
-    config::Config,
-    http::{Uri, header},
-    unversioned::{
-        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
-        transport::{DefaultConnector, NextTimeout},
-    },
-};
+use tokio::task;
 use url::Url;
 
-use crate::media::{Folder, media_type};
-
-/// How long a server may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a file may have moved.
-const MAX_REDIRECTS: u32 = 5;
+use crate::{
+    fetch::{Client, FetchError, Limits, Reach, Request},
+    media::{Folder, media_type},
+};
 
 /// What was found out of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,55 +35,63 @@ pub enum ProbeError {
     /// The file cannot be read.
     #[error("cannot read `{0}`")]
     File(PathBuf, #[source] io::Error),
-    /// The server does not answer, or answers otherwise.
+    /// It is not looked for outside the public Internet.
+    #[error("--allow-private asks all the same")]
+    NotAsked(#[source] FetchError),
+    /// There is no answer.
     #[error("the server does not say")]
-    Server(#[source] Box<ureq::Error>),
+    Server(#[source] FetchError),
+    /// The server has no such file, or does not tell.
+    #[error("the server answers {0}")]
+    Status(StatusCode),
+    /// The file is being looked at no longer.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// Looks at files.
 #[derive(Debug)]
 pub struct Probe {
     folder: Option<Folder>,
-    agent: Agent,
+    client: Client,
 }
 
 impl Probe {
     /// One that knows a folder. Servers of this network are asked only if `asks_private`: an address in a record comes
     /// from outside, and could name any machine that only we can reach.
     pub fn new(folder: Option<Folder>, asks_private: bool) -> Self {
-        let config = Config::builder()
-            .timeout_global(Some(PATIENCE))
-            .max_redirects(MAX_REDIRECTS)
-            .user_agent(concat!("Courant/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let connector = DefaultConnector::default();
-        let agent = if asks_private {
-            Agent::with_parts(config, connector, DefaultResolver::default())
-        } else {
-            Agent::with_parts(config, connector, PublicResolver::default())
-        };
-        Self { folder, agent }
+        let reach = if asks_private { Reach::Anywhere } else { Reach::Public };
+        Self { folder, client: Client::new(reach, Limits::default()) }
     }
 
-    /// What there is to know of the file at an address. Waits for disk and network.
-    pub fn measure(&self, url: &Url) -> Result<Measure, ProbeError> {
+    /// What there is to know of the file at an address.
+    pub async fn measure(&self, url: &Url) -> Result<Measure, ProbeError> {
         match self.folder.as_ref().and_then(|folder| folder.at(url)) {
-            Some(Some(file)) => local(&file),
+            Some(Some(file)) => {
+                let look = task::spawn_blocking(move || local(&file)).await;
+                look.unwrap_or(Err(ProbeError::Stopped))
+            }
             Some(None) => Err(ProbeError::Missing),
-            None => self.remote(url),
+            None => self.remote(url).await,
         }
     }
 
-    fn remote(&self, url: &Url) -> Result<Measure, ProbeError> {
-        let answer = self.agent.head(url.as_str()).call();
-        let answer = answer.map_err(|error| ProbeError::Server(Box::new(error)))?;
-        let field = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let kind = field(header::CONTENT_TYPE).and_then(|kind| kind.split(';').next());
+    async fn remote(&self, url: &Url) -> Result<Measure, ProbeError> {
+        let answer = self.client.send(&Request::head(url.clone())).await;
+        let answer = answer.map_err(|error| match error {
+            FetchError::Refused(_) => ProbeError::NotAsked(error),
+            _ => ProbeError::Server(error),
+        })?;
+        if !answer.status.is_success() {
+            return Err(ProbeError::Status(answer.status));
+        }
+        let kind = answer.field(header::CONTENT_TYPE).and_then(|kind| kind.split(';').next());
         // What a server says of a file it does not know is nothing.
         let kind = kind.map(str::trim).filter(|kind| *kind != "application/octet-stream");
+        let length = answer.field(header::CONTENT_LENGTH);
         Ok(Measure {
             mime_type: kind.filter(|kind| !kind.is_empty()).map(str::to_ascii_lowercase),
-            bytes: field(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+            bytes: length.and_then(|length| length.parse().ok()),
             seconds: None,
         })
     }
@@ -110,60 +106,4 @@ fn local(file: &Path) -> Result<Measure, ProbeError> {
     let tagged = TagProbe::open(file).and_then(|probe| probe.guess_file_type()?.read());
     let seconds = tagged.ok().map(|tagged| tagged.properties().duration().as_secs());
     Ok(Measure { mime_type, bytes: Some(bytes), seconds: seconds.filter(|seconds| *seconds > 0) })
-}
-
-/// Knows no address but those of the public Internet, whatever name leads there, and after every redirection.
-#[derive(Debug, Default)]
-struct PublicResolver(DefaultResolver);
-
-impl Resolver for PublicResolver {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = self.0.resolve(uri, config, timeout)?;
-        let mut public = self.empty();
-        for address in found.iter().filter(|address| is_public(address.ip())) {
-            public.push(*address);
-        }
-        if public.is_empty() {
-            return Err(ureq::Error::Other(
-                "it is on a private network; --allow-private asks all the same".into(),
-            ));
-        }
-        Ok(public)
-    }
-}
-
-fn is_public(address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    IpNetwork::from(address).is_global() && !address.is_multicast()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_public_internet_is_asked() {
-        for (address, expected) in [
-            ("93.184.216.34", true),
-            ("2606:2800:220:1::1", true),
-            ("127.0.0.1", false),
-            ("10.1.2.3", false),
-            ("169.254.169.254", false),
-            ("192.168.0.1", false),
-            ("100.64.0.1", false),
-            ("0.0.0.0", false),
-            ("224.0.0.1", false),
-            ("::1", false),
-            ("fe80::1", false),
-            ("fd00::1", false),
-            ("::ffff:127.0.0.1", false),
-        ] {
-            assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
-        }
-    }
 }

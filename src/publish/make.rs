@@ -10,7 +10,7 @@ use crate::{
     category::{Facet, Slug},
     edition::{Edition, Entries, Presentation},
     feed::{Feed, FeedPath, Listing},
-    format::{self, Format},
+    format::{self, Format, RenderError},
     publish::{
         Document, EpisodeFile, Kept, PublishError, Publisher, blocking,
         document::{of_archive, of_feed, of_other, of_program},
@@ -61,21 +61,7 @@ impl Publisher {
         let marks = spec.marks();
         let snapshot = self.store.snapshot(&marks, &spec.selection, spec.window).await?;
         let head = snapshot.head;
-        let edition = blocking(move || {
-            let feed = Feed::assemble(spec, snapshot);
-            let document = format.render(&feed)?;
-            let places = format.entries(&document);
-            let revisions = feed.places().map(|(_, revision)| revision);
-            let entries = Entries {
-                held_back: feed.held().len() as u64,
-                floor: feed.floor,
-                places: revisions.zip(places).collect(),
-                completeness: format.completeness(&document),
-            };
-            let presentation = of_feed(&feed.spec, format);
-            let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
-            Ok(edition.with_entries(entries))
-        });
+        let edition = blocking(move || edition_of_feed(&Feed::assemble(spec, snapshot), format));
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: path.to_string(), source })?;
@@ -100,12 +86,7 @@ impl Publisher {
             return Err(error(path, span));
         };
         let head = snapshot.head;
-        let edition = blocking(move || {
-            let feed = Feed::assemble(spec, snapshot);
-            let document = format.render(&feed)?;
-            let presentation = of_archive(&feed, format);
-            Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
-        });
+        let edition = blocking(move || edition_of_archive(&Feed::assemble(spec, snapshot), format));
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: format!("{path}, {span}"), source })?;
@@ -168,6 +149,29 @@ impl Publisher {
         let presentation = of_other(content_type, max_age);
         Ok((Edition::new(render(&listing), &presentation, revision, Some(changed)), marks, head))
     }
+}
+
+/// The newest document of a feed in a format.
+pub(super) fn edition_of_feed(feed: &Feed, format: Format) -> Result<Edition, RenderError> {
+    let document = format.render(feed)?;
+    let places = format.entries(&document);
+    let revisions = feed.places().map(|(_, revision)| revision);
+    let entries = Entries {
+        held_back: feed.held().len() as u64,
+        floor: feed.floor,
+        places: revisions.zip(places).collect(),
+        completeness: format.completeness(&document),
+    };
+    let presentation = of_feed(&feed.spec, format);
+    let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
+    Ok(edition.with_entries(entries))
+}
+
+/// An archive of a feed in a format.
+pub(super) fn edition_of_archive(feed: &Feed, format: Format) -> Result<Edition, RenderError> {
+    let document = format.render(feed)?;
+    let presentation = of_archive(feed, format);
+    Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
 }
 
 /// Everything here is for everybody (O-20).

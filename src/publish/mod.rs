@@ -3,6 +3,7 @@
 //! Editions stay in memory within a budget. When a write touches them, they are made anew in the background, and the
 //! old ones, still true editions of their revisions, are served until then: nobody who polls waits for rendering.
 
+mod bundle;
 mod changes;
 mod document;
 mod freshness;
@@ -10,6 +11,7 @@ mod make;
 mod recode;
 mod renew;
 
+pub use bundle::Bundle;
 pub use changes::Restart;
 pub use document::{Document, EpisodeFile};
 pub use freshness::Freshness;
@@ -288,9 +290,12 @@ impl Publisher {
     /// Every feed: those of `feeds.toml` in its order, then categories that only articles have.
     pub fn feeds(&self) -> Vec<Arc<FeedSpec>> {
         let categories = self.categories.read().unwrap_or_else(PoisonError::into_inner);
-        let unlisted = categories.values().map(|category| self.catalogue.category(category));
         let listed = &self.catalogue.feeds;
-        let unlisted = unlisted.filter(|spec| self.catalogue.find(&spec.path).is_none());
+        let known: HashSet<&FeedPath> = listed.iter().map(|spec| &spec.path).collect();
+        let unlisted = categories
+            .values()
+            .filter(|category| !known.contains(&FeedPath::Category(category.slug.clone())))
+            .map(|category| Arc::new(self.catalogue.unlisted(category)));
         listed.iter().cloned().chain(unlisted).collect()
     }
 

@@ -4,14 +4,29 @@
 
 pub mod copy;
 mod decide;
+mod postgres;
+mod push;
+mod pushed;
+mod read;
+mod shelf;
+mod shift;
 mod sqlite;
+mod stored;
+mod tables;
+mod write;
 
+pub use decide::State;
+pub use postgres::{PostgresSource, PostgresStore, PostgresTarget};
+pub use push::{
+    BIN, Effect, Effects, Fate, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Precondition, Push,
+    Pushed, Refused, Stored, Task, Versions, reaches,
+};
 pub use sqlite::{SqliteSource, SqliteStore, SqliteTarget};
 
-use std::num::NonZeroU16;
+use std::{collections::BTreeSet, num::NonZeroU16};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::{
@@ -69,6 +84,12 @@ pub enum StoreError {
     /// The database behind it failed.
     #[error("the store failed")]
     Failed(#[source] Cause),
+    /// The connection was lost while a write was committed.
+    #[error(
+        "nobody knows whether the write was kept: the database went away while it was committed; \
+         look at what is there before writing again"
+    )]
+    Unknown(#[source] Cause),
     /// It takes no articles.
     #[error("the store can only be read")]
     ReadOnly,
@@ -190,9 +211,15 @@ pub struct Delivery {
     pub count: u64,
 }
 
+/// So many states of a feed are kept for each holder, newest first.
+const STATES: i64 = 100;
+
+/// A token that ended so long ago is forgotten.
+const MEMORY: TimeDelta = TimeDelta::days(1);
+
 /// Articles and the log of changes to them.
 ///
-/// What is about partners may be left out by a store that has none.
+/// What is about partners, or about writing from outside, may be left out by a store that has none.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The newest write.
@@ -226,11 +253,45 @@ pub trait Store: Send + Sync {
         span: Span,
     ) -> Result<Option<Snapshot>>;
 
+    /// The places of a selection that writes after `since` have taken, emptied, or changed the article of, in no special
+    /// order; some beside them may be named too. `None` where the store cannot tell, or there are too many to name.
+    async fn disturbed(
+        &self,
+        selection: &Selection,
+        since: Revision,
+    ) -> Result<Option<BTreeSet<u64>>> {
+        let _ = (selection, since);
+        Ok(None)
+    }
+
     /// An article that can be read, with the mark of its last change.
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>>;
 
     /// What is settled under a name for as long as the store lives: `value`, unless something was before.
     async fn settle(&self, name: &str, value: &str) -> Result<String>;
+
+    /// Writes down what is to be known again, each a name and a value; `None`: is forgotten. All of it or nothing, and on
+    /// disk before this returns. No revision: it is part of no feed.
+    async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
+        let _ = entries;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// What is remembered under these names, in their order.
+    async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
+        Ok(vec![None; names.len()])
+    }
+
+    /// What is remembered under names that begin with `prefix` and come after `after`, by the bytes of the names.
+    async fn recall_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<(String, String)>> {
+        let _ = (prefix, after, limit);
+        Ok(Vec::new())
+    }
 
     /// Changes after a revision, oldest first.
     async fn log(&self, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>>;
@@ -316,6 +377,42 @@ pub trait Store: Send + Sync {
     async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
         let _ = partner;
         Ok(Vec::new())
+    }
+
+    /// Does what somebody outside asks for, in one transaction: the key is looked up, each precondition is held against
+    /// the article as it is then, and the answer is kept with what it answers. On disk before this returns; one revision.
+    async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
+        let _ = (push, now);
+        Err(StoreError::ReadOnly)
+    }
+
+    /// An article as it is kept, whoever may read it.
+    async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {
+        let _ = id;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Articles that are not withdrawn, last change first; those before a place in this order, or from the first on.
+    async fn inventory(&self, before: Option<Cursor>, limit: NonZeroU16) -> Result<Vec<Stored>> {
+        let _ = (before, limit);
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Every token that lets somebody write.
+    async fn grants(&self) -> Result<Vec<Grant>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes in a token that lets somebody write.
+    async fn grant(&self, grant: Grant) -> Result<()> {
+        let _ = grant;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Forgets the tokens of a name; how many were good until then.
+    async fn retract(&self, name: &Slug, now: DateTime<Utc>) -> Result<usize> {
+        let _ = (name, now);
+        Err(StoreError::ReadOnly)
     }
 }
 

@@ -13,7 +13,7 @@ mod sketch;
 mod subscribers;
 mod tally;
 
-pub use budget::Rates;
+pub use budget::{Budgets, Rates};
 pub use client::{Access, Caller, Client, Networks, ProxyField};
 pub use report::{AgentReport, FeedReport, FormatReport, HeldReport, Report, Requests};
 
@@ -26,14 +26,13 @@ use std::{
     },
 };
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, header};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::feed::Catalogue;
 use agent::{Announcements, Name};
 use agents::Agents;
-use budget::Budgets;
 use tally::{Feeds, Form};
 
 /// Buckets, of eight bytes each: 1 MiB.
@@ -268,8 +267,9 @@ fn is_conditional(fields: &HeaderMap) -> bool {
     fields.keys().any(is_validator)
 }
 
+/// Days since 1970.
 fn day(now: DateTime<Utc>) -> i64 {
-    i64::from(now.date_naive().num_days_from_ce())
+    now.timestamp().div_euclid(86_400)
 }
 
 /// A number that nobody can guess.

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod database;
+mod exported;
+mod push;
 mod replicas;
 mod shows;
 #[path = "../support/mod.rs"]
@@ -85,7 +87,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let requires_all = env::var("COURANT_TEST_REQUIRE").is_ok_and(|value| value == "all");
     let clients =
-        CLIENTS.into_iter().chain(shows::CLIENTS).chain(database::CLIENTS).chain(replicas::CLIENTS);
+        CLIENTS.into_iter().chain(shows::CLIENTS).chain(database::CLIENTS).chain(exported::CLIENTS);
+    let clients = clients.chain(push::CLIENTS).chain(replicas::CLIENTS);
     let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);

@@ -238,12 +238,23 @@ fn every_request_is_in_the_log_once_the_program_has_stopped() {
 
 #[test]
 fn a_client_writes_nothing_of_its_own_into_the_log() {
-    let site = Site::new(SETTINGS);
-    let server = site.serve();
-    get(server.address, "/all.rss", &[("User-Agent", r#"a" status=500 \"#)]);
-    assert!(server.stop().0.success());
-    let log = fs::read_to_string(site.path("log")).unwrap();
+    let logs = |setting: &str| {
+        let log = format!("[server]\naccess_log = \"{setting}\"");
+        let site = Site::new(&SETTINGS.replace("[server]", &log));
+        let server = site.serve();
+        get(server.address, "/all.rss", &[("User-Agent", r#"a" status=500 \"#)]);
+        assert!(server.stop().0.success());
+        fs::read_to_string(site.path("log")).unwrap()
+    };
+    let log = logs("text");
     assert!(log.contains(r#" agent="a\" status=500 \\" peer="#), "{log}");
+    let log = logs("json");
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let line = lines.iter().find(|line| line["target"] == "courant::access").unwrap();
+    assert_eq!(line["agent"], r#"a" status=500 \"#);
+    assert_eq!((&line["status"], &line["peer"]), (&Value::from(200), &Value::from("127.0.0.1")));
+    assert_eq!((&line["conditional"], &line["level"]), (&Value::from(false), &Value::from("INFO")));
 }
 
 #[test]

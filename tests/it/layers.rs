@@ -7,26 +7,33 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 10] = [
     (
         "tokio",
         &[
+            "fetch",
+            "media/probe.rs",
             "store",
             "import",
             "partner",
             "publish",
+            "export",
             "http/media.rs",
+            "http/push",
             "http/server.rs",
             "http/timer.rs",
             "cli",
         ],
     ),
+    ("reqwest", &["fetch"]),
     ("rusqlite", &["store"]),
+    ("deadpool_postgres", &["store"]),
+    ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
     // The files of dialects are part of the program.
-    ("toml", &["config", "dialect"]),
+    ("toml", &["config", "dialect", "import"]),
     ("clap", &["cli", "main.rs"]),
 ];
 

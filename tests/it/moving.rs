@@ -15,8 +15,8 @@ use courant::{
     http::respond,
     publish::Publisher,
     store::{
-        Delivery, Intake, Result, SqliteSource, SqliteStore, SqliteTarget, Store, StoreError,
-        Token,
+        Delivery, Effects, Grant, Intake, Key, Operation, Precondition, Push, Result, SqliteSource,
+        SqliteStore, SqliteTarget, Store, StoreError, Task, Token,
         copy::{
             Beginning, CopyError, Found, Origin, Progress, Row, Source, TABLES, Table, Target,
             Value, copy,
@@ -32,8 +32,7 @@ use crate::{
 };
 
 /// A store in which everything has happened once.
-async fn lived_in() -> Home {
-    let home = Home::new();
+pub(crate) async fn lived_in(home: Home) -> Home {
     home.publisher(at(0)).await;
     let article = |n: i64| Submission {
         embargo: (n == 7).then(|| at(5_000)),
@@ -69,6 +68,33 @@ async fn lived_in() -> Home {
         count: 2,
     };
     home.store.deliver(vec![delivery]).await.unwrap();
+    let grant = Grant {
+        digest: "another digest".to_owned(),
+        name: "desk".parse().unwrap(),
+        scopes: "write".to_owned(),
+        created: at(330),
+        ends: Some(at(9_000)),
+    };
+    home.store.grant(grant).await.unwrap();
+    home.store.remember(vec![("source/a".to_owned(), Some("7".to_owned()))]).await.unwrap();
+    let id = ArticleId::new("article-6").unwrap();
+    let withdrawal = Task {
+        operation: Operation::Withdraw { id, is_kept: true },
+        precondition: Precondition::default(),
+    };
+    let push = Push {
+        tasks: vec![withdrawal],
+        is_atomic: false,
+        republish: false,
+        within: None,
+        key: Some(Key {
+            owner: "desk".parse().unwrap(),
+            key: "key-1".to_owned(),
+            fingerprint: "f".to_owned(),
+        }),
+        answer: Box::new(|effects: &Effects| format!("at {}", effects.head)),
+    };
+    home.store.push(push, at(340)).await.unwrap();
     home
 }
 
@@ -85,26 +111,28 @@ fn target(path: &Path) -> SqliteTarget {
 }
 
 /// Every row of every table.
-fn rows(path: &Path) -> Vec<(&'static str, Vec<Row>)> {
-    let mut source = SqliteSource::open(path).unwrap();
-    let mut read = |table: &'static Table| {
+pub(crate) fn rows_of(source: &mut dyn Source) -> Vec<(&'static str, Vec<Row>)> {
+    let mut all = Vec::new();
+    for table in TABLES {
         let mut rows = Vec::new();
-        source
-            .each(table, None, &mut |row| {
-                rows.push(row);
-                Ok(())
-            })
-            .unwrap();
-        (table.name, rows)
-    };
-    let mut all: Vec<_> = TABLES.iter().map(&mut read).collect();
+        let mut keep = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        source.each(table, None, &mut keep).unwrap();
+        all.push((table.name, rows));
+    }
     let origin = source.origin().unwrap();
     all.push(("store", vec![vec![Value::Integer(origin.head), Value::Text(origin.authority)]]));
     all
 }
 
+fn rows(path: &Path) -> Vec<(&'static str, Vec<Row>)> {
+    rows_of(&mut SqliteSource::open(path).unwrap())
+}
+
 /// What readers get: tags, dates, bytes.
-async fn answers(store: Arc<SqliteStore>) -> Vec<(String, String, String)> {
+pub(crate) async fn answers(store: Arc<dyn Store>) -> Vec<(String, String, String)> {
     let publisher = Publisher::open(store, catalogue(), 64_000_000, at(400)).await.unwrap();
     let mut answers = Vec::new();
     for path in ["/all.atom", "/all.rss", "/calm.json", "/category/news.atom", "/", "/feeds.opml"] {
@@ -141,7 +169,7 @@ fn every_table_and_column_of_a_store_is_carried() {
 
 #[tokio::test]
 async fn a_copy_is_the_same_store() {
-    let home = lived_in().await;
+    let home = lived_in(Home::new()).await;
     let new = place(&home, "new.db");
     let before = rows(&place(&home, "courant.db"));
     let copied = copy(&mut source(&home), &mut target(&new), &mut |_| {}).unwrap();
@@ -149,13 +177,13 @@ async fn a_copy_is_the_same_store() {
     assert_eq!(copied.rows["article"], 40);
     assert_eq!(rows(&place(&home, "courant.db")), before, "the source has changed");
     assert_eq!(rows(&new), before);
-    for table in
-        ["filing", "shelf", "mark", "change", "token", "gone", "sign", "settled", "delivery"]
-    {
-        assert!(copied.rows[table] > 0, "{table} is empty");
+    for table in TABLES.iter().map(|table| table.name) {
+        // Nobody gets articles later or earlier than others here.
+        let may_be_empty = ["coming", "came"].contains(&table);
+        assert!(may_be_empty || copied.rows[table] > 0, "{table} is empty");
     }
 
-    let moved = open(&new);
+    let moved: Arc<dyn Store> = open(&new);
     assert_eq!(answers(Arc::clone(&home.store)).await, answers(Arc::clone(&moved)).await);
     // Life goes on the same in both.
     for store in [&home.store, &moved] {
@@ -168,13 +196,13 @@ async fn a_copy_is_the_same_store() {
 }
 
 /// A target that fails after so many rows, or loses one.
-struct Weak {
-    target: SqliteTarget,
-    rows_left: usize,
-    loses: bool,
+pub(crate) struct Weak<T> {
+    pub(crate) target: T,
+    pub(crate) rows_left: usize,
+    pub(crate) loses: bool,
 }
 
-impl Source for Weak {
+impl<T: Target> Source for Weak<T> {
     fn place(&self) -> String {
         self.target.place()
     }
@@ -201,7 +229,7 @@ impl Source for Weak {
     }
 }
 
-impl Target for Weak {
+impl<T: Target> Target for Weak<T> {
     fn found(&mut self) -> Result<Found> {
         self.target.found()
     }
@@ -228,13 +256,13 @@ impl Target for Weak {
     }
 }
 
-fn weak(path: &Path, rows_left: usize) -> Weak {
+fn weak(path: &Path, rows_left: usize) -> Weak<SqliteTarget> {
     Weak { target: target(path), rows_left, loses: false }
 }
 
 #[tokio::test]
 async fn an_interrupted_copy_goes_on() {
-    let home = lived_in().await;
+    let home = lived_in(Home::new()).await;
     let new = place(&home, "new.db");
     let mut beginnings = Vec::new();
     // Small tables are carried whole: each time, one or two of them more.
@@ -271,7 +299,7 @@ async fn an_interrupted_copy_goes_on() {
 
 #[tokio::test]
 async fn a_copy_of_a_source_that_has_changed_since_begins_anew() {
-    let home = lived_in().await;
+    let home = lived_in(Home::new()).await;
     let new = place(&home, "new.db");
     copy(&mut source(&home), &mut weak(&new, 150), &mut |_| {}).unwrap_err();
     home.publish(vec![submission("late", 600)], 600).await;
@@ -282,7 +310,7 @@ async fn a_copy_of_a_source_that_has_changed_since_begins_anew() {
 
 #[tokio::test]
 async fn a_part_of_another_store_is_left_alone() {
-    let home = lived_in().await;
+    let home = lived_in(Home::new()).await;
     let new = place(&home, "new.db");
     copy(&mut source(&home), &mut weak(&new, 150), &mut |_| {}).unwrap_err();
     let other = place(&home, "other.db");
@@ -296,7 +324,7 @@ async fn a_part_of_another_store_is_left_alone() {
 
 #[tokio::test]
 async fn a_target_that_holds_something_is_left_alone() {
-    let home = lived_in().await;
+    let home = lived_in(Home::new()).await;
     let store = place(&home, "store.db");
     open(&store).upsert(vec![submission("own", 0)], Intake::default(), at(0)).await.unwrap();
     let before = rows(&store);
@@ -326,7 +354,7 @@ async fn a_target_that_holds_something_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_of_one_moment_and_says_what_came_after() {
-    let home = lived_in().await;
+    let home = lived_in(Home::new()).await;
     let new = place(&home, "new.db");
     let before = rows(&place(&home, "courant.db"));
     let (mut from, mut to) = (source(&home), target(&new));
@@ -347,7 +375,7 @@ async fn a_copy_is_of_one_moment_and_says_what_came_after() {
 
 #[tokio::test]
 async fn what_did_not_arrive_is_noticed() {
-    let home = lived_in().await;
+    let home = lived_in(Home::new()).await;
     let new = place(&home, "new.db");
     let mut loses = Weak { target: target(&new), rows_left: usize::MAX, loses: true };
     let copied = copy(&mut source(&home), &mut loses, &mut |_| {});

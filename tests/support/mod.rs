@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
 pub(crate) mod postgres;
+pub(crate) mod receiver;
 
 use std::{
     fs,

@@ -210,14 +210,14 @@ pub fn copy(
         tallies.push((table, tally));
     }
     for (table, carried) in &tallies {
-        let mut found = Tally::default();
-        let look = to.each(table, None, &mut |row| {
-            found.add(&row);
-            progress(Progress::Done(1));
-            Ok(())
-        });
-        look.map_err(writing)?;
         let read = counts.get(table.name).copied().unwrap_or_default();
+        let carried = match beginning {
+            Beginning::New | Beginning::Anew => carried,
+            // Not all of it was read in this one state.
+            Beginning::Resumed => &tally(table, from, &mut || {}).map_err(reading)?,
+        };
+        let mut step = || progress(Progress::Done(1));
+        let found = tally(table, to, &mut step).map_err(writing)?;
         if !found.is_equal(carried) || found.rows != read {
             let place = places.1.clone();
             return Err(CopyError::Unequal { table: table.name, place, found: found.rows, read });
@@ -227,6 +227,21 @@ pub fn copy(
     let now = from.afresh().map_err(reading)?;
     let source_went_on_to = Some(now.head).filter(|_| now != origin);
     Ok(Copied { beginning, revision: origin.head, rows: counts, source_went_on_to })
+}
+
+/// What a table amounts to.
+fn tally<S: Source + ?Sized>(
+    table: &Table,
+    place: &mut S,
+    step: &mut dyn FnMut(),
+) -> Result<Tally> {
+    let mut tally = Tally::default();
+    place.each(table, None, &mut |row| {
+        tally.add(&row);
+        step();
+        Ok(())
+    })?;
+    Ok(tally)
 }
 
 /// Finds out where to go on, or empties the target.

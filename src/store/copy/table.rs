@@ -56,6 +56,10 @@ const fn numbered(name: &'static str, key: &'static [Key], columns: &'static [Co
     Table { name, key, columns, is_numbered: true }
 }
 
+const fn quiet(name: &'static str, key: &'static [Key], columns: &'static [Column]) -> Table {
+    Table { name, key, columns, is_numbered: false }
+}
+
 /// All of them but the one row of `store`, which is written last. What no write counts comes at the end, so that as little
 /// of it as possible is copied twice.
 pub const TABLES: &[Table] = &[
@@ -125,26 +129,24 @@ pub const TABLES: &[Table] = &[
         &[Up("minutes"), Up("article")],
         &[I("minutes"), I("article"), I("revision"), T("id"), I("at")],
     ),
-    Table {
-        name: "settled",
-        key: &[Up("name")],
-        columns: &[T("name"), T("value")],
-        is_numbered: false,
-    },
-    Table {
-        name: "delivery",
-        key: &[Up("partner"), Up("feed"), Up("holder"), Up("revision")],
-        columns: &[
-            T("partner"),
-            T("feed"),
-            T("holder"),
-            I("revision"),
-            I("first"),
-            I("last"),
-            I("count"),
-        ],
-        is_numbered: false,
-    },
+    quiet("bin", &[Up("id")], &[T("id"), T("story"), I("due"), I("expires"), I("at")]),
+    quiet("settled", &[Up("name")], &[T("name"), T("value")]),
+    quiet("remembered", &[Up("name")], &[T("name"), T("value")]),
+    quiet(
+        "writer",
+        &[Up("digest")],
+        &[T("digest"), T("name"), T("scopes"), I("created"), I("ends")],
+    ),
+    quiet(
+        "pushed",
+        &[Up("owner"), Up("key")],
+        &[T("owner"), T("key"), T("fingerprint"), T("answer"), I("at")],
+    ),
+    quiet(
+        "delivery",
+        &[Up("partner"), Up("feed"), Up("holder"), Up("revision")],
+        &[T("partner"), T("feed"), T("holder"), I("revision"), I("first"), I("last"), I("count")],
+    ),
 ];
 
 impl Key {

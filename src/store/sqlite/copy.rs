@@ -90,7 +90,7 @@ impl SqliteTarget {
         file.busy_timeout(sqlite::BUSY)?;
         let found = match schema::look(&file, path)? {
             schema::Layout::Nothing => {
-                schema::prepare(&mut file, path, "", DateTime::UNIX_EPOCH)?;
+                schema::prepare(&mut file, path, None, DateTime::UNIX_EPOCH)?;
                 Found::Nothing
             }
             schema::Layout::Of { found, known } => {
@@ -252,7 +252,7 @@ fn notes(file: &Connection) -> Result<BTreeMap<String, String>> {
 fn is_untouched(file: &Connection) -> Result<bool> {
     let head: Option<i64> =
         file.query_row("SELECT head FROM store", [], |row| row.get(0)).optional()?;
-    let mut is_untouched = head == Some(0);
+    let mut is_untouched = head.is_none_or(|head| head == 0);
     for table in TABLES {
         is_untouched &= count(file, table)? == 0;
     }

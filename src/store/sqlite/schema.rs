@@ -16,14 +16,21 @@ const WRITER_CACHE: i64 = -32_768;
 const CHECKPOINT: i64 = 8_192;
 
 /// Each brings the file from the layout of its index to the next. Never changed once released.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("episodes.sql"), include_str!("partners.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("episodes.sql"),
+    include_str!("partners.sql"),
+    include_str!("remembered.sql"),
+    include_str!("emptied.sql"),
+    include_str!("push.sql"),
+];
 
-/// Settles the connection, and brings the file to the layout of this program.
+/// Settles the connection, and brings the file to the layout of this program. One that is made without an authority is no
+/// store yet.
 pub(super) fn prepare(
     writer: &mut Connection,
     path: &Path,
-    authority: &str,
+    authority: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let opened = opened(path);
@@ -43,7 +50,7 @@ pub(super) fn prepare(
     for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
         transaction.execute_batch(migration)?;
     }
-    if found == 0 {
+    if let (0, Some(authority)) = (found, authority) {
         transaction.execute(
             "INSERT INTO store (one, head, changed, shelved, authority) VALUES (1, 0, ?, 0, ?)",
             params![now.timestamp(), authority],

@@ -1,0 +1,124 @@
+//! A document as files: what they are called, and what is known of each.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderName, header};
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    edition::{Coding, Edition},
+    format::Format,
+    publish::Document,
+};
+
+/// The codings that lie next to a file, each with the ending of its name.
+pub const CODED: [(Coding, &str); 3] =
+    [(Coding::Gzip, ".gz"), (Coding::Brotli, ".br"), (Coding::Zstd, ".zst")];
+
+/// A document, ready to be written.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Below the target, without a slash in front; not percent-encoded.
+    pub name: String,
+    /// When the document last changed; `None` for one that is part of the program.
+    pub changed: Option<DateTime<Utc>>,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Cache-Control`.
+    pub cache_control: String,
+    /// The document as it is.
+    pub plain: Bytes,
+    /// For each of [`CODED`] the document so coded, where that is smaller.
+    pub coded: [Option<Bytes>; 3],
+    /// Tells documents apart, as the tag of the service does.
+    pub tag: String,
+}
+
+impl Piece {
+    /// An edition under a name.
+    pub fn new(name: String, edition: &Edition) -> Self {
+        let body = |coding| edition.whole(coding).map(|(_, body)| body.clone());
+        let fields = edition.whole(Coding::Identity).map(|(fields, _)| fields);
+        let field = |name| fields.and_then(|fields| text(fields, &name)).unwrap_or_default();
+        Self {
+            name,
+            changed: edition.changed(),
+            content_type: field(header::CONTENT_TYPE),
+            cache_control: field(header::CACHE_CONTROL),
+            plain: body(Coding::Identity).unwrap_or_default(),
+            coded: CODED.map(|(coding, _)| body(coding)),
+            tag: edition.tag(Coding::Identity).to_owned(),
+        }
+    }
+
+    /// The files of the codings: what each is called, in which coding, its bytes where there are any.
+    pub fn codings(&self) -> impl Iterator<Item = (String, Coding, Option<&Bytes>)> {
+        let names = CODED.iter().zip(&self.coded);
+        names.map(|((coding, ending), body)| {
+            (format!("{}{ending}", self.name), *coding, body.as_ref())
+        })
+    }
+}
+
+fn text(fields: &HeaderMap, name: &HeaderName) -> Option<String> {
+    Some(fields.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// What the file of a document is called: its path, as file systems and stores have it.
+pub(super) fn name(document: &Document) -> String {
+    if *document == Document::Index {
+        return "index.html".to_owned();
+    }
+    decoded(&document.path())
+}
+
+/// Further names under which a store that answers by names alone has the document: where the service has an address for
+/// which it chooses, or from which it leads on.
+pub(super) fn aliases(document: &Document) -> Option<String> {
+    match document {
+        Document::Feed(path, Format::Html) => Some(decoded(&path.encoded())),
+        Document::Opml => Some(".well-known/feeds".to_owned()),
+        Document::Feed(..)
+        | Document::Archive(..)
+        | Document::Episode(..)
+        | Document::Reached(..)
+        | Document::Index
+        | Document::Style
+        | Document::Robots => None,
+    }
+}
+
+/// A path, percent-encoded by this program, as it is.
+pub(super) fn decoded(path: &str) -> String {
+    percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{feed::FeedPath, publish::EpisodeFile};
+
+    #[test]
+    fn files_are_called_as_the_service_calls_documents() {
+        let headlines = FeedPath::Category("头条".parse().unwrap());
+        let id = crate::article::ArticleId::new("2026/3").unwrap();
+        for (document, file, alias) in [
+            (Document::Index, "index.html", None),
+            (Document::Opml, "feeds.opml", Some(".well-known/feeds")),
+            (
+                Document::Feed(headlines.clone(), Format::Html),
+                "category/头条.html",
+                Some("category/头条"),
+            ),
+            (Document::Feed(headlines.clone(), Format::Rss), "category/头条.rss", None),
+            (
+                Document::Archive(headlines, "1-100".parse().unwrap(), Format::Json),
+                "category/头条/archive/1-100.json",
+                None,
+            ),
+            (Document::Episode(id, EpisodeFile::Chapters), "episodes/2026~2F3/chapters.json", None),
+        ] {
+            assert_eq!((name(&document).as_str(), aliases(&document).as_deref()), (file, alias));
+        }
+    }
+}
