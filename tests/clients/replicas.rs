@@ -80,7 +80,7 @@ struct Fleet {
 impl Fleet {
     fn new(store: &str, size: usize) -> Self {
         let settings = SETTINGS.replace("newest = 1000", "newest = 60");
-        let settings = format!("store = \"{store}\"\n{settings}");
+        let settings = format!("{settings}\n[store]\nurl = \"{store}\"\n");
         let sites: Vec<_> = (0..size).map(|_| Site::new(&settings)).collect();
         // All at once.
         let running = thread::scope(|scope| {
@@ -482,7 +482,7 @@ fn effort(outages: u64) -> Effort {
     if takes_its_time() {
         Effort { pollers: 50, changes: 10_000, outages }
     } else {
-        Effort { pollers: 12, changes: 250, outages: outages.min(2) }
+        Effort { pollers: 12, changes: 120, outages: outages.min(2) }
     }
 }
 
@@ -494,7 +494,7 @@ fn over_one_file() -> Result<(), Failed> {
     let store = Arc::new(SqliteStore::open(&path, "example.com,2026", clock::now())?);
     let mut newsroom = Newsroom::new(runtime, store);
     storm(&fleet, &mut newsroom, &effort(0), drop)?;
-    visibility(&fleet, &mut newsroom, if takes_its_time() { 100 } else { 5 })
+    visibility(&fleet, &mut newsroom, if takes_its_time() { 100 } else { 3 })
 }
 
 fn over_a_database() -> Result<(), Failed> {
@@ -515,7 +515,7 @@ fn over_a_database() -> Result<(), Failed> {
     })?;
     println!("the database was away for {down:.1?}");
     check(down.len() as u64 == effort.outages, "the database was not killed")?;
-    visibility(&fleet, &mut newsroom, if takes_its_time() { 100 } else { 5 })
+    visibility(&fleet, &mut newsroom, if takes_its_time() { 100 } else { 3 })
 }
 
 fn ten_at_once() -> Result<(), Failed> {
