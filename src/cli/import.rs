@@ -1,7 +1,7 @@
 //! `courant import`.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufRead, BufReader, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,7 +13,7 @@ use clap::Args;
 use courant::{
     clock,
     config::Config,
-    import::{Importer, Refusal, Report},
+    import::{HowToRead, Importer, Kind, Refusal, Report, Source, Sources, Wanted, page::Rules},
     store::{Intake, Store},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -26,6 +26,10 @@ use crate::cli;
 A file holds one record a line (NDJSON), an array of records, or a JSON Feed; `-` is standard input.
 docs/records.md describes a record; `courant schema` prints its JSON Schema.
 
+Files of other systems are known by their beginning and name, in any charset (docs/import.md): RSS and
+Atom, WordPress exports (WXR), Markdown with front matter, saved pages of articles. A folder is looked
+through for Markdown and pages. Of an OPML list, what feeds.toml needs to follow its feeds is printed.
+
 A record that is already known changes its article, or nothing. Good records are taken whatever is
 wrong with others. A withdrawn article stays withdrawn unless --republish is given.
 
@@ -33,12 +37,27 @@ Examples:
   courant import articles.ndjson
   courant import --dry-run export.json         see what that would do
   courant import --probe episodes.ndjson       and find out what files of episodes are like
-  export-articles | courant import --json -    from a program, for a program")]
+  export-articles | courant import --json -    from a program, for a program
+  courant import wordpress.xml content/ pages/ from other systems
+  courant import --rules rules.toml pages/     with a file that says where parts of pages stand
+  courant import --as feed --charset gbk old.xml")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Import {
     /// What to read
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// What the files are, instead of what they look like: records, feed, wordpress, opml, markdown or page
+    #[arg(long = "as", value_name = "KIND")]
+    kind: Option<Kind>,
+    /// What the files are in, instead of what they say and look like
+    #[arg(long, value_name = "NAME")]
+    charset: Option<String>,
+    /// Where the parts of an article stand in saved pages
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Take pages of a WordPress export as well as posts
+    #[arg(long)]
+    pages: bool,
     /// Say what would happen, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -58,7 +77,14 @@ impl Import {
         let store = cli::open(config).await?;
         let intake = Intake { republish: self.republish, rehearse: self.dry_run };
         let begun = Instant::now();
-        let report = take(config, &*store, &self.files, intake).await?;
+        let how = self.how()?;
+        let (report, follow) = take(config, &*store, &self.files, self.kind, how, intake).await?;
+        if !follow.is_empty() {
+            write!(io::stdout(), "{follow}")?;
+            if report.records == 0 {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
         let code = if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) };
         if self.json {
             cli::print_json(&report)?;
@@ -75,11 +101,28 @@ impl Import {
     }
 }
 
+impl Import {
+    fn how(&self) -> Result<HowToRead> {
+        let rules = match &self.rules {
+            Some(file) => {
+                let name = file.display();
+                let text =
+                    fs::read_to_string(file).with_context(|| format!("cannot open `{name}`"))?;
+                Rules::read(&text).with_context(|| format!("in `{name}`"))?
+            }
+            None => Rules::default(),
+        };
+        let wanted = Wanted { pages: self.pages };
+        Ok(HowToRead { charset: self.charset.clone(), rules, wanted, base: None })
+    }
+}
+
 /// Takes in the files that `feeds.toml` names for an empty store.
 pub(super) async fn first(config: &Config, store: &dyn Store) -> Result<()> {
     let begun = Instant::now();
     writeln!(io::stdout(), "the store is empty; taking in {}", list(&config.import))?;
-    let report = take(config, store, &config.import, Intake::default()).await?;
+    let how = HowToRead::default();
+    let (report, _) = take(config, store, &config.import, None, how, Intake::default()).await?;
     print(&report, begun.elapsed(), false)
 }
 
@@ -87,36 +130,77 @@ fn list(files: &[PathBuf]) -> String {
     files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
+/// What became of the files, and the sections of `feeds.toml` that follow the feeds of lists among them.
 async fn take(
     config: &Config,
     store: &dyn Store,
     files: &[PathBuf],
+    kind: Option<Kind>,
+    how: HowToRead,
     intake: Intake,
-) -> Result<Report> {
+) -> Result<(Report, String)> {
     let mut importer = Importer::new(store, &config.catalogue, intake);
-    let progress = progress(files);
+    let mut all = Vec::new();
     for file in files {
-        let name = file.display().to_string();
-        let input = open(file).with_context(|| format!("cannot open `{name}`"))?;
-        importer.take(&name, input, clock::now, |bytes| progress.inc(bytes)).await?;
+        find(file, file, &mut all)?;
     }
+    let progress = progress(&all);
+    let sources = all.into_iter().map(|(path, below)| Source {
+        name: path.display().to_string(),
+        below,
+        kind,
+        open: Box::new(move || open(&path)),
+    });
+    let mut sources = Sources::new(sources.collect(), how);
+    importer.take_all(&mut sources, clock::now, |bytes| progress.inc(bytes)).await?;
     progress.finish_and_clear();
-    Ok(importer.finish())
+    importer.pass_over(sources.passed());
+    Ok((importer.finish(), sources.follow))
 }
 
-fn open(file: &Path) -> io::Result<Box<dyn BufRead>> {
+/// The file, or those of the folder that may hold an article, in the order of their names; each with its path below `root`.
+fn find(root: &Path, path: &Path, found: &mut Vec<(PathBuf, String)>) -> Result<()> {
+    let below = || {
+        let below = path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty());
+        below.unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+    };
+    if !path.is_dir() {
+        if path == root || Kind::is_of_folders(path) {
+            found.push((path.to_owned(), below()));
+        }
+        return Ok(());
+    }
+    let listed = || -> io::Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+        let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
+        entries.sort();
+        Ok(entries)
+    };
+    let entries = listed().with_context(|| format!("cannot open `{}`", path.display()))?;
+    for entry in entries {
+        let is_hidden =
+            entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        // A link may lead around in circles.
+        if !is_hidden && !(entry.is_symlink() && entry.is_dir()) {
+            find(root, &entry, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn open(file: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     if file.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin().lock()));
+        return Ok(Box::new(BufReader::new(io::stdin())));
     }
     Ok(Box::new(BufReader::with_capacity(1 << 20, File::open(file)?)))
 }
 
 /// A bar for people who wait; scripts see none.
-fn progress(files: &[PathBuf]) -> ProgressBar {
+fn progress(files: &[(PathBuf, String)]) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     }
-    let bytes = files.iter().map(|file| file.metadata().map_or(0, |data| data.len())).sum();
+    let bytes = files.iter().map(|(file, _)| file.metadata().map_or(0, |data| data.len())).sum();
     let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta}");
     let bar = ProgressBar::new(bytes);
     style.map_or(bar.clone(), |style| bar.with_style(style))
@@ -150,6 +234,10 @@ fn print(report: &Report, time: Duration, is_rehearsal: bool) -> Result<()> {
     if !report.unknown.is_empty() {
         let names = report.unknown.iter().map(|(name, count)| format!("{name} ({count})"));
         writeln!(out, "left out, not part of a record: {}", names.collect::<Vec<_>>().join(", "))?;
+    }
+    if !report.passed.is_empty() {
+        let names = report.passed.iter().map(|(what, count)| format!("{count} {what}"));
+        writeln!(out, "passed over: {}", names.collect::<Vec<_>>().join(", "))?;
     }
     if report.dropped > 0 {
         writeln!(out, "left out, {} characters that no feed can carry", report.dropped)?;

@@ -8,6 +8,7 @@ mod log;
 mod media;
 mod partner;
 mod serve;
+mod source;
 mod stats;
 mod store;
 mod token;
@@ -106,6 +107,7 @@ Examples:
     Render(feeds::Render),
     Media(media::Media),
     Partner(partner::Partner),
+    Source(source::Source),
     Stats(stats::Stats),
     Store(store::Store),
     Token(token::Token),
@@ -138,6 +140,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Render(render) => render.run(config).await,
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
+            Command::Source(source) => source.run(&config).await,
             Command::Stats(stats) => stats.run(&config).await,
             Command::Token(token) => token.run(&config).await,
             Command::Store(_) | Command::Schema => Ok(ExitCode::SUCCESS),

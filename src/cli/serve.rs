@@ -1,6 +1,7 @@
 //! `courant serve`.
 
 use std::{
+    env, fs,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -10,7 +11,8 @@ use std::{
 use anyhow::{Context, Result};
 use courant::{
     clock,
-    config::{AccessLog, Config, Server},
+    config::{AccessLog, Config, PurgeSettings, Server},
+    edge::{Purge, Retry, Secret},
     http::{
         Inbox, Limits,
         server::{self, Settings},
@@ -18,13 +20,15 @@ use courant::{
     media::{Folder, Intake},
     partner::Desk,
     publish::Publisher,
+    source::Standing,
     store::{Census, Store},
-    traffic::Traffic,
+    traffic::{SourceReport, Traffic},
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
 };
 
 use crate::cli::{self, log};
@@ -43,6 +47,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     })?;
     let address = listener.local_addr()?;
     let media = cli::media::folder(&config)?;
+    let purge = config.purge.as_ref().map(purge).transpose()?;
     let inbox = inbox(&config, &store)?;
     let pushed = match config.push.as_ref().and_then(|rules| rules.listen) {
         Some(own) => Some(TcpListener::bind(own).await.with_context(|| {
@@ -53,7 +58,11 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let catalogue = Arc::clone(&config.catalogue);
     let publisher =
         Publisher::open(Arc::clone(&store), catalogue, cache_bytes, clock::now()).await?;
-    let publisher = Arc::new(publisher);
+    let publisher = Arc::new(publisher.behind(config.edge.clone(), purge.clone()));
+    let telling = purge.map(|purge| tokio::spawn(async move { purge.follow().await }));
+    if config.purge.as_ref().is_some_and(|purge| purge.at_start) {
+        publisher.purge_everything().await;
+    }
     let follower = Arc::clone(&publisher);
     let following = tokio::spawn(async move { follower.follow(clock::now).await });
     let desk = if config.catalogue.partners.is_empty() {
@@ -90,7 +99,9 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     out.flush()?;
     drop(out);
 
-    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let traffic = Traffic::new(config.politeness.clone(), publisher.catalogue(), clock::now());
+    let traffic = Arc::new(traffic);
+    let sources = follow(&config, &store, &traffic).await?;
     let mut settings = settings(&config.server, media, desk.clone(), traffic);
     let (stopping, stopped) = watch::channel(false);
     let stop = async {
@@ -118,13 +129,55 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         // It ends by itself, within the same grace.
         let _ = taking.await;
     }
+    for source in sources {
+        source.abort();
+    }
     following.abort();
     keeping.abort();
+    if let Some(telling) = telling {
+        telling.abort();
+    }
     if let Some(desk) = desk {
         desk.flush().await;
     }
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The hook with its secrets, which are in the environment or in files.
+fn purge(settings: &PurgeSettings) -> Result<Arc<Purge>> {
+    let secrets = settings.hook.secrets().map(|secret| {
+        let found = match secret {
+            Secret::Variable(name) => env::var(name).with_context(|| {
+                format!("[purge] needs a secret in the variable `{name}` of the environment")
+            })?,
+            Secret::File(path) => fs::read_to_string(path).with_context(|| {
+                format!("[purge] needs a secret in `{}`, which cannot be read", path.display())
+            })?,
+        };
+        Ok((secret.clone(), found.trim_end_matches(['\r', '\n']).to_owned()))
+    });
+    let secrets = secrets.collect::<Result<_>>()?;
+    Ok(Arc::new(Purge::new(settings.hook.clone(), secrets, Retry::default())))
+}
+
+/// Follows every source, and counts how they stand.
+async fn follow(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    traffic: &Arc<Traffic>,
+) -> Result<Vec<JoinHandle<()>>> {
+    let traffic = Arc::clone(traffic);
+    let note = move |source: &str, standing: &Standing| {
+        let counts = standing.counts.all();
+        traffic.note_source(SourceReport {
+            source: source.to_owned(),
+            looked: standing.looked,
+            failures: standing.failures,
+            outcomes: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        });
+    };
+    cli::source::follow(config, store, note).await
 }
 
 fn describe(census: Census, feeds: usize) -> String {
@@ -166,7 +219,7 @@ fn settings(
     server: &Server,
     media: Option<Folder>,
     desk: Option<Arc<Desk>>,
-    traffic: Traffic,
+    traffic: Arc<Traffic>,
 ) -> Settings {
     Settings {
         limits: limits(server, server.hosts.clone()),
@@ -177,7 +230,7 @@ fn settings(
         logs_access: server.access_log != AccessLog::Off,
         media,
         desk,
-        traffic: Arc::new(traffic),
+        traffic,
         inbox: None,
         is_inbox_only: false,
     }

@@ -86,7 +86,7 @@ pub fn read(bytes: &[u8], label: Label<'_>, address: Option<&Url>) -> Result<Fee
         return json(&text, address);
     }
     let mut feed = FeedFile::default();
-    let mut entries = Entries::open(text.as_bytes(), address)?;
+    let mut entries = Entries::open(text.as_bytes(), address.cloned())?;
     while feed.entries.len() < MAX_ENTRIES {
         let Some(found) = entries.next() else { break };
         feed.entries.push(found);
@@ -96,10 +96,10 @@ pub fn read(bytes: &[u8], label: Label<'_>, address: Option<&Url>) -> Result<Fee
     Ok(feed)
 }
 
-/// The entries of a feed in XML, as a stream of UTF-8; see [`charset::utf8`] for others.
-pub struct Entries<'a, R> {
+/// The entries of a feed in XML, as a stream of UTF-8; see [`utf8`](crate::import::utf8) for others.
+pub struct Entries<R> {
     elements: Elements<R>,
-    address: Option<&'a Url>,
+    address: Option<Url>,
     is_atom: bool,
     is_over: bool,
     /// As much as the feed has said of itself so far; Atom may say more after its entries.
@@ -108,9 +108,9 @@ pub struct Entries<'a, R> {
     pub broken_off: Option<Fault>,
 }
 
-impl<'a, R: BufRead> Entries<'a, R> {
+impl<R: BufRead> Entries<R> {
     /// Looks for the root element.
-    pub fn open(input: R, address: Option<&'a Url>) -> Result<Self, FeedError> {
+    pub fn open(input: R, address: Option<Url>) -> Result<Self, FeedError> {
         let mut elements = Elements::new(input);
         let foreign = |error: XmlError| FeedError::Foreign(error.to_string());
         let root = elements.enter().map_err(foreign)?.unwrap_or_default();
@@ -137,9 +137,9 @@ impl<'a, R: BufRead> Entries<'a, R> {
 
     fn entry(&self, line: usize, element: &Element) -> Found {
         let record = if self.is_atom {
-            entry::atom(element, self.address)
+            entry::atom(element, self.address.as_ref())
         } else {
-            entry::rss(element, self.address)
+            entry::rss(element, self.address.as_ref())
         };
         Found { line, record }
     }
@@ -161,7 +161,7 @@ impl<'a, R: BufRead> Entries<'a, R> {
             "fh:complete" => head.is_complete = true,
             "link" => {
                 let href = element.attribute("href").map_or_else(|| element.text(), str::to_owned);
-                let href = web_url(&href, self.address).map(String::from);
+                let href = web_url(&href, self.address.as_ref()).map(String::from);
                 match element.attribute("rel") {
                     None | Some("alternate") => head.url = head.url.take().or(href),
                     Some("self") => head.feed_url = href,
@@ -175,7 +175,7 @@ impl<'a, R: BufRead> Entries<'a, R> {
     }
 }
 
-impl<R: BufRead> Iterator for Entries<'_, R> {
+impl<R: BufRead> Iterator for Entries<R> {
     type Item = Found;
 
     fn next(&mut self) -> Option<Found> {

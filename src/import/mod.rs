@@ -7,21 +7,33 @@ mod entry;
 mod episode;
 pub mod feed;
 mod file;
+mod input;
+mod kind;
 pub mod markdown;
 mod matter;
+mod opml;
+pub mod page;
 mod parse;
 mod plausible;
 mod record;
+mod transcode;
 mod value;
+mod wordpress;
 mod xml;
 
 pub use convert::{Fault, Reading, read, read_record, summary_of};
 pub use file::{Item, Items};
+pub use input::{Open, Piece, Reading as HowToRead, Source, Sources};
+pub use kind::Kind;
+pub use opml::{Followed, read as read_opml, sections};
 pub use record::{Key, PersonRecord, Record, SourceRecord, schema};
+pub use transcode::{Utf8, utf8};
+pub use wordpress::{Posts, Wanted, paragraphs};
 
 use std::{
     collections::BTreeMap,
     io::{self, BufRead},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
@@ -31,6 +43,7 @@ use serde::Serialize;
 use crate::{
     article::{ArticleId, Revision, Submission},
     feed::Catalogue,
+    import::input::Content,
     store::{Intake, Outcome, Store, StoreError},
 };
 
@@ -102,6 +115,9 @@ pub struct Report {
     pub refusals: Vec<Refusal>,
     /// Fields that are not part of a record, and how often each came.
     pub unknown: BTreeMap<String, u64>,
+    /// Passed over because nobody was meant to read it, by what it is: drafts, say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub passed: BTreeMap<String, u64>,
     /// Characters left out because no format can carry them.
     pub dropped: u64,
     /// The newest revision afterwards.
@@ -119,16 +135,17 @@ impl Report {
         }
     }
 
-    fn refuse(&mut self, file: &str, line: usize, faults: Vec<Fault>) {
+    fn refuse(&mut self, (file, line): &Place, faults: Vec<Fault>) {
         self.refused += 1;
         for Fault { field, problem } in faults {
             if self.refusals.len() < MAX_REFUSALS {
-                self.refusals.push(Refusal { file: file.to_owned(), line, field, problem });
+                let (file, line) = (file.as_ref().to_owned(), *line);
+                self.refusals.push(Refusal { file, line, field, problem });
             }
         }
     }
 
-    fn count(&mut self, file: &str, line: usize, id: ArticleId, outcome: Outcome) {
+    fn count(&mut self, place: &Place, id: ArticleId, outcome: Outcome) {
         match outcome {
             Outcome::Published => self.published += 1,
             Outcome::Held => self.held += 1,
@@ -141,18 +158,21 @@ impl Report {
                 let problem = format!(
                     "belongs to the article `{by}` already; give each article a guid of its own"
                 );
-                self.refuse(file, line, vec![Fault { field: "guid".to_owned(), problem }]);
+                self.refuse(place, vec![Fault { field: "guid".to_owned(), problem }]);
             }
         }
     }
 }
 
-/// Records that have been read: the line of each, and what it says.
+/// Records that have been read: where each stands, and what it says.
 struct Batch {
-    readings: Vec<(usize, Result<Reading, String>)>,
+    readings: Vec<(Place, Result<Reading, Fault>)>,
     /// Their size as text.
     bytes: u64,
 }
+
+/// A file, and a line of it.
+type Place = (Arc<str>, usize);
 
 /// Takes the records of one input after another into a store.
 pub struct Importer<'a> {
@@ -174,13 +194,25 @@ impl<'a> Importer<'a> {
         file: &str,
         input: impl BufRead,
         clock: impl Fn() -> DateTime<Utc>,
-        mut progress: impl FnMut(u64),
+        progress: impl FnMut(u64),
     ) -> Result<(), ImportError> {
         let failed = |error| ImportError::Read(file.to_owned(), error);
-        let mut items = Items::open(input).map_err(failed)?;
-        let mut next = self.read_batch(&mut items).map_err(failed)?;
+        let name: Arc<str> = file.into();
+        let items = Items::open(input).map_err(failed)?;
+        let pieces = items.map(|item| Ok(Piece::of_item(&name, item.map_err(failed)?)));
+        self.take_all(pieces, clock, progress).await
+    }
+
+    /// Takes in records wherever they stand; see [`Sources`].
+    pub async fn take_all(
+        &mut self,
+        mut pieces: impl Iterator<Item = Result<Piece, ImportError>>,
+        clock: impl Fn() -> DateTime<Utc>,
+        mut progress: impl FnMut(u64),
+    ) -> Result<(), ImportError> {
+        let mut next = self.read_batch(&mut pieces)?;
         while let Some(batch) = next {
-            let (lines, submissions) = self.look_through(file, batch.readings);
+            let (places, submissions) = self.look_through(batch.readings);
             let writing = async {
                 if submissions.is_empty() {
                     return Ok(None);
@@ -188,60 +220,74 @@ impl<'a> Importer<'a> {
                 self.store.upsert(submissions, self.intake, clock()).await.map(Some)
             };
             // The store works on threads of its own: meanwhile, the next batch is read.
-            let (written, read) = tokio::join!(writing, async { self.read_batch(&mut items) });
+            let (written, read) = tokio::join!(writing, async { self.read_batch(&mut pieces) });
             if let Some(receipt) = written? {
                 self.report.revision = receipt.revision;
-                for ((line, id), outcome) in lines.into_iter().zip(receipt.outcomes) {
-                    self.report.count(file, line, id, outcome);
+                for ((place, id), outcome) in places.into_iter().zip(receipt.outcomes) {
+                    self.report.count(&place, id, outcome);
                 }
             }
             progress(batch.bytes);
-            next = read.map_err(failed)?;
+            next = read?;
         }
         Ok(())
     }
 
-    fn read_batch(&self, items: &mut Items<impl BufRead>) -> io::Result<Option<Batch>> {
-        let (mut texts, mut bytes) = (Vec::new(), 0);
-        while texts.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-            let Some(item) = items.next().transpose()? else { break };
-            bytes += item.text.as_ref().map_or(0, String::len);
-            texts.push(item);
+    fn read_batch(
+        &self,
+        pieces: &mut impl Iterator<Item = Result<Piece, ImportError>>,
+    ) -> Result<Option<Batch>, ImportError> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while taken.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
+            let Some(piece) = pieces.next().transpose()? else { break };
+            bytes += piece.bytes();
+            taken.push(piece);
         }
-        if texts.is_empty() {
+        if taken.is_empty() {
             return Ok(None);
         }
         // Cleaning HTML is most of the work, and records know nothing of each other.
-        let read = |Item { line, text }: Item| (line, text.map(|text| read(self.catalogue, &text)));
-        let readings = texts.into_par_iter().map(read).collect();
+        let read = |Piece { file, line, content }: Piece| {
+            let reading = match content {
+                Content::Json(Ok(text)) => Ok(read(self.catalogue, &text)),
+                Content::Json(Err(problem)) => Err(Fault { field: String::new(), problem }),
+                Content::Record(record) => record.map(|record| read_record(self.catalogue, record)),
+            };
+            ((file, line), reading)
+        };
+        let readings = taken.into_par_iter().map(read).collect();
         Ok(Some(Batch { readings, bytes: u64::try_from(bytes).unwrap_or_default() }))
     }
 
-    /// Notes what there is to say of the records, and gives the good ones, with the line of each.
+    /// Notes what there is to say of the records, and gives the good ones, with the place of each.
     fn look_through(
         &mut self,
-        file: &str,
-        readings: Vec<(usize, Result<Reading, String>)>,
-    ) -> (Vec<(usize, ArticleId)>, Vec<Submission>) {
+        readings: Vec<(Place, Result<Reading, Fault>)>,
+    ) -> (Vec<(Place, ArticleId)>, Vec<Submission>) {
         self.report.records += u64::try_from(readings.len()).unwrap_or_default();
-        let (mut lines, mut submissions) = (Vec::new(), Vec::new());
-        for (line, reading) in readings {
+        let (mut places, mut submissions) = (Vec::new(), Vec::new());
+        for (place, reading) in readings {
             let submission = match reading {
                 Ok(Reading { submission, unknown, dropped }) => {
                     self.report.note(unknown, dropped);
                     submission
                 }
-                Err(problem) => Err(vec![Fault { field: String::new(), problem }]),
+                Err(fault) => Err(vec![fault]),
             };
             match submission {
                 Ok(submission) => {
-                    lines.push((line, submission.id.clone()));
+                    places.push((place, submission.id.clone()));
                     submissions.push(submission);
                 }
-                Err(faults) => self.report.refuse(file, line, faults),
+                Err(faults) => self.report.refuse(&place, faults),
             }
         }
-        (lines, submissions)
+        (places, submissions)
+    }
+
+    /// Notes what was passed over, by what it is.
+    pub fn pass_over(&mut self, passed: BTreeMap<String, u64>) {
+        self.report.passed = passed;
     }
 
     /// What it came to.

@@ -20,4 +20,5 @@ pub use database::{DatabaseUrl, DatabaseUrlError, SslMode};
 pub use html::Html;
 pub use limits::{Limits, LimitsError};
 pub use plain::Text;
+pub use tree::document;
 pub use urls::web_url;

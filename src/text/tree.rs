@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 
 use html5ever::{
     Parser, QualName, TokenizerResult,
-    driver::{ParseOpts, parse_fragment},
+    driver::{ParseOpts, parse_document, parse_fragment},
     local_name, ns,
     tendril::TendrilSink,
     tokenizer::{
@@ -29,17 +29,30 @@ const CHUNK_BYTES: usize = 512;
 
 /// The tree of `markup`; `None` when it nests deeper than any article does.
 pub(super) fn parse(markup: &str) -> Option<Html> {
-    let mut parser = parse_fragment(
+    let parser = parse_fragment(
         HtmlTreeSink::new(Html::new_fragment()),
-        ParseOpts {
-            // So `noscript` holds elements.
-            tree_builder: TreeBuilderOpts { scripting_enabled: false, ..Default::default() },
-            ..Default::default()
-        },
+        options(),
         QualName::new(None, ns!(html), local_name!("div")),
         Vec::new(),
         false,
     );
+    fed(parser, markup)
+}
+
+/// The tree of a whole page; `None` when it nests deeper than any page of an article does.
+pub fn document(markup: &str) -> Option<Html> {
+    fed(parse_document(HtmlTreeSink::new(Html::new_document()), options()), markup)
+}
+
+fn options() -> ParseOpts {
+    ParseOpts {
+        // So `noscript` holds elements.
+        tree_builder: TreeBuilderOpts { scripting_enabled: false, ..Default::default() },
+        ..Default::default()
+    }
+}
+
+fn fed(mut parser: Parser<HtmlTreeSink>, markup: &str) -> Option<Html> {
     for chunk in chunks(markup) {
         parser.process(chunk.into());
         if too_deep(&parser) {

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use courant::{
     article::{ArticleId, Clearance, Source, Submission, Window},
     config::{self, Config, Overrides},
+    edge::{AgeField, Edge, KeyField},
     http::{Counter, respond},
     media::Folder,
     partner::{CHANGES, Desk, Secret, Witness, standings, testimony},
@@ -189,6 +190,10 @@ pub(crate) async fn a_token_is_taken_in_each_of_three_places_and_nothing_else_is
     let secret = token(&*home.store, "wire", "", at(20), None).await;
     let other = token(&*home.store, "club", "li.ming", at(20), None).await;
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    // A cache in front is told nothing of what is theirs.
+    let age = Some((60, AgeField::CdnCacheControl));
+    let edge = Edge { keys: vec![KeyField::SurrogateKey], max_age: age };
+    let service = Service { publisher: service.publisher.behind(Some(edge), None), ..service };
     let (secret, other) = (secret.reveal(), other.reveal());
     let basic =
         |password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("anybody:{password}")));
@@ -205,6 +210,7 @@ pub(crate) async fn a_token_is_taken_in_each_of_three_places_and_nothing_else_is
         assert!(freshness.starts_with("private"), "H-109, P-40: {freshness}");
         assert_eq!(fields["x-robots-tag"], "noindex", "P-40");
         assert!(!fields.contains_key("access-control-allow-origin"), "H-125");
+        assert!(!fields.contains_key("surrogate-key") && !fields.contains_key("cdn-cache-control"));
         assert!(!String::from_utf8_lossy(&body).contains(secret), "P-42");
     }
     // Whatever is wrong looks the same.

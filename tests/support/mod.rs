@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
+pub(crate) mod mariadb;
 pub(crate) mod postgres;
 pub(crate) mod receiver;
 
@@ -72,7 +73,7 @@ impl Site {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_courant"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        for name in ["CONFIG", "LISTEN", "BASE_URL", "STORE"] {
+        for name in ["CONFIG", "LISTEN", "BASE_URL", "STORE", "STORE_READ"] {
             command.env_remove(format!("COURANT_{name}"));
         }
         command

@@ -13,6 +13,7 @@ use crate::{
         decide::Row,
         postgres::{
             draft::Filed,
+            schema,
             session::{Ask, Session},
         },
         stored::{number, state_number, text},
@@ -89,11 +90,17 @@ impl Changes {
     }
 
     /// Sends all of it.
-    pub(super) fn send(
-        self,
-        session: &Session,
-        articles: &HashMap<String, (i64, Row)>,
-    ) -> Result<()> {
+    pub(super) fn send(self, session: &Session, articles: &Articles) -> Result<()> {
+        self.asked(articles, |asks| session.all(asks).map(drop))
+    }
+
+    /// Sends all of it and commits.
+    pub(super) fn commit(self, session: &Session, articles: &Articles) -> Result<()> {
+        self.asked(articles, |asks| session.commit(asks))
+    }
+
+    /// What has to be asked for it to be there.
+    fn asked(self, articles: &Articles, send: impl FnOnce(&[Ask<'_>]) -> Result<()>) -> Result<()> {
         // In the order of their keys, so that the table grows at its end.
         let mut saved: Vec<_> = self.saved.iter().filter_map(|id| articles.get(id)).collect();
         saved.sort_by_key(|(key, _)| *key);
@@ -119,6 +126,7 @@ impl Changes {
             marks(MOVE, &self.marks),
             marks(MARK, &self.marks),
             count(&counter),
+            tell(&counter),
         ];
         let asks: Vec<Ask<'_>> = sent
             .iter()
@@ -127,10 +135,12 @@ impl Changes {
                 (*sql, columns.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect())
             })
             .collect();
-        session.all(&asks)?;
-        Ok(())
+        send(&asks)
     }
 }
+
+/// Articles as they are from now on, by id, with their keys.
+pub(super) type Articles = HashMap<String, (i64, Row)>;
 
 /// What is sent to one table: rows by columns, as `unnest` takes them.
 struct Sent<'a> {
@@ -376,6 +386,12 @@ fn marks<'a>(sql: &'static str, marks: &'a [Mark]) -> Sent<'a> {
         column(marks, |mark| mark.label.as_deref()),
     ];
     Sent::new(sql, marks, columns)
+}
+
+/// Tells everybody of the write, once it is committed.
+fn tell<'a>(counter: &'a [&'a Counter]) -> Sent<'a> {
+    let head = counter.first().map(|counter| counter.head.0.to_string());
+    Sent::new(schema::NOTIFY, counter, vec![Box::new(head)])
 }
 
 fn count<'a>(counter: &'a [&'a Counter]) -> Sent<'a> {

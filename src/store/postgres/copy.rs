@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use deadpool_postgres::RecyclingMethod;
 use tokio_postgres::{Row as SqlRow, types::ToSql};
 
 use crate::{
@@ -160,7 +159,7 @@ impl Target for PostgresTarget {
              CREATE TABLE copying (name TEXT PRIMARY KEY, note TEXT NOT NULL)",
         )?;
         session.execute("INSERT INTO copying (name, note) VALUES ($1, $2)", &[&name, &note])?;
-        session.commit()
+        session.commit(&[])
     }
 
     fn clear(&mut self, table: &Table) -> Result<()> {
@@ -192,7 +191,7 @@ impl Target for PostgresTarget {
                 ),
             ],
         )?;
-        self.session.commit()
+        self.session.commit(&[])
     }
 
     fn finish(&mut self, origin: &Origin) -> Result<()> {
@@ -207,7 +206,7 @@ impl Target for PostgresTarget {
             )],
         )?;
         session.batch("DROP TABLE copying")?;
-        session.commit()
+        session.commit(&[])
     }
 }
 
@@ -215,7 +214,7 @@ impl Target for PostgresTarget {
 async fn connect(url: &DatabaseUrl, takes_writes: bool) -> Result<Session> {
     let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
     let server = Server::new(url, takes_writes).map_err(opened)?;
-    let pool = server.pool(1, super::WRITE_WAIT, RecyclingMethod::Fast).map_err(opened)?;
+    let pool = server.pool(1, super::WRITE_WAIT).map_err(opened)?;
     let session = match Session::new(&pool).await {
         Err(StoreError::Failed(source)) => return Err(opened(source)),
         session => session?.patient(),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row as SqlRow;
 
 use crate::{
     article::{ArticleId, Change, Revision},
@@ -14,9 +15,10 @@ use crate::{
         Result, StoreError,
         decide::Row,
         postgres::{
-            changes::{Changes, Gone, Mark, Shelved},
-            row::{COLUMNS, article, decode, revision},
-            session::Session,
+            changes::{Articles, Changes, Gone, Mark, Shelved},
+            read,
+            row::{FIND, article, decode, revision},
+            session::{Ask, Session},
         },
         stored::{number, time},
         tables::{Counter, Move, Note, Place, Writer},
@@ -32,7 +34,7 @@ pub(super) type Filed = (Facet, i64, String);
 pub(super) struct Draft {
     /// The greatest key given to an article.
     last_key: i64,
-    articles: HashMap<String, (i64, Row)>,
+    articles: Articles,
     owners: HashMap<String, ArticleId>,
     /// Dates of articles given the same day or minute: the last one of others, and those of articles here.
     slots: HashMap<i64, BTreeSet<(i64, i64)>>,
@@ -53,42 +55,44 @@ pub(super) struct Wanted {
     pub facets: BTreeSet<Facet>,
 }
 
+impl Wanted {
+    /// Articles, whose guids they are, and the last one of each day or minute but for these.
+    pub(super) fn asks(&self) -> [Ask<'_>; 3] {
+        let Self { ids, guids, slots, .. } = self;
+        let owners = "SELECT guid, id FROM article WHERE guid = ANY($1)";
+        let last =
+            "SELECT slot, placed, key FROM unnest($1::bigint[]) AS wanted(slot) CROSS JOIN LATERAL
+             (SELECT placed, key FROM article WHERE article.slot = wanted.slot AND id <> ALL($2)
+              ORDER BY placed DESC LIMIT 1) AS last";
+        [(FIND, vec![ids]), (owners, vec![guids]), (last, vec![slots, ids])]
+    }
+}
+
 impl Draft {
     /// With the greatest key given to an article.
     pub(super) fn new(last_key: i64) -> Self {
         Self { last_key, ..Self::default() }
     }
 
-    /// Fetches articles, and what goes with them.
-    pub(super) fn fetch(
+    /// Takes what was found of articles, by [`Wanted::asks`], and fetches what goes with them.
+    pub(super) fn take(
         &mut self,
         session: &Session,
-        wanted: Wanted,
+        found: &[Vec<SqlRow>],
+        facets: BTreeSet<Facet>,
         shifts: &[i16],
     ) -> Result<()> {
-        let Wanted { ids, guids, slots, facets } = wanted;
-        let select = format!("SELECT {COLUMNS} FROM article WHERE id = ANY($1)");
-        let owners = "SELECT guid, id FROM article WHERE guid = ANY($1)";
-        // Those of articles that are here are counted here.
-        let last =
-            "SELECT slot, placed, key FROM unnest($1::bigint[]) AS wanted(slot) CROSS JOIN LATERAL
-             (SELECT placed, key FROM article WHERE article.slot = wanted.slot AND id <> ALL($2)
-              ORDER BY placed DESC LIMIT 1) AS last";
-        let found = session.all(&[
-            (&select, vec![&ids]),
-            (owners, vec![&guids]),
-            (last, vec![&slots, &ids]),
-        ])?;
-        let mut rows = Vec::with_capacity(found[0].len());
-        for row in &found[0] {
-            rows.push(decode(row)?);
-        }
-        for row in &found[1] {
+        let [articles, owners, slots] = found else { return Err(read::empty()) };
+        for row in owners {
             self.owners.insert(row.try_get(0)?, article(row.try_get(1)?)?);
         }
-        for row in &found[2] {
+        for row in slots {
             let placed = (row.try_get(1)?, row.try_get(2)?);
             self.slots.entry(row.try_get(0)?).or_default().insert(placed);
+        }
+        let rows = articles.iter().map(decode).collect::<Result<Vec<_>>>()?;
+        if rows.is_empty() && facets.is_empty() {
+            return Ok(());
         }
         self.fetch_around(session, rows, facets, shifts)
     }
@@ -160,8 +164,12 @@ impl Draft {
 
     /// Sends what has changed, and begins anew.
     pub(super) fn send(&mut self, session: &Session) -> Result<()> {
-        let changes = std::mem::take(&mut self.changes);
-        changes.send(session, &self.articles)
+        std::mem::take(&mut self.changes).send(session, &self.articles)
+    }
+
+    /// Sends what has changed, and commits.
+    pub(super) fn commit(&mut self, session: &Session) -> Result<()> {
+        std::mem::take(&mut self.changes).commit(session, &self.articles)
     }
 
     fn keep(&mut self, key: i64, row: &Row) {

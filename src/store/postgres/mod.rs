@@ -30,7 +30,7 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use deadpool_postgres::{Pool, RecyclingMethod};
+use deadpool_postgres::Pool;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -44,7 +44,7 @@ use crate::{
         Store, StoreError, Stored, Token,
         postgres::{listen::announce, read::View, server::Server, session::Session},
         read as rules, shelf,
-        tables::Reader,
+        tables::{Counter, Reader},
     },
     text::DatabaseUrl,
 };
@@ -65,6 +65,8 @@ const RESPITE: Duration = Duration::from_secs(5);
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
     shown: String,
+    /// Who mints identities here.
+    authority: String,
     writer: Pool,
     readers: Pool,
     replica: Option<Replica>,
@@ -91,12 +93,12 @@ impl PostgresStore {
     ) -> Result<Self> {
         let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
         let server = Server::new(url, true).map_err(opened)?;
-        let writer = server.pool(1, WRITE_WAIT, RecyclingMethod::Verified).map_err(opened)?;
-        let readers = server.pool(READERS, READ_WAIT, RecyclingMethod::Fast).map_err(opened)?;
+        let writer = server.pool(1, WRITE_WAIT).map_err(opened)?;
+        let readers = server.pool(READERS, READ_WAIT).map_err(opened)?;
         let replica = replica.map(|url| {
             let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
-            let readers = Server::new(url, false)
-                .and_then(|server| server.pool(READERS, READ_WAIT, RecyclingMethod::Fast));
+            let readers =
+                Server::new(url, false).and_then(|server| server.pool(READERS, READ_WAIT));
             let readers = readers.map_err(opened)?;
             Ok::<_, StoreError>(Replica { readers, rests_until: Mutex::new(None) })
         });
@@ -104,16 +106,16 @@ impl PostgresStore {
         let (shown, authority) = (server.shown.clone(), authority.to_owned());
         let prepared = run(&writer, move |session| {
             let channel = schema::prepare(session, &shown, &authority, now)?;
-            Ok((channel, View::new(session)?.head()))
+            Ok((channel, View::new(session)?.counter()?))
         });
-        let (channel, head) = match prepared.await.0 {
+        let (channel, Counter { head, authority, .. }) = match prepared.await.0 {
             Err(StoreError::Failed(source)) => return Err(opened(source)),
             answer => answer?,
         };
         let news = watch::Sender::new(head);
         let Server { config, tls, shown } = server;
         let listening = tokio::spawn(listen::follow(config, tls, channel, news.clone()));
-        Ok(Self { shown, writer, readers, replica, news, listening })
+        Ok(Self { shown, authority, writer, readers, replica, news, listening })
     }
 
     /// Where it is, without the password.
@@ -352,7 +354,8 @@ impl Store for PostgresStore {
         intake: Intake,
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
-        self.write(move |session| write::upsert(session, batch, intake, now)).await
+        let authority = self.authority.clone();
+        self.write(move |session| write::upsert(session, &authority, batch, intake, now)).await
     }
 
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {

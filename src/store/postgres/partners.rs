@@ -9,6 +9,7 @@ use crate::{
     store::{
         Delivery, MEMORY, Result, STATES, StoreError, Token,
         postgres::{
+            draft::Wanted,
             row::revision,
             session::{Session, WRITE},
             write::begin,
@@ -38,7 +39,7 @@ pub(super) fn issue(
     others_end: Option<DateTime<Utc>>,
 ) -> Result<()> {
     let Token { digest, partner, holder, created, ends } = token;
-    let mut writing = begin(session, *created)?;
+    let mut writing = begin(session, Wanted::default(), *created)?;
     match others_end {
         Some(end) if end > *created => {
             // No token of the holder's is good for longer than until then.
@@ -68,7 +69,7 @@ pub(super) fn revoke(
     holder: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<usize> {
-    let mut writing = begin(session, now)?;
+    let mut writing = begin(session, Wanted::default(), now)?;
     let select = "SELECT count(*) FROM token
          WHERE partner = $1 AND ($2::text IS NULL OR holder = $2) AND (ends IS NULL OR ends > $3)";
     let count: i64 =
@@ -127,7 +128,7 @@ pub(super) fn deliver(session: &Session, deliveries: &[Delivery]) -> Result<()> 
             (prune, vec![&had_by, &had_of, &held_by, &STATES]),
         ],
     )?;
-    session.commit()
+    session.commit(&[])
 }
 
 pub(super) fn deliveries(session: &Session, partner: &Slug) -> Result<Vec<Delivery>> {

@@ -8,10 +8,11 @@ use crate::{
     store::{
         BIN, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Push, Pushed, Result, StoreError, Stored,
         postgres::{
+            draft::Wanted,
             read::View,
             row::{COLUMNS, decode},
             session::{Session, WRITE},
-            write::{Writing, begin},
+            write::{Writing, begin, wanted},
         },
         pushed::{Bin, Binned},
         stored::{number, time},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 pub(super) fn push(session: &Session, push: &Push, now: DateTime<Utc>) -> Result<Pushed> {
-    let mut writing = begin(session, now)?;
+    let mut writing = begin(session, Wanted::default(), now)?;
     if let Some(key) = &push.key
         && let Some(pushed) = before(session, key, now)?
     {
@@ -37,7 +38,8 @@ pub(super) fn push(session: &Session, push: &Push, now: DateTime<Utc>) -> Result
     let mut bin = kept(session, push, writing.commit)?;
     // What comes back is filed as it was.
     let restored = bin.kept.values().filter_map(|binned| serde_json::from_str(&binned.story).ok());
-    writing.fetch_for(session, put, others, restored)?;
+    let wanted = wanted(writing.authority(), put, others, restored);
+    writing.fetch(session, wanted)?;
     let effects = writing.push(push, &mut bin)?;
     if !effects.is_anything_done() {
         session.end()?;
@@ -196,6 +198,6 @@ pub(super) fn retract(session: &Session, name: &Slug, now: DateTime<Utc>) -> Res
         None => 0,
     };
     session.execute("DELETE FROM writer WHERE name = $1", &[&name])?;
-    session.commit()?;
+    session.commit(&[])?;
     Ok(usize::try_from(count).unwrap_or_default())
 }

@@ -31,9 +31,11 @@ use crate::{
 pub(super) const COUNTER: &str =
     "SELECT head, changed, shelved, authority FROM store WHERE one = 1";
 
-/// So many rows of a list are fetched at a time, and so many articles that are next in it.
+/// So many rows of a list are fetched at a time, and so many articles that are next in it, up to so many bytes; those
+/// beyond are fetched one by one.
 const ROWS: i64 = 256;
 const AHEAD: usize = 64;
+const AHEAD_BYTES: i64 = 8_000_000;
 
 /// The row of [`COUNTER`].
 pub(super) fn counter(row: &SqlRow) -> Result<Counter> {
@@ -172,10 +174,15 @@ impl Reader for View<'_> {
     }
 
     fn expect(&self, keys: &[i64]) -> Result<()> {
-        let select = format!("SELECT {COLUMNS} FROM article WHERE key = ANY($1)");
+        let select = format!(
+            "SELECT {COLUMNS} FROM (
+               SELECT k, sum(bytes) OVER (ORDER BY nth) AS so_far
+               FROM unnest($1::bigint[]) WITH ORDINALITY AS asked(k, nth) JOIN article ON key = k) AS ahead
+             JOIN article ON key = k WHERE so_far <= $2::bigint"
+        );
         let mut expected = self.expected.borrow_mut();
         expected.clear();
-        for row in self.session.query(&select, &[&keys])? {
+        for row in self.session.query(&select, &[&keys, &AHEAD_BYTES])? {
             let (key, row) = decode(&row)?;
             expected.insert(key, row);
         }

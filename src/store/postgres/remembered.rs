@@ -18,7 +18,7 @@ pub(super) fn remember(session: &Session, entries: &[(String, Option<String>)]) 
          ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE known.value <> excluded.value";
     let delete = "DELETE FROM remembered WHERE name = ANY($1)";
     session.begin(WRITE, &[(upsert, vec![&names, &values]), (delete, vec![&forgotten])])?;
-    session.commit()
+    session.commit(&[])
 }
 
 pub(super) fn recall(session: &Session, names: &[String]) -> Result<Vec<Option<String>>> {

@@ -12,6 +12,9 @@ use crate::{
 /// The columns of [`decode`].
 pub(super) const COLUMNS: &str = "article.key, article.id, article.guid, article.state, article.placed, article.published, article.updated, article.modified, article.slot, article.due, article.expires, article.frozen, article.revision, article.bytes, article.story";
 
+/// Articles by their ids.
+pub(super) const FIND: &str = "SELECT * FROM article WHERE id = ANY($1)";
+
 /// One row of a query for [`COLUMNS`].
 pub(super) fn decode(row: &SqlRow) -> Result<(i64, Row)> {
     let id: &str = row.try_get("id")?;

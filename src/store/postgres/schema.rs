@@ -68,7 +68,7 @@ pub(super) fn prepare(
                 &[&now.timestamp(), &authority],
             )?;
         }
-        session.commit()?;
+        session.commit(&[])?;
     }
     Ok(session.one(CHANNEL, &[])?.try_get(0)?)
 }

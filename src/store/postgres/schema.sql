@@ -27,6 +27,11 @@ CREATE TABLE article (
   bytes     BIGINT NOT NULL,
   story     TEXT   NOT NULL
 );
+-- Quicker than what is usual, where the server was built with it.
+DO $$ BEGIN
+  ALTER TABLE article ALTER COLUMN story SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN NULL;
+END $$;
 CREATE INDEX article_slot ON article (slot, placed) WHERE slot IS NOT NULL;
 CREATE INDEX article_due ON article (due) WHERE due IS NOT NULL;
 CREATE INDEX article_expires ON article (expires) WHERE expires IS NOT NULL AND state IN (0, 1);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Metrics, Pool, RecyclingMethod, Runtime, Timeouts,
 };
 use tokio_postgres::{
     Config,
@@ -25,12 +25,15 @@ const INTERVAL: Duration = Duration::from_secs(3);
 const RETRIES: u32 = 3;
 const UNHEARD: Duration = Duration::from_secs(10);
 
-/// What each connection is told first. Every question of ours goes by an index: what the planner believes of tables that
-/// have grown since it last looked does no harm. What was acknowledged is on disk, whatever is the default there.
+/// One that was not used for so long is asked first whether it is still there.
+const RESTED: Duration = Duration::from_millis(500);
+
+/// What each connection is told first. Every question of ours goes by an index, and is planned once: what the planner believes of
+/// tables that have grown since it last looked does no harm. What was acknowledged is on disk, whatever is the default there.
 const SETTLE: &str = "
     SET statement_timeout = '30s'; SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '60s';
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-    SET jit = off; SET timezone = 'UTC';
+    SET plan_cache_mode = force_generic_plan; SET jit = off; SET timezone = 'UTC';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// How a server is reached.
@@ -75,22 +78,30 @@ impl Server {
         Ok(Self { config, tls: tls::connector(url)?, shown: url.to_string() })
     }
 
-    /// Connections, so many at most; `wait`: how long to wait for one while all are in use; `check`: whether it is asked
-    /// first if it still lives, as it must be where nothing can be tried twice.
-    pub(super) fn pool(
-        &self,
-        size: usize,
-        wait: Duration,
-        check: RecyclingMethod,
-    ) -> Result<Pool, Cause> {
-        let manager = ManagerConfig { recycling_method: check };
+    /// Connections, so many at most; `wait`: how long to wait for one while all are in use.
+    pub(super) fn pool(&self, size: usize, wait: Duration) -> Result<Pool, Cause> {
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        // One that was idle may be gone without anybody having noticed.
+        let ask = Hook::async_fn(|client, metrics: &Metrics| {
+            let has_rested = metrics.last_used() > RESTED;
+            Box::pin(async move {
+                if has_rested {
+                    client.batch_execute("").await.map_err(HookError::Backend)?;
+                }
+                Ok(())
+            })
+        });
         let settle = Hook::async_fn(|client, _| {
             Box::pin(async move { client.batch_execute(SETTLE).await.map_err(HookError::Backend) })
         });
         let manager = Manager::from_config(self.config.clone(), self.tls.clone(), manager);
         let timeouts =
             Timeouts { wait: Some(wait), create: Some(CONNECT * 2), recycle: Some(CONNECT) };
-        let pool = Pool::builder(manager).max_size(size).timeouts(timeouts).post_create(settle);
+        let pool = Pool::builder(manager)
+            .max_size(size)
+            .timeouts(timeouts)
+            .post_create(settle)
+            .pre_recycle(ask);
         Ok(pool.runtime(Runtime::Tokio1).build()?)
     }
 }

@@ -4,13 +4,13 @@
 
 use std::{cell::Cell, pin::pin, time::Duration};
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{HookError, Object, Pool, PoolError};
 use futures_util::{
     StreamExt,
     future::{try_join, try_join_all},
 };
 use tokio::runtime::Handle;
-use tokio_postgres::{Error, Row, Statement, types::ToSql};
+use tokio_postgres::{Error, Row, Statement, error::DbError, types::ToSql};
 
 use crate::{
     article::Revision,
@@ -40,6 +40,7 @@ pub(super) struct Session {
     runtime: Handle,
     patience: Duration,
     is_open: Cell<bool>,
+    is_lost: Cell<bool>,
     /// The newest write that was seen or made.
     head: Cell<Revision>,
 }
@@ -47,12 +48,18 @@ pub(super) struct Session {
 impl Session {
     /// Takes a connection from a pool.
     pub(super) async fn new(pool: &Pool) -> Result<Self> {
-        let client = pool.get().await.map_err(|error| StoreError::Failed(error.into()))?;
+        let client = pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                StoreError::from(error)
+            }
+            error => StoreError::Failed(error.into()),
+        })?;
         Ok(Self {
             client: Some(client),
             runtime: Handle::current(),
             patience: PATIENCE,
             is_open: Cell::new(false),
+            is_lost: Cell::new(false),
             head: Cell::new(Revision(0)),
         })
     }
@@ -80,19 +87,21 @@ impl Session {
     fn wait<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T> {
         let answer =
             self.runtime.block_on(async { tokio::time::timeout(self.patience, work).await });
-        let answer = match answer {
-            Ok(answer) => answer.map_err(StoreError::from),
-            Err(late) => Err(StoreError::Failed(late.into())),
+        let error = match answer {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => {
+                self.is_lost.set(error.is_closed() || error.as_db_error().is_some_and(ends));
+                error.into()
+            }
+            Err(late) => StoreError::Failed(late.into()),
         };
-        if answer.is_err() {
-            self.is_open.set(true);
-        }
-        answer
+        self.is_open.set(true);
+        Err(error)
     }
 
-    /// Whether the connection is gone.
+    /// Whether the last question failed because the connection is gone.
     pub(super) fn is_lost(&self) -> bool {
-        self.client().is_closed()
+        self.is_lost.get()
     }
 
     /// Asks one thing.
@@ -186,13 +195,18 @@ impl Session {
         Ok(())
     }
 
-    /// Commits: from here on it is on the server's disk, or the error says that nobody knows.
-    pub(super) fn commit(&self) -> Result<()> {
-        let answer = self.runtime.block_on(async {
-            tokio::time::timeout(self.patience, self.client().batch_execute("COMMIT")).await
-        });
+    /// Asks the last things and commits: from here on it is on the server's disk, or the error says that nobody knows.
+    /// Where one of them fails, nothing is committed.
+    pub(super) fn commit(&self, asks: &[Ask<'_>]) -> Result<()> {
+        let statements = self.wait(self.prepare(asks))?;
+        let commits = async {
+            let commit = self.client().batch_execute("COMMIT");
+            try_join(self.ask(&statements, asks), commit).await
+        };
+        let answer =
+            self.runtime.block_on(async { tokio::time::timeout(self.patience, commits).await });
         match answer {
-            Ok(Ok(())) => {
+            Ok(Ok(_)) => {
                 self.is_open.set(false);
                 Ok(())
             }
@@ -213,8 +227,12 @@ impl Drop for Session {
 
 /// Whether the server itself said no, and lives on: what was to be committed was not.
 fn is_refusal(error: &Error) -> bool {
-    // 57: somebody intervened, by a shutdown for one.
-    error.as_db_error().is_some_and(|error| !error.code().code().starts_with("57"))
+    error.as_db_error().is_some_and(|error| !ends(error))
+}
+
+/// Whether the server ends the connection with this: an operator intervened (class 57P), by a shutdown for one.
+fn ends(error: &DbError) -> bool {
+    error.code().code().starts_with("57P")
 }
 
 impl From<Error> for StoreError {

@@ -13,7 +13,6 @@ use crate::{
             draft::{Draft, Wanted},
             push, read,
             row::{COLUMNS, decode, times},
-            schema,
             session::{Session, WRITE},
             shift,
         },
@@ -23,19 +22,23 @@ use crate::{
 
 pub(super) type Writing = write::Writing<Draft>;
 
-/// Takes the row that counts revisions.
-pub(super) fn begin(session: &Session, now: DateTime<Utc>) -> Result<Writing> {
-    let select = "SELECT head, changed, shelved, authority, (SELECT coalesce(max(key), 0) FROM article) AS last,
+/// Takes the row that counts revisions, and finds what is wanted.
+pub(super) fn begin(session: &Session, wanted: Wanted, now: DateTime<Utc>) -> Result<Writing> {
+    let lock = "SELECT FROM store WHERE one = 1 FOR UPDATE";
+    let counter = "SELECT head, changed, shelved, authority, (SELECT coalesce(max(key), 0) FROM article) AS last,
            ARRAY(SELECT facet FROM mark WHERE facet >= 'shift/' AND facet < 'shift0' AND fingerprint IS NOT NULL) AS shifts
          FROM store WHERE one = 1";
-    let lock = "SELECT FROM store WHERE one = 1 FOR UPDATE";
     // Two questions: one that has waited for the row would see the other tables as they were before.
-    let found = session.begin(WRITE, &[(lock, Vec::new()), (select, Vec::new())])?;
-    let row = found.into_iter().flatten().nth(1).ok_or_else(read::empty)?;
+    let mut asks = vec![(lock, Vec::new()), (counter, Vec::new())];
+    asks.extend(wanted.asks());
+    let found = session.begin(WRITE, &asks)?;
+    let row = found.get(1).and_then(|rows| rows.first()).ok_or_else(read::empty)?;
     let facets: Vec<String> = row.try_get("shifts")?;
-    let shifts = facets.into_iter().filter_map(|facet| Facet::stored(facet).as_shift()).collect();
-    let draft = Draft::new(row.try_get("last")?);
-    Ok(Writing::new(draft, read::counter(&row)?, shifts, now))
+    let shifts = facets.into_iter().filter_map(|facet| Facet::stored(facet).as_shift());
+    let shifts: Vec<i16> = shifts.collect();
+    let mut draft = Draft::new(row.try_get("last")?);
+    draft.take(session, &found[2..], wanted.facets, &shifts)?;
+    Ok(Writing::new(draft, read::counter(row)?, shifts, now))
 }
 
 impl Writing {
@@ -43,49 +46,43 @@ impl Writing {
         let revision = self.settle()?;
         if revision < self.revision {
             if self.keeps() {
-                session.commit()?;
+                session.commit(&[])?;
             } else {
                 session.end()?;
             }
             return Ok(revision);
         }
-        self.tables.send(session)?;
-        session.execute(schema::NOTIFY, &[&revision.0.to_string()])?;
-        session.commit()?;
+        self.tables.commit(session)?;
         session.heard(revision);
         Ok(revision)
     }
 
-    /// Fetches what articles that are handed in may meet, `others` besides them, and the facets of `stories`.
-    pub(super) fn fetch_for<'a>(
-        &mut self,
-        session: &Session,
-        batch: impl Iterator<Item = &'a Submission> + Clone,
-        others: Vec<String>,
-        stories: impl Iterator<Item = Story>,
-    ) -> Result<()> {
-        let mut facets: BTreeSet<_> = [Facet::catalogue()].into();
-        facets.extend(batch.clone().flat_map(|submission| submission.story.facets()));
-        facets.extend(stories.flat_map(|story| story.facets()));
-        let guid = |submission: &Submission| match &submission.guid {
-            Some(guid) => guid.as_str().to_owned(),
-            None => mint(self.authority(), &submission.id).as_str().to_owned(),
-        };
-        let mut ids = ids(batch.clone().map(|submission| &submission.id));
-        ids.extend(others);
-        let wanted = Wanted {
-            ids,
-            guids: batch.clone().map(guid).collect(),
-            slots: batch.filter_map(|new| new.published.and_then(When::slot)).collect(),
-            facets,
-        };
-        self.fetch(session, wanted)
+    /// Finds what is wanted only once the row is held.
+    pub(super) fn fetch(&mut self, session: &Session, wanted: Wanted) -> Result<()> {
+        let (found, shifts) = (session.all(&wanted.asks())?, self.shifts.clone());
+        self.tables.take(session, &found, wanted.facets, &shifts)
     }
+}
 
-    fn fetch(&mut self, session: &Session, wanted: Wanted) -> Result<()> {
-        let shifts = self.shifts.clone();
-        self.tables.fetch(session, wanted, &shifts)
-    }
+/// What articles that are handed in may meet, `others` besides them, and the facets of `stories`.
+pub(super) fn wanted<'a>(
+    authority: &str,
+    batch: impl Iterator<Item = &'a Submission> + Clone,
+    others: Vec<String>,
+    stories: impl Iterator<Item = Story>,
+) -> Wanted {
+    let mut facets: BTreeSet<_> = [Facet::catalogue()].into();
+    facets.extend(batch.clone().flat_map(|submission| submission.story.facets()));
+    facets.extend(stories.flat_map(|story| story.facets()));
+    let guid = |submission: &Submission| match &submission.guid {
+        Some(guid) => guid.as_str().to_owned(),
+        None => mint(authority, &submission.id).as_str().to_owned(),
+    };
+    let mut ids = ids(batch.clone().map(|submission| &submission.id));
+    ids.extend(others);
+    let guids = batch.clone().map(guid).collect();
+    let slots = batch.filter_map(|new| new.published.and_then(When::slot)).collect();
+    Wanted { ids, guids, slots, facets }
 }
 
 fn ids<'a>(ids: impl IntoIterator<Item = &'a ArticleId>) -> Vec<String> {
@@ -94,12 +91,13 @@ fn ids<'a>(ids: impl IntoIterator<Item = &'a ArticleId>) -> Vec<String> {
 
 pub(super) fn upsert(
     session: &Session,
+    authority: &str,
     batch: Vec<Submission>,
     intake: Intake,
     now: DateTime<Utc>,
 ) -> Result<Receipt> {
-    let mut writing = begin(session, now)?;
-    writing.fetch_for(session, batch.iter(), Vec::new(), std::iter::empty())?;
+    let wanted = wanted(authority, batch.iter(), Vec::new(), std::iter::empty());
+    let mut writing = begin(session, wanted, now)?;
     let outcomes = writing.upsert(batch, intake)?;
     if intake.rehearse {
         session.end()?;
@@ -113,13 +111,12 @@ pub(super) fn amend(
     amendments: Vec<Amendment>,
     now: DateTime<Utc>,
 ) -> Result<Receipt> {
-    let mut writing = begin(session, now)?;
     let wanted = Wanted {
         ids: ids(amendments.iter().map(|amendment| &amendment.id)),
         facets: amendments.iter().flat_map(|amendment| amendment.story.facets()).collect(),
         ..Wanted::default()
     };
-    writing.fetch(session, wanted)?;
+    let mut writing = begin(session, wanted, now)?;
     let outcomes = writing.amend(amendments)?;
     Ok(Receipt { revision: writing.commit(session)?, outcomes })
 }
@@ -129,8 +126,8 @@ pub(super) fn withdraw(
     gone: &[ArticleId],
     now: DateTime<Utc>,
 ) -> Result<Vec<Option<Outcome>>> {
-    let mut writing = begin(session, now)?;
-    writing.fetch(session, Wanted { ids: ids(gone), ..Wanted::default() })?;
+    let wanted = Wanted { ids: ids(gone), ..Wanted::default() };
+    let mut writing = begin(session, wanted, now)?;
     let outcomes = writing.withdraw(gone)?;
     push::empty_bin(session, &mut writing, gone)?;
     writing.commit(session)?;
@@ -155,7 +152,7 @@ pub(super) fn release(session: &Session, now: DateTime<Utc>) -> Result<Option<Da
     if due.is_none_or(|due| due.timestamp() > now.timestamp()) {
         return Ok(due);
     }
-    let mut writing = begin(session, now)?;
+    let mut writing = begin(session, Wanted::default(), now)?;
     let commit = writing.commit.timestamp();
     let select = format!(
         "SELECT {COLUMNS} FROM article WHERE key IN (
@@ -184,7 +181,7 @@ pub(super) fn declare(
     said: Vec<(Facet, u64)>,
     now: DateTime<Utc>,
 ) -> Result<Revision> {
-    let mut writing = begin(session, now)?;
+    let mut writing = begin(session, Wanted::default(), now)?;
     let select = "SELECT facet, fingerprint FROM mark WHERE fingerprint IS NOT NULL";
     let mut known = HashMap::new();
     for row in session.query(select, &[])? {

@@ -1,0 +1,296 @@
+//! Files of any kind as one stream of records, each with the file and line that it stands in.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::{self, BufRead, Read},
+    sync::Arc,
+};
+
+use url::Url;
+
+use crate::{
+    feed::Catalogue,
+    import::{
+        Found, ImportError, Item, Items,
+        charset::{self, CharsetError, Label},
+        convert::Fault,
+        feed,
+        kind::Kind,
+        markdown,
+        page::{self, Page, Rules},
+        record::Record,
+        transcode::utf8,
+        wordpress::{Posts, Wanted},
+    },
+};
+
+/// Largest file of one article, in bytes.
+const MAX_ARTICLE: usize = page::MAX_PAGE;
+
+/// What a record of an input is.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Its JSON, or why there is none.
+    Json(Result<String, String>),
+    /// Read already.
+    Record(Box<Result<Record, Fault>>),
+}
+
+/// A record, and where it stands.
+#[derive(Debug)]
+pub struct Piece {
+    pub(super) file: Arc<str>,
+    pub(super) line: usize,
+    pub(super) content: Content,
+}
+
+impl Piece {
+    pub(super) fn of_item(file: &Arc<str>, Item { line, text }: Item) -> Self {
+        Self { file: Arc::clone(file), line, content: Content::Json(text) }
+    }
+
+    fn of_found(file: &Arc<str>, Found { line, record }: Found) -> Self {
+        Self { file: Arc::clone(file), line, content: Content::Record(Box::new(record)) }
+    }
+
+    /// What it says; an error when it is no record at all.
+    pub fn read(self, catalogue: &Catalogue) -> Result<super::Reading, String> {
+        match self.content {
+            Content::Json(text) => Ok(super::read(catalogue, &text?)),
+            Content::Record(record) => match *record {
+                Ok(record) => Ok(super::read_record(catalogue, record)),
+                Err(fault) => Err(fault.problem),
+            },
+        }
+    }
+
+    /// Its size as far as progress goes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Json(text) => text.as_ref().map_or(0, String::len),
+            Content::Record(record) => record
+                .as_ref()
+                .as_ref()
+                .map_or(0, |record| record.content_html.as_ref().map_or(0, String::len) + 200),
+        }
+    }
+}
+
+/// What opens a file, when its turn has come.
+pub type Open = Box<dyn FnOnce() -> io::Result<Box<dyn BufRead + Send>> + Send>;
+
+/// A file to be read.
+pub struct Source {
+    /// As the report names it.
+    pub name: String,
+    /// Its path below the folder that was given; its name, when it was given itself.
+    pub below: String,
+    /// What it is; `None`: what it looks like.
+    pub kind: Option<Kind>,
+    /// How to get at it.
+    pub open: Open,
+}
+
+/// How files are read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The charset, where a person says it.
+    pub charset: Option<String>,
+    /// Where parts of pages stand.
+    pub rules: Rules,
+    /// What of a WordPress export is taken.
+    pub wanted: Wanted,
+    /// Where files come from, for relative addresses in feeds.
+    pub base: Option<Url>,
+}
+
+impl Reading {
+    fn label(&self) -> Label<'_> {
+        self.charset.as_deref().map_or(Label::None, Label::Certain)
+    }
+}
+
+type Pieces = Box<dyn Iterator<Item = Result<Piece, ImportError>> + Send>;
+
+/// The records of files, one file after the other; pages last, since several may be of one article.
+pub struct Sources {
+    waiting: VecDeque<Source>,
+    reading: Arc<Reading>,
+    current: Option<Pieces>,
+    pages: Vec<Page>,
+    /// Feeds to follow, as text for `feeds.toml`.
+    pub follow: String,
+    passed: Arc<std::sync::Mutex<BTreeMap<String, u64>>>,
+}
+
+impl Sources {
+    /// Nothing read yet.
+    pub fn new(sources: Vec<Source>, reading: Reading) -> Self {
+        Self {
+            waiting: sources.into(),
+            reading: Arc::new(reading),
+            current: None,
+            pages: Vec::new(),
+            follow: String::new(),
+            passed: Arc::default(),
+        }
+    }
+
+    /// What was passed over so far, by what it is: drafts, and what is no article.
+    pub fn passed(&self) -> BTreeMap<String, u64> {
+        self.passed.lock().map(|passed| passed.clone()).unwrap_or_default()
+    }
+
+    fn begin(&mut self, source: Source) -> Result<(), ImportError> {
+        let Source { name, below, kind, open } = source;
+        let failed = |error| ImportError::Read(name.clone(), error);
+        let mut input = open().map_err(failed)?;
+        let head = input.fill_buf().map_err(failed)?;
+        let kind = kind.unwrap_or_else(|| Kind::of(&name, head));
+        let file: Arc<str> = name.as_str().into();
+        match kind {
+            Kind::Records => {
+                // A broken line of UTF-8 is refused alone; other charsets are of the whole file.
+                let found = match self.reading.label() {
+                    Label::None => charset::find(head, Label::None),
+                    label => charset::find(&[], label),
+                };
+                let input: Box<dyn BufRead + Send> = match found {
+                    Ok(charset) if charset == encoding_rs::UTF_8 => input,
+                    Err(CharsetError::Broken { charset: "UTF-8", .. }) => input,
+                    _ => Box::new(utf8(input, self.reading.label()).map_err(failed)?),
+                };
+                let items = Items::open(input).map_err(failed)?;
+                let named = name.clone();
+                let pieces = items.map(move |item| {
+                    let item = item.map_err(|error| ImportError::Read(named.clone(), error))?;
+                    Ok(Piece::of_item(&file, item))
+                });
+                self.current = Some(Box::new(pieces));
+            }
+            Kind::Feed => {
+                let input = match utf8(input, self.reading.label()) {
+                    Ok(input) => input,
+                    Err(error) => return self.refuse(&file, error.to_string()),
+                };
+                match feed::Entries::open(input, self.reading.base.clone()) {
+                    Ok(entries) => {
+                        self.current = Some(Box::new(
+                            entries.map(move |found| Ok(Piece::of_found(&file, found))),
+                        ));
+                    }
+                    Err(error) => return self.refuse(&file, error.to_string()),
+                }
+            }
+            Kind::WordPress => {
+                let input = match utf8(input, self.reading.label()) {
+                    Ok(input) => input,
+                    Err(error) => return self.refuse(&file, error.to_string()),
+                };
+                let posts = Posts::open(input, self.reading.wanted, Arc::clone(&self.passed));
+                self.current =
+                    Some(Box::new(posts.map(move |found| Ok(Piece::of_found(&file, found)))));
+            }
+            Kind::Opml => match whole(input).map_err(failed)?.and_then(|bytes| self.opml(&bytes)) {
+                Ok(()) => {}
+                Err(problem) => return self.refuse(&file, problem),
+            },
+            Kind::Markdown => {
+                match whole(input).map_err(failed)?.and_then(|bytes| self.markdown(&below, &bytes))
+                {
+                    Ok(None) => {}
+                    Ok(Some(record)) => self.only(&file, Ok(record)),
+                    Err(problem) => return self.refuse(&file, problem),
+                }
+            }
+            Kind::Page => {
+                let bytes = whole(input).map_err(failed)?;
+                let Reading { rules, .. } = &*self.reading;
+                let read = bytes.and_then(|bytes| {
+                    page::read(&name, &bytes, self.reading.label(), rules)
+                        .map_err(|fault| fault.problem)
+                });
+                match read {
+                    Ok(page) => self.pages.push(page),
+                    Err(problem) => return self.refuse(&file, problem),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn only(&mut self, file: &Arc<str>, record: Result<Record, Fault>) {
+        let piece = Piece::of_found(file, Found { line: 1, record });
+        self.current = Some(Box::new(std::iter::once(Ok(piece))));
+    }
+
+    /// A file that cannot be read is a mistake like a bad record, and stops no other.
+    #[expect(clippy::unnecessary_wraps, reason = "what a file comes to")]
+    fn refuse(&mut self, file: &Arc<str>, problem: String) -> Result<(), ImportError> {
+        self.only(file, Err(Fault { field: String::new(), problem }));
+        Ok(())
+    }
+
+    fn opml(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let text =
+            charset::decode(bytes, self.reading.label()).map_err(|error| error.to_string())?;
+        let feeds = super::opml::read(&text).map_err(|fault| fault.problem)?;
+        self.follow.push_str(&super::opml::sections(&feeds));
+        Ok(())
+    }
+
+    fn markdown(&self, below: &str, bytes: &[u8]) -> Result<Option<Record>, String> {
+        let text =
+            charset::decode(bytes, self.reading.label()).map_err(|error| error.to_string())?;
+        let page = markdown::read(below, &text).map_err(|fault| fault.problem)?;
+        match page {
+            Some(page) if !page.is_draft => Ok(Some(page.record)),
+            other => {
+                let what = if other.is_some() { "draft" } else { "list of others" };
+                if let Ok(mut passed) = self.passed.lock() {
+                    *passed.entry(what.to_owned()).or_default() += 1;
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// All of a small file, or why it is too large.
+fn whole(input: impl Read) -> io::Result<Result<Vec<u8>, String>> {
+    let mut bytes = Vec::new();
+    input.take(MAX_ARTICLE as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_ARTICLE {
+        return Ok(Err(format!("larger than {MAX_ARTICLE} bytes; is it one article?")));
+    }
+    Ok(Ok(bytes))
+}
+
+impl Iterator for Sources {
+    type Item = Result<Piece, ImportError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(current) = &mut self.current {
+                if let Some(piece) = current.next() {
+                    return Some(piece);
+                }
+                self.current = None;
+            }
+            let Some(source) = self.waiting.pop_front() else { break };
+            if let Err(error) = self.begin(source) {
+                return Some(Err(error));
+            }
+        }
+        let pages = page::merge(std::mem::take(&mut self.pages));
+        if pages.is_empty() {
+            return None;
+        }
+        let pieces = pages.into_iter().map(|page| {
+            let found = Found { line: 1, record: Ok(page.record) };
+            Ok(Piece::of_found(&page.name.into(), found))
+        });
+        self.current = Some(Box::new(pieces));
+        self.current.as_mut().and_then(Iterator::next)
+    }
+}

@@ -1,0 +1,173 @@
+//! Saved pages of articles: what a page says of its article in words for machines, else in words for people.
+//!
+//! In the order of trust: selectors of a rules file, `schema.org` as JSON-LD or microdata, Open Graph and other `meta`, the
+//! lines under a headline (来源, 编辑), the shape of the page.
+
+mod blocks;
+mod body;
+mod byline;
+mod head;
+mod linked;
+mod rules;
+mod twin;
+
+pub use rules::{Rules, RulesError};
+pub use twin::merge;
+
+use scraper::Html;
+use url::Url;
+
+use crate::{
+    import::{
+        charset::{self, Label},
+        convert::Fault,
+        record::{ImageRecord, Key, PersonRecord, Record, SourceRecord},
+    },
+    text::{Text, document, web_url},
+};
+
+/// Largest page, in bytes.
+pub const MAX_PAGE: usize = 16 << 20;
+
+/// An article out of a page.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// `id` is its address without what is about the device, or without an address what it is called.
+    pub record: Record,
+    /// The file that it stands in.
+    pub name: String,
+    /// Its own address, if the page says it.
+    pub own: Option<Url>,
+    /// Whether the page is for small screens.
+    pub is_mobile: bool,
+    /// The same article for other screens.
+    pub others: Vec<Url>,
+}
+
+/// What was found of an article, whatever it was found by; the first to say something is right.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    title: Option<String>,
+    summary: Option<String>,
+    published: Option<String>,
+    modified: Option<String>,
+    section: Option<String>,
+    tags: Vec<String>,
+    authors: Vec<PersonRecord>,
+    editors: Vec<PersonRecord>,
+    source: Option<SourceRecord>,
+    image: Option<String>,
+    url: Option<String>,
+    language: Option<String>,
+    /// As plain text.
+    body: Option<String>,
+    /// Whether somebody said that this page is an article.
+    is_article: bool,
+}
+
+impl Facts {
+    fn or(self, other: Self) -> Self {
+        let list = |a: Vec<_>, b: Vec<_>| if a.is_empty() { b } else { a };
+        Self {
+            title: self.title.or(other.title),
+            summary: self.summary.or(other.summary),
+            published: self.published.or(other.published),
+            modified: self.modified.or(other.modified),
+            section: self.section.or(other.section),
+            tags: if self.tags.is_empty() { other.tags } else { self.tags },
+            authors: list(self.authors, other.authors),
+            editors: list(self.editors, other.editors),
+            source: self.source.or(other.source),
+            image: self.image.or(other.image),
+            url: self.url.or(other.url),
+            language: self.language.or(other.language),
+            body: self.body.or(other.body),
+            is_article: self.is_article || other.is_article,
+        }
+    }
+}
+
+/// Reads a page. `name` is the name of its file, for pages that do not say their address; `rules` are of the publisher.
+pub fn read(name: &str, bytes: &[u8], label: Label<'_>, rules: &Rules) -> Result<Page, Fault> {
+    let fault = |problem: String| Fault { field: String::new(), problem };
+    if bytes.len() > MAX_PAGE {
+        return Err(fault(format!("larger than {MAX_PAGE} bytes; is it one article?")));
+    }
+    let text = charset::decode(bytes, label).map_err(|error| fault(error.to_string()))?;
+    let tree = document(&text)
+        .ok_or_else(|| fault("its elements nest deeper than those of any article".to_owned()))?;
+    let address = head::address(&tree, &text);
+    let rule = rules.of(address.own.as_ref(), name);
+    let selected = rule.map(|rule| rule.facts(&tree)).unwrap_or_default();
+    let linked = linked::facts(&tree);
+    let said = selected.or(linked).or(head::facts(&tree));
+    let base = address.own.as_ref().or(address.canonical.as_ref());
+    let title = said.title.clone().or_else(|| head::title(&tree));
+    let body = body::of(&tree, rule, title.as_deref(), base);
+    let title = head::without_site(title, &tree);
+    let lines = byline::facts(&tree, &body, title.as_deref());
+    let facts = said.or(lines);
+    page(name, facts, title, body, address).ok_or_else(|| {
+        fault(
+            "no article is found in it; say where its parts stand in a rules file (--rules)"
+                .to_owned(),
+        )
+    })
+}
+
+fn page(
+    name: &str,
+    facts: Facts,
+    title: Option<String>,
+    body: body::Body,
+    address: head::Address,
+) -> Option<Page> {
+    let head::Address { own, canonical, others, is_mobile } = address;
+    let body::Body { html, pictures, .. } = body;
+    let content_text = html.is_empty().then(|| facts.body.clone()).flatten();
+    if title.is_none() || (html.is_empty() && content_text.is_none()) {
+        return None;
+    }
+    let stated = facts.url.as_deref().and_then(|raw| web_url(raw, own.as_ref()));
+    let main = canonical.or(stated).or_else(|| own.clone());
+    let key = main.as_ref().map_or_else(|| name.to_owned(), |url| twin::key(url));
+    let images: Vec<ImageRecord> = pictures;
+    let record = Record {
+        id: Some(Key::Text(shortened(key))),
+        url: main.as_ref().map(|url| url.as_str().to_owned()),
+        title,
+        summary: facts.summary.filter(|summary| Text::new(summary).as_str().chars().count() > 20),
+        content_html: Some(html).filter(|html| !html.is_empty()),
+        content_text,
+        date_published: facts.published,
+        date_modified: facts.modified,
+        authors: Some(facts.authors).filter(|list| !list.is_empty()),
+        editors: Some(facts.editors).filter(|list| !list.is_empty()),
+        tags: Some(facts.tags).filter(|list| !list.is_empty()),
+        categories: facts.section.map(|section| vec![section]),
+        language: facts.language,
+        source: facts.source,
+        image: facts.image.filter(|_| images.is_empty()),
+        images: Some(images).filter(|list| !list.is_empty()),
+        ..Record::default()
+    };
+    Some(Page { record, name: name.to_owned(), own: own.or(main), is_mobile, others })
+}
+
+/// Keys have at most 512 bytes; what is longer is told apart by its end.
+fn shortened(key: String) -> String {
+    if key.len() <= 500 {
+        return key;
+    }
+    key[key.ceil_char_boundary(key.len() - 500)..].to_owned()
+}
+
+/// The elements of a page that a selector stands for; none for one that is no selector.
+fn select<'t>(tree: &'t Html, selector: &str) -> Vec<scraper::ElementRef<'t>> {
+    scraper::Selector::parse(selector)
+        .map_or_else(|_| Vec::new(), |found| tree.select(&found).collect())
+}
+
+fn named(name: &str) -> PersonRecord {
+    PersonRecord { name: Some(name.trim().to_owned()), ..PersonRecord::default() }
+}
