@@ -10,6 +10,7 @@ mod partner;
 mod serve;
 mod source;
 mod stats;
+mod store;
 mod token;
 mod withdraw;
 
@@ -108,6 +109,7 @@ Examples:
     Partner(partner::Partner),
     Source(source::Source),
     Stats(stats::Stats),
+    Store(store::Store),
     Token(token::Token),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
@@ -120,9 +122,11 @@ Examples:
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { settings, command } = arguments;
     let command = command.unwrap_or(Command::Serve);
-    if matches!(command, Command::Schema) {
-        return print_json(&courant::import::schema());
-    }
+    let command = match command {
+        Command::Schema => return print_json(&courant::import::schema()),
+        Command::Store(store) => return store.run(),
+        others => others,
+    };
     let config = settings.read()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
@@ -139,7 +143,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Source(source) => source.run(&config).await,
             Command::Stats(stats) => stats.run(&config).await,
             Command::Token(token) => token.run(&config).await,
-            Command::Schema => Ok(ExitCode::SUCCESS),
+            Command::Store(_) | Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });
     // A look at the store that still waits for its answer keeps nobody here.

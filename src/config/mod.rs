@@ -23,6 +23,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::Arc,
 };
 
@@ -105,6 +106,26 @@ impl fmt::Display for StoreUrl {
                 write!(f, "{url}, read from {replica}")
             }
         }
+    }
+}
+
+/// What is written for a place is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{wrong}; {advice}")]
+pub struct NotAPlace {
+    /// What is wrong.
+    pub wrong: String,
+    /// What to write instead.
+    pub advice: String,
+}
+
+impl FromStr for StoreUrl {
+    type Err = NotAPlace;
+
+    /// As on the command line: relative to the working directory.
+    fn from_str(given: &str) -> Result<Self, NotAPlace> {
+        value::store(given, Path::new(""))
+            .map_err(|Mistake { wrong, advice }| NotAPlace { wrong, advice })
     }
 }
 

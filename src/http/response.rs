@@ -75,6 +75,8 @@ impl Problem {
             | PublishError::Unfilled(..) => Self::Unknown,
             PublishError::Store(
                 StoreError::Newer { .. }
+                | StoreError::Older { .. }
+                | StoreError::Part(_)
                 | StoreError::Foreign(_)
                 | StoreError::Article { .. }
                 | StoreError::ReadOnly,

@@ -295,6 +295,8 @@ impl From<&StoreError> for Problem {
             | StoreError::Unknown(_)
             | StoreError::Closing => Self::Unavailable,
             StoreError::Newer { .. }
+            | StoreError::Older { .. }
+            | StoreError::Part(_)
             | StoreError::Foreign(_)
             | StoreError::ReadOnly
             | StoreError::Article { .. } => Self::Internal,

@@ -2,6 +2,7 @@
 //!
 //! No clock of its own: writers are told the time, and commit times never fall whatever they are told.
 
+pub mod copy;
 mod decide;
 mod postgres;
 mod push;
@@ -15,12 +16,12 @@ mod tables;
 mod write;
 
 pub use decide::State;
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresSource, PostgresStore, PostgresTarget};
 pub use push::{
     BIN, Effect, Effects, Fate, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Precondition, Push,
     Pushed, Refused, Stored, Task, Versions, reaches,
 };
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteSource, SqliteStore, SqliteTarget};
 
 use std::{collections::BTreeSet, num::NonZeroU16};
 
@@ -53,6 +54,22 @@ pub enum StoreError {
         /// The newest layout of this program.
         known: i64,
     },
+    /// An older program has written here, and it is not to be changed.
+    #[error(
+        "the store `{path}` has layout {found} and this program writes layout {known}; \
+         start the service there once, which brings it up to date"
+    )]
+    Older {
+        /// Which store.
+        path: String,
+        /// Its layout.
+        found: i64,
+        /// The layout of this program.
+        known: i64,
+    },
+    /// A copy to it was interrupted.
+    #[error("a copy to `{0}` was not finished; run the same `courant store copy` again")]
+    Part(String),
     /// The file is something else.
     #[error("`{0}` is not a store of this program; name another file")]
     Foreign(String),

@@ -11,6 +11,7 @@ mod database;
 mod edge;
 mod exported;
 mod push;
+mod replicas;
 mod shows;
 #[path = "../support/mod.rs"]
 mod support;
@@ -95,7 +96,8 @@ fn main() -> ExitCode {
         .chain(content::CLIENTS)
         .chain(exported::CLIENTS)
         .chain(push::CLIENTS)
-        .chain(edge::CLIENTS);
+        .chain(edge::CLIENTS)
+        .chain(replicas::CLIENTS);
     let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);

@@ -34,6 +34,7 @@ mod inflow;
 mod intake;
 mod layers;
 mod media;
+mod moving;
 mod outage;
 mod pages;
 mod partners;

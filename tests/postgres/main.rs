@@ -18,6 +18,7 @@ pub(crate) use cases;
 
 #[path = "../it/archives.rs"]
 mod archives;
+mod copies;
 #[path = "../it/delta.rs"]
 mod delta;
 #[path = "../it/fixtures.rs"]
@@ -26,6 +27,8 @@ mod fixtures;
 mod histories;
 #[path = "../it/http.rs"]
 mod http;
+#[path = "../it/moving.rs"]
+mod moving;
 #[path = "../it/outage.rs"]
 mod outage;
 #[path = "../it/partners.rs"]
@@ -50,6 +53,7 @@ type Case = fn(Home) -> Pin<Box<dyn Future<Output = ()>>>;
 
 const FILES: &[(&str, &[(&str, Case)])] = &[
     ("archives", archives::CASES),
+    ("copies", copies::CASES),
     ("delta", delta::CASES),
     ("partners", partners::CASES),
     ("pushed", pushed::CASES),

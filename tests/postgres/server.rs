@@ -125,6 +125,29 @@ pub(crate) async fn writers_wait_for_each_other_and_no_revision_is_lost(home: Ho
     assert_eq!(all, (1..=60).map(Revision).collect::<Vec<_>>());
 }
 
+pub(crate) async fn news_that_nobody_tells_are_found_by_looking(home: Home) {
+    let other = home.again().await;
+    let url = home.url();
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let admin = client(&format!("{server}/postgres")).await;
+    let mut seen = other.head().await.unwrap();
+    home.publish(vec![submission("first", 0)], 0).await;
+    seen = timeout(Duration::from_secs(15), other.changed(seen)).await.unwrap().unwrap();
+    // Nobody gets in again; those who are in stay, but for those who listen.
+    let deaf = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
+    admin.batch_execute(&deaf).await.unwrap();
+    let silence = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = $1 AND query LIKE 'LISTEN%'";
+    let silenced = admin.query(silence, &[&name]).await.unwrap();
+    assert_eq!(silenced.len(), 2, "both listen");
+    for nth in 0..3 {
+        let receipt = home.publish(vec![submission(&format!("unheard{nth}"), nth)], nth).await;
+        let found = timeout(Duration::from_secs(15), other.changed(seen)).await.unwrap();
+        seen = found.unwrap();
+        assert_eq!(seen, receipt.revision);
+    }
+}
+
 /// Something that was not there before.
 fn uuid() -> String {
     format!("Title {:?}", courant::partner::Secret::new().unwrap().digest())
@@ -223,6 +246,7 @@ crate::cases!(
     stores_in_two_schemas_hear_nothing_of_each_other,
     news_come_long_before_anybody_looks,
     writers_wait_for_each_other_and_no_revision_is_lost,
+    news_that_nobody_tells_are_found_by_looking,
     a_server_that_is_killed_is_found_again,
     a_replica_is_read_unless_it_is_behind_or_away,
 );

@@ -4,6 +4,7 @@
 //! and news of them travels to every replica.
 
 mod changes;
+mod copy;
 mod draft;
 mod listen;
 mod partners;
@@ -17,6 +18,8 @@ mod session;
 mod shift;
 mod tls;
 mod write;
+
+pub use copy::{PostgresSource, PostgresTarget};
 
 use std::{
     collections::BTreeSet,

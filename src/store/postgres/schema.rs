@@ -21,7 +21,7 @@ const LAYOUT: &str = "CREATE TABLE courant_layout (
 
 /// Tables in the schema that is written to, less those that an extension has brought along.
 const TABLES: &str = "SELECT count(*) AS tables, count(*) FILTER (WHERE relname = 'courant_layout') AS ours,
-   current_setting('server_encoding') AS encoding
+   count(*) FILTER (WHERE relname = 'copying') AS copying, current_setting('server_encoding') AS encoding
  FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')";
 
@@ -29,6 +29,19 @@ const TABLES: &str = "SELECT count(*) AS tables, count(*) FILTER (WHERE relname 
 const CHANNEL: &str = "SELECT 'courant_' || 'store'::regclass::oid";
 /// Tells it when the transaction is committed: the newest write.
 pub(super) const NOTIFY: &str = "SELECT pg_notify('courant_' || 'store'::regclass::oid, $1)";
+
+/// What there is.
+pub(super) struct Layout {
+    /// Its number.
+    pub version: i64,
+    /// Whether a copy to it has not come to its end.
+    pub is_part: bool,
+}
+
+/// The layout of this program.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a handful")
+}
 
 /// Brings the tables to the layout of this program, or makes them; the name of the channel on which news of them travels.
 ///
@@ -39,41 +52,56 @@ pub(super) fn prepare(
     authority: &str,
     now: DateTime<Utc>,
 ) -> Result<String> {
-    let known = i64::try_from(MIGRATIONS.len()).expect("a handful");
-    if found(session, shown)? != Some(known) {
-        session.begin(WRITE, &[("SELECT pg_advisory_xact_lock($1)", vec![&LOCK])])?;
-        // The one before may have done it meanwhile.
-        let found = found(session, shown)?;
-        let before = found.unwrap_or_default();
-        if before > known {
-            return Err(StoreError::Newer { path: shown.to_owned(), found: before, known });
-        }
-        if found.is_none() {
-            session.batch(LAYOUT)?;
-        }
-        for migration in MIGRATIONS.iter().skip(usize::try_from(before).unwrap_or_default()) {
-            session.batch(migration)?;
-        }
+    let refuse_part = |found: &Option<Layout>| match found {
+        Some(Layout { is_part: true, .. }) => Err(StoreError::Part(shown.to_owned())),
+        Some(Layout { is_part: false, .. }) | None => Ok(()),
+    };
+    let found = look(session, shown)?;
+    refuse_part(&found)?;
+    if found.is_none_or(|found| found.version != known()) {
+        session.begin(WRITE, &[])?;
+        let found = migrate(session, shown)?;
+        refuse_part(&found)?;
         if found.is_none() {
             session.execute(
                 "INSERT INTO store (one, head, changed, shelved, authority) VALUES (1, 0, $1, 0, $2)",
                 &[&now.timestamp(), &authority],
             )?;
         }
-        session.execute(
-            "INSERT INTO courant_layout (one, version) VALUES (1, $1)
-             ON CONFLICT (one) DO UPDATE SET version = excluded.version",
-            &[&known],
-        )?;
         session.commit(&[])?;
     }
     Ok(session.one(CHANNEL, &[])?.try_get(0)?)
 }
 
+/// Does so within a transaction; what there was when nobody else did the same any more.
+pub(super) fn migrate(session: &Session, shown: &str) -> Result<Option<Layout>> {
+    let known = known();
+    session.query("SELECT pg_advisory_xact_lock($1)", &[&LOCK])?;
+    // The one before may have done it meanwhile.
+    let found = look(session, shown)?;
+    let before = found.as_ref().map_or(0, |found| found.version);
+    if before > known {
+        return Err(StoreError::Newer { path: shown.to_owned(), found: before, known });
+    }
+    if found.is_none() {
+        session.batch(LAYOUT)?;
+    }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(before).unwrap_or_default()) {
+        session.batch(migration)?;
+    }
+    session.execute(
+        "INSERT INTO courant_layout (one, version) VALUES (1, $1)
+         ON CONFLICT (one) DO UPDATE SET version = excluded.version",
+        &[&known],
+    )?;
+    Ok(found)
+}
+
 /// Which layout there is; `None`: nothing is there.
-fn found(session: &Session, shown: &str) -> Result<Option<i64>> {
+pub(super) fn look(session: &Session, shown: &str) -> Result<Option<Layout>> {
     let row = session.one(TABLES, &[])?;
     let (tables, ours): (i64, i64) = (row.try_get("tables")?, row.try_get("ours")?);
+    let is_part = row.try_get::<_, i64>("copying")? > 0;
     let encoding: &str = row.try_get("encoding")?;
     if encoding != "UTF8" {
         let why = format!("the database is in {encoding}; make one with ENCODING 'UTF8'");
@@ -81,7 +109,7 @@ fn found(session: &Session, shown: &str) -> Result<Option<i64>> {
     }
     if ours > 0 {
         let row = session.one("SELECT version FROM courant_layout WHERE one = 1", &[])?;
-        return Ok(Some(row.try_get(0)?));
+        return Ok(Some(Layout { version: row.try_get(0)?, is_part }));
     }
     if tables > 0 { Err(StoreError::Foreign(shown.to_owned())) } else { Ok(None) }
 }

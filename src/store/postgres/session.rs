@@ -2,10 +2,13 @@
 //!
 //! The rules are plain code without waiting, so a conversation runs on a thread of its own and waits there.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, pin::pin, time::Duration};
 
 use deadpool_postgres::{HookError, Object, Pool, PoolError};
-use futures_util::future::{try_join, try_join_all};
+use futures_util::{
+    StreamExt,
+    future::{try_join, try_join_all},
+};
 use tokio::runtime::Handle;
 use tokio_postgres::{Error, Row, Statement, error::DbError, types::ToSql};
 
@@ -16,6 +19,11 @@ use crate::{
 
 /// The longest wait for one answer: longer than the server's own limits, for one that does not keep them.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// The same where whole tables are asked for.
+const LONG_PATIENCE: Duration = Duration::from_hours(1);
+
+/// So many rows that have arrived are looked at together at most.
+const ROWS_AT_ONCE: usize = 256;
 
 /// What is asked, and what goes in its places.
 pub(super) type Ask<'a> = (&'a str, Vec<&'a (dyn ToSql + Sync)>);
@@ -30,6 +38,7 @@ pub(super) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 pub(super) struct Session {
     client: Option<Object>,
     runtime: Handle,
+    patience: Duration,
     is_open: Cell<bool>,
     is_lost: Cell<bool>,
     /// The newest write that was seen or made.
@@ -48,10 +57,17 @@ impl Session {
         Ok(Self {
             client: Some(client),
             runtime: Handle::current(),
+            patience: PATIENCE,
             is_open: Cell::new(false),
             is_lost: Cell::new(false),
             head: Cell::new(Revision(0)),
         })
+    }
+
+    /// The same, for what takes long.
+    pub(super) fn patient(mut self) -> Self {
+        self.patience = LONG_PATIENCE;
+        self
     }
 
     /// Notes the newest write.
@@ -69,7 +85,8 @@ impl Session {
     }
 
     fn wait<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T> {
-        let answer = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+        let answer =
+            self.runtime.block_on(async { tokio::time::timeout(self.patience, work).await });
         let error = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => {
@@ -101,6 +118,26 @@ impl Session {
             let statement = self.client().prepare_cached(sql).await?;
             self.client().query_one(&statement, parameters).await
         })
+    }
+
+    /// Asks one thing, and visits the rows of the answer as they arrive.
+    pub(super) fn each(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        visit: &mut dyn FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
+        let rows = self.wait(async {
+            let statement = self.client().prepare_cached(sql).await?;
+            self.client().query_raw(&statement, parameters.iter().copied()).await
+        })?;
+        let mut rows = pin!(rows.ready_chunks(ROWS_AT_ONCE));
+        while let Some(arrived) = self.wait(async { Ok(rows.next().await) })? {
+            for row in arrived {
+                visit(row?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Does one thing; how many rows it touched.
@@ -166,7 +203,8 @@ impl Session {
             let commit = self.client().batch_execute("COMMIT");
             try_join(self.ask(&statements, asks), commit).await
         };
-        let answer = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, commits).await });
+        let answer =
+            self.runtime.block_on(async { tokio::time::timeout(self.patience, commits).await });
         match answer {
             Ok(Ok(_)) => {
                 self.is_open.set(false);

@@ -2,6 +2,7 @@
 //!
 //! Write-ahead log with a sync at every commit: what was acknowledged is on disk, and readers never wait for writers.
 
+mod copy;
 mod partners;
 mod push;
 mod read;
@@ -11,6 +12,8 @@ mod schema;
 mod shift;
 mod tables;
 mod write;
+
+pub use copy::{SqliteSource, SqliteTarget};
 
 use std::{
     collections::BTreeSet,
@@ -68,7 +71,7 @@ impl SqliteStore {
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer =
             open(flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        schema::prepare(&mut writer, path, authority, now)?;
+        schema::prepare(&mut writer, path, Some(authority), now)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
             let reader = open(flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;

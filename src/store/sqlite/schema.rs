@@ -25,40 +25,23 @@ const MIGRATIONS: &[&str] = &[
     include_str!("push.sql"),
 ];
 
-/// Settles the connection, and brings the file to the layout of this program.
+/// Settles the connection, and brings the file to the layout of this program. One that is made without an authority is no
+/// store yet.
 pub(super) fn prepare(
     writer: &mut Connection,
     path: &Path,
-    authority: &str,
+    authority: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let opened = |source: rusqlite::Error| StoreError::Open {
-        path: path.display().to_string(),
-        source: source.into(),
-    };
-    writer.busy_timeout(super::BUSY).map_err(opened)?;
-    let foreign = || StoreError::Foreign(path.display().to_string());
-    let known = i64::try_from(MIGRATIONS.len()).expect("a handful");
-    let application: i64 = match writer.pragma_query_value(None, "application_id", |row| row.get(0))
-    {
-        Err(rusqlite::Error::SqliteFailure(failure, _))
-            if failure.code == rusqlite::ErrorCode::NotADatabase =>
-        {
-            return Err(foreign());
-        }
-        answer => answer.map_err(opened)?,
-    };
-    let tables: i64 = writer
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(opened)?;
-    if application != APPLICATION && tables > 0 {
-        return Err(foreign());
+    let opened = opened(path);
+    writer.busy_timeout(super::BUSY).map_err(&opened)?;
+    if let Layout::Of { .. } = look(writer, path)? {
+        refuse_part(writer, path)?;
     }
-    writer.pragma_update(None, "journal_mode", "wal").map_err(opened)?;
+    let known = known();
+    writer.pragma_update(None, "journal_mode", "wal").map_err(&opened)?;
     writer.pragma_update(None, "synchronous", "full")?;
-    writer.pragma_update(None, "cache_size", WRITER_CACHE)?;
-    writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
-    writer.set_prepared_statement_cache_capacity(64);
+    make_room(writer)?;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > known {
@@ -67,7 +50,7 @@ pub(super) fn prepare(
     for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
         transaction.execute_batch(migration)?;
     }
-    if found == 0 {
+    if let (0, Some(authority)) = (found, authority) {
         transaction.execute(
             "INSERT INTO store (one, head, changed, shelved, authority) VALUES (1, 0, ?, 0, ?)",
             params![now.timestamp(), authority],
@@ -77,4 +60,70 @@ pub(super) fn prepare(
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// For large writes.
+pub(super) fn make_room(writer: &Connection) -> Result<()> {
+    writer.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+    writer.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// What a file is.
+pub(super) enum Layout {
+    /// Nothing yet.
+    Nothing,
+    /// A store, or a part of one.
+    Of {
+        /// Its layout.
+        found: i64,
+        /// That of this program.
+        known: i64,
+    },
+}
+
+/// Finds out what a file is; one that is something else is an error.
+pub(super) fn look(file: &Connection, path: &Path) -> Result<Layout> {
+    let opened = opened(path);
+    let foreign = || StoreError::Foreign(path.display().to_string());
+    let application: i64 = match file.pragma_query_value(None, "application_id", |row| row.get(0)) {
+        Err(rusqlite::Error::SqliteFailure(failure, _))
+            if failure.code == rusqlite::ErrorCode::NotADatabase =>
+        {
+            return Err(foreign());
+        }
+        answer => answer.map_err(&opened)?,
+    };
+    let tables: i64 = file
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(&opened)?;
+    match (application, tables) {
+        (APPLICATION, _) => {
+            let found = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(Layout::Of { found, known: known() })
+        }
+        (_, 0) => Ok(Layout::Nothing),
+        (_, _) => Err(foreign()),
+    }
+}
+
+/// Whether a copy to it has not come to its end.
+pub(super) fn is_part(file: &Connection) -> Result<bool> {
+    Ok(file.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'copying'")?.exists([])?)
+}
+
+/// A part of a store is none.
+pub(super) fn refuse_part(file: &Connection, path: &Path) -> Result<()> {
+    if is_part(file)? { Err(StoreError::Part(path.display().to_string())) } else { Ok(()) }
+}
+
+/// The layout of this program.
+fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a handful")
+}
+
+fn opened(path: &Path) -> impl Fn(rusqlite::Error) -> StoreError {
+    let path = path.display().to_string();
+    move |source| StoreError::Open { path: path.clone(), source: source.into() }
 }

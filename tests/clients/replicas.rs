@@ -1,0 +1,531 @@
+//! Several copies of the service over one store, and readers who are sent to any of them: none of them ever goes back in
+//! time, misses a change, or is told 304 about a body that has changed.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use courant::{
+    article::{ArticleId, Revision, Story, Submission, When},
+    category::Category,
+    clock,
+    edition::EntityTag,
+    store::{Intake, PostgresStore, SqliteStore, Store},
+    text::{DatabaseUrl, Html, Text},
+};
+use libtest_mimic::Failed;
+
+use crate::{
+    Client, check,
+    support::{
+        Running, SETTINGS, Site, get,
+        postgres::{Cluster, DURABLE, FAST},
+        takes_its_time, until,
+    },
+};
+
+pub(crate) const CLIENTS: [Client; 3] = [
+    Client {
+        name: "readers_bounce_between_copies_over_one_file",
+        program: "courant",
+        is_there: || true,
+        run: over_one_file,
+    },
+    Client {
+        name: "readers_bounce_between_copies_while_the_database_is_killed",
+        program: "a PostgreSQL server",
+        is_there: Cluster::is_there,
+        run: over_a_database,
+    },
+    Client {
+        name: "ten_copies_start_at_once_over_an_empty_database",
+        program: "a PostgreSQL server",
+        is_there: Cluster::is_there,
+        run: ten_at_once,
+    },
+];
+
+/// How much is done.
+struct Effort {
+    pollers: u64,
+    changes: u64,
+    /// How often the database goes away.
+    outages: u64,
+}
+
+const PATHS: [&str; 7] = [
+    "/all.json",
+    "/all.atom",
+    "/all.rss",
+    "/category/a.json",
+    "/category/b.json",
+    "/category/b.atom",
+    "/",
+];
+
+/// Copies of the service.
+struct Fleet {
+    // Before their folders go.
+    running: Vec<Running>,
+    _sites: Vec<Site>,
+}
+
+impl Fleet {
+    fn new(store: &str, size: usize) -> Self {
+        let settings = SETTINGS.replace("newest = 1000", "newest = 60");
+        let settings = format!("{settings}\n[store]\nurl = \"{store}\"\n");
+        let sites: Vec<_> = (0..size).map(|_| Site::new(&settings)).collect();
+        // All at once.
+        let running = thread::scope(|scope| {
+            let starting: Vec<_> = sites.iter().map(|site| scope.spawn(|| site.serve())).collect();
+            starting.into_iter().map(|copy| copy.join().unwrap()).collect()
+        });
+        Self { running, _sites: sites }
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.running.iter().map(|copy| copy.address).collect()
+    }
+
+    /// Waits until all copies give the same tags, and gives them.
+    fn tags(&self, least: Revision) -> Vec<EntityTag> {
+        until("all copies agree", || {
+            let tags = |address| PATHS.map(|path| tag_of(&get(address, path, &[]).1));
+            let mut all = self.addresses().into_iter().map(tags);
+            let first = all.next()?;
+            let is_new = first[0].is_some_and(|tag| tag.revision >= least);
+            (is_new && all.all(|tags| tags == first))
+                .then(|| first.into_iter().flatten().collect::<Vec<_>>())
+        })
+    }
+}
+
+/// Xorshift: the same choices for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}
+
+fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+fn tag_of(head: &str) -> Option<EntityTag> {
+    let quoted = field(head, "etag")?;
+    EntityTag::parse(quoted.strip_prefix('"')?.strip_suffix('"')?.as_bytes())
+}
+
+/// What every poller has been given for a tag: the same from every copy.
+#[derive(Default)]
+struct Witness(Mutex<HashMap<(usize, String), Vec<u8>>>);
+
+impl Witness {
+    fn is_same(&self, path: usize, tag: &str, body: &[u8]) -> bool {
+        let mut given = self.0.lock().unwrap();
+        given.entry((path, tag.to_owned())).or_insert_with(|| body.to_vec()) == body
+    }
+}
+
+/// How a reader polls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Tag,
+    Date,
+    Delta,
+    Coded,
+}
+
+/// What a reader has of a feed.
+#[derive(Default)]
+struct Held {
+    tag: Option<EntityTag>,
+    date: Option<String>,
+    body: Vec<u8>,
+    /// Titles by id, of a reader who takes deltas.
+    items: BTreeMap<String, String>,
+}
+
+/// A reader of all feeds.
+struct Reader {
+    kind: Kind,
+    random: Random,
+    held: Vec<Held>,
+    polls: u64,
+}
+
+impl Reader {
+    fn new(nth: u64) -> Self {
+        let kinds = [Kind::Tag, Kind::Delta, Kind::Coded, Kind::Date];
+        let kind = kinds[usize::try_from(nth).unwrap() % kinds.len()];
+        let random = Random(0x5eed_c0de ^ (nth + 1) << 20);
+        Self { kind, random, held: PATHS.iter().map(|_| Held::default()).collect(), polls: 0 }
+    }
+
+    /// Polls one feed of one copy; what was wrong with the answer.
+    fn poll(&mut self, copy: SocketAddr, nth: usize, witness: &Witness) -> Result<u16, String> {
+        self.polls += 1;
+        let path = PATHS[nth];
+        let held = &mut self.held[nth];
+        let mut fields = Vec::new();
+        let tag = held.tag.map(|tag| format!("\"{tag}\""));
+        match (self.kind, &tag, &held.date) {
+            (Kind::Date, _, Some(date)) => fields.push(("If-Modified-Since", date.as_str())),
+            (Kind::Tag | Kind::Delta | Kind::Coded, Some(tag), _) => {
+                fields.push(("If-None-Match", tag.as_str()));
+            }
+            (_, _, _) => {}
+        }
+        match self.kind {
+            Kind::Delta => fields.push(("A-IM", "feed")),
+            Kind::Coded => fields.push((
+                "Accept-Encoding",
+                ["gzip", "br", "zstd, gzip", "br, identity"][self.random.below(4)],
+            )),
+            Kind::Tag | Kind::Date => {}
+        }
+        let (status, head, body) = get(copy, path, &fields);
+        let wrong = |what: &str| {
+            Err(format!("{path} of {copy}: {what}; had {tag:?}, got {status}\n{fields:?}\n{head}"))
+        };
+        let Some(now) = tag_of(&head) else { return wrong("no tag of ours") };
+        if self.kind != Kind::Date && held.tag.is_some_and(|held| now.revision < held.revision) {
+            return wrong("went back in time");
+        }
+        match status {
+            200 => {
+                if !witness.is_same(nth, &now.to_string(), &body) {
+                    return wrong("two bodies under one tag");
+                }
+                if self.kind == Kind::Delta && path.ends_with("json") {
+                    held.items = items(&body);
+                }
+                (held.tag, held.body) = (Some(now), body);
+                held.date = field(&head, "last-modified").map(str::to_owned);
+            }
+            226 => {
+                if self.kind != Kind::Delta {
+                    return wrong("a delta nobody asked for");
+                }
+                if field(&head, "delta-base") != tag.as_deref() {
+                    return wrong("a delta from elsewhere");
+                }
+                if path.ends_with("json") {
+                    held.items.extend(items(&body));
+                }
+                held.tag = Some(now);
+            }
+            304 => {
+                let is_held = held.tag.is_some_and(|held| held.is_same_content(&now));
+                if self.kind != Kind::Date && !is_held {
+                    return wrong("304 against another body");
+                }
+            }
+            _ => return wrong("no answer that a feed in memory gives"),
+        }
+        Ok(status)
+    }
+
+    /// Polls once more, when all is quiet: whatever it is told, it has what the feed says.
+    fn settle(&mut self, copy: SocketAddr, witness: &Witness) -> Result<(), String> {
+        for nth in 0..PATHS.len() {
+            self.poll(copy, nth, witness)?;
+            let (_, head, body) = get(copy, PATHS[nth], &[]);
+            let (held, tag) = (&self.held[nth], tag_of(&head));
+            let has_all = match self.kind {
+                Kind::Delta if PATHS[nth].ends_with("json") => {
+                    items(&body).iter().all(|(id, title)| held.items.get(id) == Some(title))
+                }
+                Kind::Tag | Kind::Date => held.body == body,
+                Kind::Delta | Kind::Coded => {
+                    held.tag.zip(tag).is_some_and(|(held, tag)| held.is_same_content(&tag))
+                }
+            };
+            if !has_all {
+                return Err(format!("{}: a change was lost; it has {:?}", PATHS[nth], held.tag));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn items(body: &[u8]) -> BTreeMap<String, String> {
+    let feed: serde_json::Value = serde_json::from_slice(body).unwrap();
+    let items = feed["items"].as_array().cloned().unwrap_or_default();
+    let text = |item: &serde_json::Value, key: &str| item[key].as_str().unwrap().to_owned();
+    items.iter().map(|item| (text(item, "id"), text(item, "title"))).collect()
+}
+
+/// Changes articles, and knows what they are like.
+struct Newsroom {
+    store: Arc<dyn Store>,
+    runtime: tokio::runtime::Runtime,
+    random: Random,
+    /// The title of each article; `None`: withdrawn.
+    articles: BTreeMap<usize, Option<String>>,
+    written: u64,
+}
+
+impl Newsroom {
+    fn new(runtime: tokio::runtime::Runtime, store: Arc<dyn Store>) -> Self {
+        let random = Random(0x00c0_ffee);
+        Self { store, runtime, random, articles: BTreeMap::new(), written: 0 }
+    }
+
+    /// In a database.
+    fn over(runtime: tokio::runtime::Runtime, url: &str) -> Result<Self, Failed> {
+        let url = DatabaseUrl::new(url)?;
+        let opened = PostgresStore::open(&url, None, "example.com,2026", clock::now());
+        let store = Arc::new(runtime.block_on(opened)?);
+        Ok(Self::new(runtime, store))
+    }
+
+    /// One change; again, while the database is away.
+    fn change(&mut self) -> Revision {
+        self.written += 1;
+        let known = self.articles.len();
+        let is_new = known < 20 || self.random.below(3) == 0;
+        let number = if is_new { known } else { known - 1 - self.random.below(20) };
+        let is_withdrawal = !is_new && self.random.below(8) == 0;
+        if is_withdrawal {
+            self.articles.insert(number, None);
+            let ids = || vec![id(number)];
+            return self.persist(|store| {
+                Box::pin(async move {
+                    store.withdraw(ids(), clock::now()).await?;
+                    store.head().await
+                })
+            });
+        }
+        let title = format!("Title {number}, change {}", self.written);
+        self.articles.insert(number, Some(title.clone()));
+        let intake = Intake { republish: true, ..Intake::default() };
+        self.persist(|store| {
+            let submission = submission(number, &title);
+            Box::pin(async move {
+                Ok(store.upsert(vec![submission], intake, clock::now()).await?.revision)
+            })
+        })
+    }
+
+    fn persist<'a>(
+        &'a self,
+        write: impl Fn(
+            &'a dyn Store,
+        )
+            -> std::pin::Pin<Box<dyn Future<Output = courant::store::Result<Revision>> + 'a>>,
+    ) -> Revision {
+        until("a write is taken", || self.runtime.block_on(write(&*self.store)).ok())
+    }
+}
+
+fn id(number: usize) -> ArticleId {
+    ArticleId::new(&format!("article-{number}")).unwrap()
+}
+
+fn submission(number: usize, title: &str) -> Submission {
+    let begin = "2026-03-05T12:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let at = begin + chrono::TimeDelta::seconds(i64::try_from(number).unwrap());
+    let category = ["a", "b", "c"][number % 3];
+    Submission {
+        id: id(number),
+        guid: None,
+        published: Some(When::exactly(at)),
+        modified: None,
+        embargo: None,
+        expires: None,
+        is_significant: None,
+        story: Story {
+            title: Text::new(title),
+            content: Html::from_text("All four floors are open to everyone."),
+            categories: vec![Category::from_label(category).unwrap()],
+            ..Story::default()
+        },
+    }
+}
+
+/// Readers poll any copy at random while articles change and the database goes away; `outage` is called with its number.
+fn storm(
+    fleet: &Fleet,
+    newsroom: &mut Newsroom,
+    effort: &Effort,
+    mut outage: impl FnMut(u64) + Send,
+) -> Result<(), Failed> {
+    let addresses = fleet.addresses();
+    for _ in 0..30 {
+        newsroom.change();
+    }
+    let head = newsroom.change();
+    let _ = fleet.tags(head);
+    let (witness, is_over) = (Witness::default(), AtomicBool::new(false));
+    let wrong: Mutex<Vec<String>> = Mutex::default();
+    let statuses: Mutex<BTreeMap<u16, u64>> = Mutex::default();
+    let begun = Instant::now();
+    let (head, mut readers) = thread::scope(|scope| {
+        let read = |nth| {
+            let (addresses, witness, is_over) = (&addresses, &witness, &is_over);
+            let (wrong, statuses) = (&wrong, &statuses);
+            scope.spawn(move || {
+                let mut reader = Reader::new(nth);
+                while !is_over.load(Ordering::Relaxed) {
+                    let copy = addresses[reader.random.below(addresses.len())];
+                    let path = reader.random.below(PATHS.len());
+                    match reader.poll(copy, path, witness) {
+                        Ok(status) => *statuses.lock().unwrap().entry(status).or_default() += 1,
+                        Err(what) => wrong.lock().unwrap().push(what),
+                    }
+                    thread::sleep(Duration::from_millis(20));
+                }
+                reader
+            })
+        };
+        let readers: Vec<_> = (0..effort.pollers).map(read).collect();
+        let pause = effort.changes / (effort.outages + 1);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let outages = scope.spawn(move || receiver.into_iter().for_each(&mut outage));
+        let mut head = head;
+        for nth in 1..=effort.changes {
+            head = newsroom.change();
+            if nth % pause == 0 && nth / pause <= effort.outages {
+                sender.send(nth / pause).unwrap();
+            }
+            if !takes_its_time() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        drop(sender);
+        outages.join().unwrap();
+        is_over.store(true, Ordering::Relaxed);
+        let readers: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+        (head, readers)
+    });
+    let polls: u64 = readers.iter().map(|reader| reader.polls).sum();
+    println!(
+        "{} readers, {polls} polls {:?}, {} changes, {} outages, {:.0?}",
+        effort.pollers,
+        statuses.lock().unwrap(),
+        newsroom.written,
+        effort.outages,
+        begun.elapsed()
+    );
+    let wrong = wrong.into_inner().unwrap();
+    check(wrong.is_empty(), format!("{} answers: {}", wrong.len(), wrong.join("\n\n")))?;
+    at_rest(fleet, newsroom, head, &mut readers, &witness)
+}
+
+fn at_rest(
+    fleet: &Fleet,
+    newsroom: &Newsroom,
+    head: Revision,
+    readers: &mut [Reader],
+    witness: &Witness,
+) -> Result<(), Failed> {
+    let tags = fleet.tags(head);
+    check(tags.len() == PATHS.len(), "a document has no tag")?;
+    let addresses = fleet.addresses();
+    for (nth, reader) in readers.iter_mut().enumerate() {
+        reader.settle(addresses[nth % addresses.len()], witness)?;
+    }
+    let (_, _, body) = get(addresses[0], "/all.json", &[]);
+    let shown = items(&body);
+    let newest = newsroom.articles.iter().rev().filter_map(|(number, title)| {
+        title.as_ref().map(|title| (format!("article-{number}"), title))
+    });
+    let expected: BTreeMap<_, _> = newest.take(60).collect();
+    check(shown.len() == expected.len(), format!("{} entries are shown", shown.len()))?;
+    for (id, title) in &expected {
+        let is_shown = shown.iter().any(|(guid, shown)| guid.ends_with(id) && shown == *title);
+        check(is_shown, format!("`{title}` is lost"))?;
+    }
+    Ok(())
+}
+
+/// How long it takes until a change is in the feeds of every other copy.
+fn visibility(fleet: &Fleet, newsroom: &mut Newsroom, times: usize) -> Result<(), Failed> {
+    let mut waits = Vec::new();
+    for _ in 0..times {
+        // A round that has just made something begins a second later.
+        thread::sleep(Duration::from_millis(1_100));
+        let head = newsroom.change();
+        let begun = Instant::now();
+        for address in fleet.addresses() {
+            until("a change is seen", || {
+                let tag = tag_of(&get(address, "/all.json", &[]).1)?;
+                (tag.revision >= head).then_some(())
+            });
+        }
+        waits.push(begun.elapsed());
+    }
+    waits.sort();
+    let (median, most, worst) =
+        (waits[times / 2], waits[(times * 99).div_ceil(100) - 1], waits[times - 1]);
+    println!(
+        "a change is in the feeds of all copies after: p50 {median:.0?}, p99 {most:.0?}, at most {worst:.0?}, of {times}"
+    );
+    // A second is promised; machines that test are busy.
+    check(worst < Duration::from_secs(5), format!("a change was seen after {worst:?}"))
+}
+
+fn effort(outages: u64) -> Effort {
+    if takes_its_time() {
+        Effort { pollers: 50, changes: 10_000, outages }
+    } else {
+        Effort { pollers: 12, changes: 120, outages: outages.min(2) }
+    }
+}
+
+fn over_one_file() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("courant.db");
+    let fleet = Fleet::new(&format!("sqlite:{}", path.display()), 3);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let store = Arc::new(SqliteStore::open(&path, "example.com,2026", clock::now())?);
+    let mut newsroom = Newsroom::new(runtime, store);
+    storm(&fleet, &mut newsroom, &effort(0), drop)?;
+    visibility(&fleet, &mut newsroom, if takes_its_time() { 100 } else { 3 })
+}
+
+fn over_a_database() -> Result<(), Failed> {
+    let mut cluster = Cluster::start(DURABLE);
+    let url = cluster.database();
+    let fleet = Fleet::new(&url, 3);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut newsroom = Newsroom::over(runtime, &url)?;
+    let effort = effort(5);
+    let mut down = Vec::new();
+    storm(&fleet, &mut newsroom, &effort, |nth| {
+        let begun = Instant::now();
+        cluster.kill();
+        // Each is longer than the one before; copies notice, wait, and come back at other moments.
+        thread::sleep(Duration::from_millis(500 * nth));
+        cluster.restart();
+        down.push(begun.elapsed());
+    })?;
+    println!("the database was away for {down:.1?}");
+    check(down.len() as u64 == effort.outages, "the database was not killed")?;
+    visibility(&fleet, &mut newsroom, if takes_its_time() { 100 } else { 3 })
+}
+
+fn ten_at_once() -> Result<(), Failed> {
+    let cluster = Cluster::start(FAST);
+    let url = cluster.database();
+    let fleet = Fleet::new(&url, 10);
+    let _ = fleet.tags(Revision(0));
+    let runtime = tokio::runtime::Runtime::new()?;
+    let mut newsroom = Newsroom::over(runtime, &url)?;
+    let head = newsroom.change();
+    let _ = fleet.tags(head);
+    Ok(())
+}
