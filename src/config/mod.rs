@@ -6,6 +6,7 @@ mod catalogue;
 mod error;
 mod partner;
 mod politeness;
+mod redirect;
 mod section;
 mod server;
 mod show;
@@ -85,6 +86,7 @@ const ROOT: Keys = Keys {
         "category",
         "feed",
         "partner",
+        "redirect",
     ],
 };
 
@@ -171,7 +173,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 24] = [
+    const SECTIONS: [(&str, &str, &Keys); 25] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -186,6 +188,7 @@ mod tests {
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
         ("[[partner]]", "`[[partner]]`", &partner::PARTNER),
+        ("[[redirect]]", "`[[redirect]]`", &redirect::REDIRECT),
         ("[[partner]]\n[[partner.category]]", "`[[partner]]`", &partner::CATEGORY_NAME),
         ("[[feed]]\n[feed.show]", "`[feed.show]`", &show::SHOW),
         ("[[feed]]\n[feed.show.owner]", "`[feed.show]`", &catalogue::CONTACT),

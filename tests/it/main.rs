@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "what a test that failed was doing")]
 
+mod adopt;
 mod archives;
 mod cli;
 mod crash;

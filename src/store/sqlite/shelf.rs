@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row as SqlRow, Transaction, params};
 
 use crate::{
@@ -42,6 +43,25 @@ enum Coming {
     Again,
     /// It was not under it.
     New,
+}
+
+/// Gives an article another date wherever it is filed. Its places stay.
+pub(super) fn redate(
+    transaction: &Transaction<'_>,
+    row: &Row,
+    published: DateTime<Utc>,
+) -> Result<()> {
+    if published == row.published {
+        return Ok(());
+    }
+    let mut update = transaction.prepare_cached(
+        "UPDATE filing SET published = ?1 WHERE facet = ?2 AND published = ?3 AND id = ?4",
+    )?;
+    for facet in row.facets() {
+        let (then, now) = (row.published.timestamp(), published.timestamp());
+        update.execute(params![now, facet.as_str(), then, row.id.as_str()])?;
+    }
+    Ok(())
 }
 
 impl Arrivals {

@@ -6,15 +6,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::{
-    article::{Amendment, ArticleId, ChangeKind, Revision, Story, Submission},
+    article::{Adoption, Amendment, ArticleId, ChangeKind, Revision, Story, Submission},
     category::{Category, Facet},
     store::{
         Intake, Outcome, Receipt, Result,
-        decide::{Circumstances, Row, State, Touch, place, submit, touch, weight},
+        decide::{self, Circumstances, Row, State, Touch, place, submit, touch, weight},
         mint,
         sqlite::{
             row::{COLUMNS, decode, find, number, revision, save, time},
-            shelf::Arrivals,
+            shelf::{self, Arrivals},
             shift::{self, Step},
         },
     },
@@ -278,6 +278,38 @@ pub(super) fn amend(
         let (revision, bytes) = (writing.revision, weight(&story));
         let row = Row { revision, story, bytes, ..old.clone() };
         writing.put(Some((key, &old)), &row, ChangeKind::Corrected)?;
+        outcomes.push(Outcome::Corrected);
+    }
+    Ok(Receipt { revision: writing.commit()?, outcomes })
+}
+
+/// The articles keep their places in archives, whatever their dates become.
+pub(super) fn adopt(
+    writer: &mut Connection,
+    adoptions: Vec<Adoption>,
+    now: DateTime<Utc>,
+) -> Result<Receipt> {
+    let mut writing = Writing::begin(writer, now)?;
+    let mut outcomes = Vec::with_capacity(adoptions.len());
+    for adoption in adoptions {
+        let found = find(&writing.transaction, &adoption.id)?;
+        let next =
+            found.as_ref().and_then(|(_, old)| decide::adopt(old, &adoption, writing.revision));
+        let (Some((key, old)), Some(row)) = (found, next) else {
+            outcomes.push(Outcome::Unchanged);
+            continue;
+        };
+        if let Some(by) = writing.owner(&row.guid)?.filter(|by| *by != row.id) {
+            outcomes.push(Outcome::GuidTaken { by });
+            continue;
+        }
+        let rename = "UPDATE article SET guid = ? WHERE key = ?";
+        writing.transaction.execute(rename, params![row.guid.as_str(), key])?;
+        shelf::redate(&writing.transaction, &old, row.published)?;
+        let old = Row { published: row.published, ..old };
+        writing.put(Some((key, &old)), &row, ChangeKind::Corrected)?;
+        // Readers know it by another name from now on, at another place: no delta tells that.
+        writing.touch(Touch { facets: row.facets(), raises_floor: true });
         outcomes.push(Outcome::Corrected);
     }
     Ok(Receipt { revision: writing.commit()?, outcomes })
