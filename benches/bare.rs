@@ -39,7 +39,7 @@ fn main() {
     let file = Path::new("feeds.toml");
     let config =
         config::read(&fs::read_to_string(file).unwrap(), file, &Overrides::default()).unwrap();
-    let StoreUrl::Sqlite(path) = &config.store;
+    let StoreUrl::Sqlite(path) = &config.store else { panic!("it answers from a file") };
     let store = Arc::new(SqliteStore::open(path, &config.authority, clock::now()).unwrap());
     // As many threads as the program has.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

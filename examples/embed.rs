@@ -252,6 +252,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         logs_access: false,
         media: None,
         desk: None,
+        inbox: None,
+        is_inbox_only: false,
         traffic: Arc::new(Traffic::new(config.politeness, publisher.catalogue(), clock::now())),
     };
     let listener = TcpListener::bind(config.server.listen).await?;

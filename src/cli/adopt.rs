@@ -120,7 +120,7 @@ impl Adopt {
         if self.diff {
             return self.compare(config, &to, &old).await;
         }
-        let store = cli::open(&config)?;
+        let store = cli::open(&config).await?;
         let mut index = Index::default();
         old.iter().flat_map(|feed| &feed.entries).for_each(|entry| index.add(entry.clone()));
         let found = look(&*store, &index).await?;

@@ -106,6 +106,6 @@ pub(super) fn path(named: &str) -> Result<FeedPath> {
 
 /// The feeds of a configuration and its store, as they would be: a service that runs by another file is not disturbed.
 pub(super) async fn publisher(config: Config) -> Result<Publisher> {
-    let store = cli::open(&config)?;
+    let store = cli::open(&config).await?;
     Ok(Publisher::look(store, config.catalogue, config.server.cache_bytes).await?)
 }

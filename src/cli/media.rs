@@ -84,7 +84,7 @@ struct Failure {
 impl Media {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode> {
         let Command::Probe(look) = self.command;
-        let store = cli::open(config)?;
+        let store = cli::open(config).await?;
         let report = look.probe(config, &*store).await?;
         if look.json {
             cli::print_json(&report)?;

@@ -11,6 +11,7 @@ mod old_feeds;
 mod partner;
 mod serve;
 mod stats;
+mod token;
 mod withdraw;
 
 use std::{
@@ -26,7 +27,7 @@ use clap::{Args, Parser, Subcommand};
 use courant::{
     clock,
     config::{self, Config, Overrides, StoreUrl},
-    store::{SqliteStore, Store},
+    store::{PostgresStore, SqliteStore, Store},
 };
 
 const EXAMPLES: &str = "\
@@ -74,8 +75,17 @@ struct Settings {
     #[arg(long, global = true, env = "COURANT_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     /// Where articles are kept, instead of the file's [default: sqlite:courant.db]
-    #[arg(long, global = true, env = "COURANT_STORE", value_name = "URL")]
+    #[arg(long, global = true, env = "COURANT_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
+    /// A read replica of a store in PostgreSQL, instead of the file's
+    #[arg(
+        long,
+        global = true,
+        env = "COURANT_STORE_READ",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    store_read: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -99,6 +109,7 @@ Examples:
     Media(media::Media),
     Partner(partner::Partner),
     Stats(stats::Stats),
+    Token(token::Token),
     /// Print the JSON Schema of an article record
     #[command(after_help = "\
 Examples:
@@ -129,6 +140,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
             Command::Stats(stats) => stats.run(&config).await,
+            Command::Token(token) => token.run(&config).await,
             Command::Schema => Ok(ExitCode::SUCCESS),
         }
     });
@@ -139,24 +151,26 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 
 impl Settings {
     fn read(self) -> Result<Config> {
-        let Self { config: file, listen, base_url, store } = self;
+        let Self { config: file, listen, base_url, store, store_read } = self;
         let text = fs::read_to_string(&file).with_context(|| {
             format!(
                 "cannot read `{}`; name the file with --config, or start in its folder",
                 file.display()
             )
         })?;
-        Ok(config::read(&text, &file, &Overrides { listen, base_url, store })?)
+        Ok(config::read(&text, &file, &Overrides { listen, base_url, store, store_read })?)
     }
 }
 
 /// Opens the store that the configuration names, or makes it.
-fn open(config: &Config) -> Result<Arc<dyn Store>> {
-    match &config.store {
-        StoreUrl::Sqlite(path) => {
-            Ok(Arc::new(SqliteStore::open(path, &config.authority, clock::now())?))
+async fn open(config: &Config) -> Result<Arc<dyn Store>> {
+    let (authority, now) = (&config.authority, clock::now());
+    Ok(match &config.store {
+        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, authority, now)?),
+        StoreUrl::Postgres { url, replica } => {
+            Arc::new(PostgresStore::open(url, replica.as_ref(), authority, now).await?)
         }
-    }
+    })
 }
 
 /// For scripts.

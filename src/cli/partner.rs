@@ -111,7 +111,7 @@ impl Partner {
 }
 
 async fn list(config: &Config, json: bool) -> Result<ExitCode> {
-    let tokens = cli::open(config)?.tokens().await?;
+    let tokens = cli::open(config).await?.tokens().await?;
     let now = clock::now();
     let good = |name: &Slug| -> Vec<&Token> {
         let own = tokens.iter().filter(|token| token.partner == *name);
@@ -186,7 +186,7 @@ impl MakeToken {
     async fn run(self, config: &Config) -> Result<ExitCode> {
         let Self { name, holder, rotate, overlap_hours, revoke, all } = self;
         let partner = known(&config.catalogue, &name, revoke)?;
-        let store = cli::open(config)?;
+        let store = cli::open(config).await?;
         let now = clock::now();
         let mut out = io::stdout().lock();
         if revoke {

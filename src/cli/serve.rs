@@ -1,7 +1,9 @@
 //! `courant serve`.
 
 use std::{
+    env, fs,
     io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
 };
@@ -9,28 +11,29 @@ use std::{
 use anyhow::{Context, Result};
 use courant::{
     clock,
-    config::{AccessLog, Config, Server, StoreUrl},
+    config::{AccessLog, Config, PurgeSettings, Server},
+    edge::{Purge, Retry, Secret},
     http::{
-        Limits,
+        Inbox, Limits,
         server::{self, Settings},
     },
-    media::Folder,
+    media::{Folder, Intake},
     partner::Desk,
     publish::Publisher,
-    store::Census,
+    store::{Census, Store},
     traffic::Traffic,
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::watch,
 };
 
 use crate::cli::{self, log};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
-    let StoreUrl::Sqlite(path) = &config.store;
     let _log = log::start(config.server.access_log);
-    let store = cli::open(&config)?;
+    let store = cli::open(&config).await?;
     if store.census().await? == Census::default() && !config.import.is_empty() {
         cli::import::first(&config, &*store).await?;
     }
@@ -42,10 +45,22 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     })?;
     let address = listener.local_addr()?;
     let media = cli::media::folder(&config)?;
+    let purge = config.purge.as_ref().map(purge).transpose()?;
+    let inbox = inbox(&config, &store)?;
+    let pushed = match config.push.as_ref().and_then(|rules| rules.listen) {
+        Some(own) => Some(TcpListener::bind(own).await.with_context(|| {
+            format!("cannot listen at {own}; write another address under `[push]`")
+        })?),
+        None => None,
+    };
     let catalogue = Arc::clone(&config.catalogue);
     let publisher =
         Publisher::open(Arc::clone(&store), catalogue, cache_bytes, clock::now()).await?;
-    let publisher = Arc::new(publisher);
+    let publisher = Arc::new(publisher.behind(config.edge.clone(), purge.clone()));
+    let telling = purge.map(|purge| tokio::spawn(async move { purge.follow().await }));
+    if config.purge.as_ref().is_some_and(|purge| purge.at_start) {
+        publisher.purge_everything().await;
+    }
     let follower = Arc::clone(&publisher);
     let following = tokio::spawn(async move { follower.follow(clock::now).await });
     let desk = if config.catalogue.partners.is_empty() {
@@ -67,29 +82,76 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         feeds.first().map(|spec| format!("{}.rss", spec.path.encoded())).unwrap_or_default();
     let mut out = io::stdout().lock();
     writeln!(out, "{}: {}", config.catalogue.site.title, describe(census, feeds.len()))?;
-    writeln!(out, "  store   {}", path.display())?;
+    writeln!(out, "  store   {}", config.store)?;
     writeln!(out, "  serves  http://{address}/  (public address {base})")?;
+    if let (Some(rules), here) = (&config.push, pushed.as_ref().unwrap_or(&listener)) {
+        let here = here.local_addr()?;
+        writeln!(
+            out,
+            "  takes   http://{here}{}/articles  (public address {})",
+            rules.path, rules.base
+        )?;
+    }
     writeln!(out, "  try     curl -i http://{address}/{first}")?;
     writeln!(out, "  stop    Ctrl-C")?;
     out.flush()?;
     drop(out);
 
+    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let mut settings = settings(&config.server, media, desk.clone(), traffic);
+    let (stopping, stopped) = watch::channel(false);
     let stop = async {
         tokio::select! {
             _ = interrupt.recv() => {},
             _ = terminate.recv() => {},
         }
+        stopping.send_replace(true);
     };
-    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
-    let settings = settings(config.server, media, desk.clone(), traffic);
+    let mut taking = None;
+    match (inbox, pushed) {
+        (Some(inbox), Some(listener)) => {
+            let own = Settings { inbox: Some(inbox), is_inbox_only: true, ..settings.clone() };
+            let publisher = Arc::clone(&publisher);
+            taking = Some(tokio::spawn(async move {
+                let mut stopped = stopped;
+                let stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+                server::serve(listener, publisher, Arc::new(own), stop).await;
+            }));
+        }
+        (inbox, _) => settings.inbox = inbox,
+    }
     server::serve(listener, publisher, Arc::new(settings), stop).await;
+    if let Some(taking) = taking {
+        // It ends by itself, within the same grace.
+        let _ = taking.await;
+    }
     following.abort();
     keeping.abort();
+    if let Some(telling) = telling {
+        telling.abort();
+    }
     if let Some(desk) = desk {
         desk.flush().await;
     }
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The hook with its secrets, which are in the environment or in files.
+fn purge(settings: &PurgeSettings) -> Result<Arc<Purge>> {
+    let secrets = settings.hook.secrets().map(|secret| {
+        let found = match secret {
+            Secret::Variable(name) => env::var(name).with_context(|| {
+                format!("[purge] needs a secret in the variable `{name}` of the environment")
+            })?,
+            Secret::File(path) => fs::read_to_string(path).with_context(|| {
+                format!("[purge] needs a secret in `{}`, which cannot be read", path.display())
+            })?,
+        };
+        Ok((secret.clone(), found.trim_end_matches(['\r', '\n']).to_owned()))
+    });
+    let secrets = secrets.collect::<Result<_>>()?;
+    Ok(Arc::new(Purge::new(settings.hook.clone(), secrets, Retry::default())))
 }
 
 fn describe(census: Census, feeds: usize) -> String {
@@ -102,19 +164,39 @@ fn describe(census: Census, feeds: usize) -> String {
     format!("{published} articles{}, in {feeds} feeds", others.collect::<String>())
 }
 
+/// Who takes in what is pushed, where `feeds.toml` says so.
+fn inbox(config: &Config, store: &Arc<dyn Store>) -> Result<Option<Arc<Inbox>>> {
+    let Some(rules) = config.push.clone() else { return Ok(None) };
+    let base = &config.catalogue.site.base;
+    let intake = |folder: &PathBuf| {
+        Intake::new(folder, base)
+            .with_context(|| format!("cannot keep files that are pushed in `{}`", folder.display()))
+    };
+    let media = config.media.as_ref().map(intake).transpose()?;
+    // At an address of its own, it goes by another name.
+    let hosts = if rules.listen.is_some() { Vec::new() } else { config.server.hosts.clone() };
+    let limits = limits(&config.server, hosts);
+    let catalogue = Arc::clone(&config.catalogue);
+    Ok(Some(Arc::new(Inbox::new(Arc::clone(store), catalogue, rules, limits, media))))
+}
+
+fn limits(server: &Server, hosts: Vec<String>) -> Limits {
+    Limits {
+        target_bytes: server.max_target_bytes,
+        header_bytes: server.max_header_bytes,
+        hosts,
+        staleness: server.max_stale,
+    }
+}
+
 fn settings(
-    server: Server,
+    server: &Server,
     media: Option<Folder>,
     desk: Option<Arc<Desk>>,
     traffic: Traffic,
 ) -> Settings {
     Settings {
-        limits: Limits {
-            target_bytes: server.max_target_bytes,
-            header_bytes: server.max_header_bytes,
-            hosts: server.hosts,
-            staleness: server.max_stale,
-        },
+        limits: limits(server, server.hosts.clone()),
         max_connections: server.max_connections,
         header_timeout: server.header_timeout,
         write_timeout: server.write_timeout,
@@ -123,5 +205,7 @@ fn settings(
         media,
         desk,
         traffic: Arc::new(traffic),
+        inbox: None,
+        is_inbox_only: false,
     }
 }

@@ -130,6 +130,14 @@ fn describe(report: &Report) -> String {
         text.push('\n');
         text.push_str(&aligned(&table));
     }
+    if let Some(purges) = &report.purges {
+        let mut table = vec![["caches in front", "requests"].map(str::to_owned)];
+        let counts =
+            [("told", purges.done), ("told again", purges.retried), ("given up", purges.given_up)];
+        table.extend(counts.map(|(what, count)| [what.to_owned(), grouped(count)]));
+        text.push('\n');
+        text.push_str(&aligned(&table));
+    }
     text
 }
 
@@ -203,7 +211,7 @@ fn bytes(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use courant::traffic::{AgentReport, FeedReport, HeldReport, Requests};
+    use courant::traffic::{AgentReport, FeedReport, HeldReport, PurgeReport, Requests};
 
     use super::*;
 
@@ -247,6 +255,7 @@ mod tests {
             ],
             agents: vec![AgentReport { agent: "Feedly".to_owned(), requests: 2_000 }],
             held_back: vec![HeldReport { feed: "partner/wire/all".to_owned(), articles: 3 }],
+            purges: Some(PurgeReport { done: 12_345, retried: 2, given_up: 1, waiting: 0 }),
         };
         let expected = "\
 since 2026-03-05 12:00 UTC
@@ -260,6 +269,11 @@ Feedly     2,000
 
 feed of a partner  held back
 partner/wire/all           3
+
+caches in front  requests
+told               12,345
+told again              2
+given up                1
 ";
         assert_eq!(describe(&report), expected);
     }

@@ -31,7 +31,7 @@ pub(super) struct Withdraw {
 
 impl Withdraw {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode> {
-        let store = cli::open(config)?;
+        let store = cli::open(config).await?;
         let known: Vec<ArticleId> = self.ids.iter().filter_map(|id| ArticleId::new(id)).collect();
         let outcomes = store.withdraw(known.clone(), clock::now()).await?;
         let find = |id: &String| {

@@ -3,9 +3,11 @@
 //! No I/O: the text of the file comes in, types or everything that is wrong with it come out.
 
 mod catalogue;
+mod edge;
 mod error;
 mod partner;
 mod politeness;
+mod push;
 mod redirect;
 mod section;
 mod server;
@@ -13,10 +15,12 @@ mod show;
 mod value;
 
 pub use catalogue::RESERVED;
+pub use edge::PurgeSettings;
 pub use error::{ConfigError, Line, Place, Problem};
 pub use server::{AccessLog, Server};
 
 use std::{
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -30,8 +34,10 @@ use crate::{
         section::{Keys, Report, Section},
         value::Mistake,
     },
+    edge::Edge,
     feed::Catalogue,
-    text::Text,
+    push::Rules,
+    text::{DatabaseUrl, Text},
     traffic::Policy,
 };
 
@@ -46,6 +52,8 @@ pub struct Config {
     pub server: Server,
     /// How often clients may ask, and who may read the numbers.
     pub politeness: Policy,
+    /// How articles are pushed; `None`: not at all.
+    pub push: Option<Rules>,
     /// Where articles are kept.
     pub store: StoreUrl,
     /// Files to take in when the store is empty.
@@ -54,6 +62,10 @@ pub struct Config {
     pub media: Option<PathBuf>,
     /// Folders in it from which partners alone may read.
     pub private_media: Vec<Text>,
+    /// What caches in front are told.
+    pub edge: Option<Edge>,
+    /// How they are told what is stale.
+    pub purge: Option<PurgeSettings>,
 }
 
 /// Where articles are kept.
@@ -61,6 +73,36 @@ pub struct Config {
 pub enum StoreUrl {
     /// In a file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database; `replica`: a copy of it to read from.
+    Postgres {
+        /// Where it is.
+        url: DatabaseUrl,
+        /// Where the copy is.
+        replica: Option<DatabaseUrl>,
+    },
+}
+
+impl StoreUrl {
+    /// The same, read from a copy; a file is read from itself.
+    fn read_from(self, replica: Option<DatabaseUrl>) -> Self {
+        match self {
+            Self::Sqlite(path) => Self::Sqlite(path),
+            Self::Postgres { url, .. } => Self::Postgres { url, replica },
+        }
+    }
+}
+
+/// Without passwords.
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres { url, replica: None } => url.fmt(f),
+            Self::Postgres { url, replica: Some(replica) } => {
+                write!(f, "{url}, read from {replica}")
+            }
+        }
+    }
 }
 
 /// What the environment says, which outranks the file.
@@ -72,6 +114,8 @@ pub struct Overrides {
     pub base_url: Option<String>,
     /// `COURANT_STORE`; relative to the working directory.
     pub store: Option<String>,
+    /// `COURANT_STORE_READ`.
+    pub store_read: Option<String>,
 }
 
 const ROOT: Keys = Keys {
@@ -81,7 +125,10 @@ const ROOT: Keys = Keys {
         "store",
         "media",
         "politeness",
+        "push",
         "metrics",
+        "cdn",
+        "purge",
         "defaults",
         "category",
         "feed",
@@ -90,7 +137,7 @@ const ROOT: Keys = Keys {
     ],
 };
 
-const STORE: Keys = Keys { required: &[], optional: &["url", "import"] };
+const STORE: Keys = Keys { required: &[], optional: &["url", "read", "import"] };
 
 const MEDIA: Keys = Keys { required: &["folder"], optional: &["private"] };
 
@@ -121,24 +168,30 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
     let store = root.section("store", &STORE);
     let media = root.section("media", &MEDIA);
     let url = store.parse("url", |given| value::store(given, folder));
+    let url = overrides.store(root.report).or(url);
+    let url = url.unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db")));
+    let replica = store.parse("read", |given| value::replica(given, &url));
+    let replica = overrides.store_read(root.report, &url).or(replica);
     let private_media = media.list("private", value::folder_name);
     let politeness = politeness::policy(
         &root.section("politeness", &politeness::POLITENESS),
         &root.section("metrics", &politeness::METRICS),
         server.listen.ip(),
     );
+    let catalogue = Arc::new(catalogue::catalogue(root, &site, base, &private_media));
+    let push = push::rules(&root.section("push", &push::PUSH), &catalogue.site.base, &catalogue);
     Config {
-        catalogue: Arc::new(catalogue::catalogue(root, &site, base, &private_media)),
+        catalogue,
         authority: site.parse("tag", value::authority).unwrap_or_default(),
         server,
         politeness,
-        store: overrides
-            .store(root.report)
-            .or(url)
-            .unwrap_or_else(|| StoreUrl::Sqlite(folder.join("courant.db"))),
+        push,
+        store: url.read_from(replica),
         import: store.list("import", |given| value::file(given, folder)),
         media: media.parse("folder", |given| value::file(given, folder)),
         private_media,
+        edge: edge::edge(&root.section("cdn", &edge::CDN)),
+        purge: edge::purge(&root.section("purge", &edge::PURGE)),
     }
 }
 
@@ -154,6 +207,11 @@ impl Overrides {
     fn store(&self, report: &Report<'_>) -> Option<StoreUrl> {
         let relative = |given: &str| value::store(given, Path::new(""));
         report.variable("COURANT_STORE", self.store.as_deref(), relative)
+    }
+
+    fn store_read(&self, report: &Report<'_>, store: &StoreUrl) -> Option<DatabaseUrl> {
+        let replica = |given: &str| value::replica(given, store);
+        report.variable("COURANT_STORE_READ", self.store_read.as_deref(), replica)
     }
 }
 
@@ -173,7 +231,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 25] = [
+    const SECTIONS: [(&str, &str, &Keys); 28] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -184,6 +242,9 @@ mod tests {
         ("[media]", "`[media]`", &MEDIA),
         ("[politeness]", "`[politeness]`", &politeness::POLITENESS),
         ("[metrics]", "`[metrics]`", &politeness::METRICS),
+        ("[cdn]", "`[cdn]`", &edge::CDN),
+        ("[purge]", "`[purge]`", &edge::PURGE),
+        ("[push]", "`[push]`", &push::PUSH),
         ("[defaults]", "`[defaults]`", &catalogue::DEFAULTS),
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
@@ -310,18 +371,31 @@ mod tests {
             listen: given("0.0.0.0:9000"),
             base_url: given("https://feeds.example.com"),
             store: given("sqlite:///tmp/a.db"),
+            store_read: None,
         };
         let config = read(SHIPPED, Path::new("feeds.toml"), &overrides).unwrap();
         assert_eq!(config.server.listen.port(), 9000);
         assert_eq!(config.catalogue.site.base.as_str(), "https://feeds.example.com/");
         assert_eq!(config.store, StoreUrl::Sqlite("/tmp/a.db".into()));
+        let overrides = Overrides {
+            store: given("postgres://u:secret@h/d"),
+            store_read: given("postgres://u:secret@r/d"),
+            ..Overrides::default()
+        };
+        let config = read(SHIPPED, Path::new("feeds.toml"), &overrides).unwrap();
+        assert_eq!(config.store.to_string(), "postgres://u@h/d, read from postgres://u@r/d");
+        assert!(!format!("{config:?}").contains("secret"));
 
         let only_port = Overrides { listen: given("[::1]:9000"), ..Overrides::default() };
         let config = read(SHIPPED, Path::new("feeds.toml"), &only_port).unwrap();
         assert_eq!(config.catalogue.site.base.as_str(), "http://127.0.0.1:9000/");
 
-        let wrong =
-            Overrides { listen: given(":9000"), base_url: given("x"), store: given("mysql:x") };
+        let wrong = Overrides {
+            listen: given(":9000"),
+            base_url: given("x"),
+            store: given("mysql:x"),
+            ..Overrides::default()
+        };
         let error = read(SHIPPED, Path::new("feeds.toml"), &wrong).unwrap_err();
         let places: Vec<_> = error.problems.iter().map(|problem| &problem.place).collect();
         let variables = ["COURANT_BASE_URL", "COURANT_LISTEN", "COURANT_STORE"];
@@ -494,7 +568,10 @@ mod tests {
                 "`unconditional_per_hour` is out of range",
                 "from 1 to 100000",
             ),
-            ("[store]\nurl = 'postgres://h/d'", "3:7", "in SQLite only", "`sqlite:courant.db`"),
+            ("[store]\nurl = 'mysql://h/d'", "3:7", "not a place", "`sqlite:courant.db`"),
+            ("[store]\nurl = 'postgres:x'", "3:7", "not the address of a database", "postgres://"),
+            ("[store]\nurl = 'postgres://h/d?sslmode=on'", "3:7", "`sslmode=on`", "`verify-full`"),
+            ("[store]\nread = 'postgres://h/d'", "3:8", "read from that file", "leave this out"),
             (
                 "[store]\nurl = 'courant.db'",
                 "3:7",

@@ -24,15 +24,14 @@ pub(super) fn redirects(root: &Section<'_>, catalogue: &Catalogue) -> Redirects 
     let mut from: HashMap<String, Spanned<String>> = HashMap::new();
     let mut targets = Vec::new();
     for section in &sections {
-        let Some(given) = section.parse_spanned("from", |given| path(given, catalogue)) else {
-            continue;
-        };
+        let given = section.parse_spanned("from", |given| path(given, catalogue));
         let to = section.parse_spanned("to", |given| target(given, catalogue));
         let status = section.number("status", 301..=410_u16).unwrap_or(if section.has("to") {
             301
         } else {
             410
         });
+        let Some(given) = given else { continue };
         let fate = match (status, to) {
             (301, Some(to)) => Some((Fate::Moved(to.get_ref().clone()), Some(to))),
             (308, Some(to)) => Some((Fate::MovedStrictly(to.get_ref().clone()), Some(to))),

@@ -79,7 +79,7 @@ impl Default for Server {
             header_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(10),
-            max_stale: Duration::from_secs(3_600),
+            max_stale: Duration::from_hours(1),
         }
     }
 }

@@ -14,7 +14,7 @@ use url::{Host, Url};
 use crate::{
     category::{Language, LanguageError, Slug, SlugError},
     config::{StoreUrl, section::listed},
-    text::Text,
+    text::{DatabaseUrl, Text},
 };
 
 /// Why a value is refused.
@@ -31,7 +31,7 @@ impl Mistake {
         Self { wrong: wrong.into(), advice: advice.into() }
     }
 
-    /// An error of `category`, which says what to write after a semicolon.
+    /// An error of `category` or `text`, which says what to write after a semicolon.
     fn told(message: &str) -> Self {
         let (wrong, advice) = message.split_once("; ").unwrap_or((message, ""));
         Self::new(wrong, advice)
@@ -103,6 +103,19 @@ pub(super) fn base_url(given: &str) -> Result<Url, Mistake> {
         base.set_path(&format!("{}/", base.path()));
     }
     Ok(base)
+}
+
+/// What paths begin with.
+pub(super) fn path(given: &str) -> Result<String, Mistake> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_segment = |segment: &str| {
+        segment.chars().all(is_plain) && segment.contains(|c: char| c.is_ascii_alphanumeric())
+    };
+    if given.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment)) {
+        return Ok(given.to_owned());
+    }
+    let wrong = format!("`{}` is not the beginning of a path", brief(given));
+    Err(Mistake::new(wrong, "write for example `/push`"))
 }
 
 /// The address of a picture that RSS readers can show.
@@ -215,18 +228,42 @@ pub(super) fn network(given: &str) -> Result<IpNetwork, Mistake> {
 
 /// Where articles are kept; relative to `folder`.
 pub(super) fn store(given: &str, folder: &Path) -> Result<StoreUrl, Mistake> {
-    let advice = "write for example `sqlite:courant.db`";
-    if given.starts_with("postgres:") || given.starts_with("postgresql:") {
-        let wrong = "this version of Courant keeps articles in SQLite only, not in PostgreSQL";
-        return Err(Mistake::new(wrong, advice));
+    if is_postgres(given) {
+        return Ok(StoreUrl::Postgres { url: database(given)?, replica: None });
     }
     let path = given.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
     match path {
         Some(path) if !path.is_empty() && !path.starts_with(':') => {
             Ok(StoreUrl::Sqlite(folder.join(path)))
         }
-        _ => Err(Mistake::new(format!("`{}` is not a place for articles", brief(given)), advice)),
+        _ => {
+            let advice =
+                "write for example `sqlite:courant.db` or `postgres://courant@localhost/news`";
+            Err(Mistake::new(format!("`{}` is not a place for articles", brief(given)), advice))
+        }
     }
+}
+
+/// A copy of the database where articles are kept.
+pub(super) fn replica(given: &str, store: &StoreUrl) -> Result<DatabaseUrl, Mistake> {
+    if matches!(store, StoreUrl::Sqlite(_)) {
+        let wrong = "articles in a file are read from that file";
+        return Err(Mistake::new(wrong, "leave this out, or keep them in PostgreSQL"));
+    }
+    if is_postgres(given) {
+        return database(given);
+    }
+    let wrong = "this is no copy of a PostgreSQL database";
+    Err(Mistake::new(wrong, "write for example `postgres://courant@replica/news`"))
+}
+
+fn is_postgres(given: &str) -> bool {
+    given.starts_with("postgres:") || given.starts_with("postgresql:")
+}
+
+/// The address of a database. What it says may hold a password, and is not repeated.
+fn database(given: &str) -> Result<DatabaseUrl, Mistake> {
+    DatabaseUrl::new(given).map_err(|error| Mistake::told(&error.to_string()))
 }
 
 /// The path of a file; relative to `folder`.

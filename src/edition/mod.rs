@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::article::Revision;
@@ -41,6 +41,8 @@ pub struct Presentation {
     pub security_policy: Option<&'static str>,
     /// Whether it is for some only: no shared cache keeps it (H-109), and no page of another origin reads it (H-125).
     pub is_private: bool,
+    /// What only caches in front are told; nothing of what is private.
+    pub edge: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// A document in each coding. It never changes; a newer one takes its place.
@@ -50,6 +52,8 @@ pub struct Edition {
     changed: Option<DateTime<Utc>>,
     digest: u64,
     entries: Entries,
+    /// The fields for caches in front, which keep no delta.
+    edge: Vec<HeaderName>,
     /// By preference; identity is always there, and last.
     codings: Vec<Coded>,
 }
@@ -101,6 +105,7 @@ impl Edition {
             changed,
             digest,
             entries: Entries::default(),
+            edge: presentation.edge.iter().map(|(name, _)| name.clone()).collect(),
             codings: Coding::ALL.into_iter().filter_map(code).collect(),
         }
     }
@@ -134,8 +139,8 @@ impl Edition {
             Coded { coding, tag, body, whole, unchanged }
         };
         let codings = self.codings.iter().map(recode).collect();
-        let Self { revision, changed, digest, ref entries, .. } = *self;
-        Self { revision, changed, digest, entries: entries.clone(), codings }
+        let Self { revision, changed, digest, ref entries, ref edge, .. } = *self;
+        Self { revision, changed, digest, entries: entries.clone(), edge: edge.clone(), codings }
     }
 
     /// The tag of the document as it is.
@@ -164,6 +169,9 @@ impl Edition {
     /// and how long it lasts (H-142 to H-145).
     pub fn delta_fields(&self, coding: Coding, length: usize, base: EntityTag) -> HeaderMap {
         let mut fields = self.coded(coding).map(|coded| coded.whole.clone()).unwrap_or_default();
+        for name in &self.edge {
+            fields.remove(name);
+        }
         fields.insert(header::CONTENT_LENGTH, length.into());
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, im"));
         fields
@@ -258,6 +266,7 @@ fn unchanged_fields(tag: &str, presentation: &Presentation) -> HeaderMap {
     if !presentation.is_private {
         fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        fields.extend(presentation.edge.iter().cloned());
     }
     fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !presentation.links.is_empty() {

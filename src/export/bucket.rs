@@ -132,7 +132,7 @@ impl Bucket {
                 // The next time may do, while the lease holds.
                 Err(error) if clock() > until => return failed("write", LEASE, error),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot prolong the lease of `{}`", self.place)
+                    tracing::warn!(%error, "cannot prolong the lease of `{}`", self.place);
                 }
             }
         }

@@ -137,12 +137,12 @@ impl Folder {
         let inner = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || work(&inner)).await;
         let done = done.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
-        done.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidFilename => TargetError::Name(name.to_owned()),
-            _ => {
-                let name = self.0.root.join(name).display().to_string();
-                TargetError::Failed { what, name, source: error.into() }
+        done.map_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidFilename {
+                return TargetError::Name(name.to_owned());
             }
+            let name = self.0.root.join(name).display().to_string();
+            TargetError::Failed { what, name, source: error.into() }
         })
     }
 }
@@ -152,7 +152,7 @@ impl Inner {
     /// coded one then never shows old bytes under a new date.
     fn write(&self, piece: &Piece, now: DateTime<Utc>) -> io::Result<Written> {
         let plain = self.root.join(&piece.name);
-        let time = self.time(piece, &plain, now)?;
+        let time = Self::time(piece, &plain, now)?;
         let mut written = Written::default();
         let mut folders = BTreeSet::new();
         let mut put = |path: &Path, bytes: &[u8]| {
@@ -177,7 +177,7 @@ impl Inner {
 
     /// The time of the files of a document: when it changed. Later than that of other bytes in its place, whatever
     /// happened to the clock or the store, so that no validator stands for two documents.
-    fn time(&self, piece: &Piece, plain: &Path, now: DateTime<Utc>) -> io::Result<SystemTime> {
+    fn time(piece: &Piece, plain: &Path, now: DateTime<Utc>) -> io::Result<SystemTime> {
         let changed = piece.changed.unwrap_or(now).timestamp();
         let changed = SystemTime::UNIX_EPOCH
             + Duration::from_secs(u64::try_from(changed).unwrap_or_default());

@@ -37,6 +37,9 @@ use crate::{
 };
 use record::{LAYOUT, ROOT, Record, Root, Witness};
 
+/// How long a pass may take to come to a good end when it is to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Why an export did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -109,14 +112,34 @@ impl Exporter {
         if self.options.rehearse {
             return self.pass().await;
         }
-        self.target.lock(self.now()).await?;
-        let done = tokio::select! {
-            biased;
-            done = self.pass() => done,
-            lost = self.target.keep(&self.options.clock) => Err(lost.into()),
+        self.alone(self.pass()).await
+    }
+
+    /// Does something while nobody else writes to the target. When it is to stop, it may come to a good end, but not take
+    /// for ever: what a target is asked for may be tried again for minutes.
+    async fn alone<T>(
+        &self,
+        work: impl Future<Output = Result<T, ExportError>>,
+    ) -> Result<T, ExportError> {
+        let patience = async {
+            self.options.stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
         };
-        self.target.release().await;
-        done
+        let locked_work = async {
+            self.target.lock(self.now()).await?;
+            let done = tokio::select! {
+                biased;
+                done = work => done,
+                lost = self.target.keep(&self.options.clock) => Err(lost.into()),
+            };
+            self.target.release().await;
+            done
+        };
+        tokio::select! {
+            biased;
+            done = locked_work => done,
+            () = patience => Err(ExportError::Stopped),
+        }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -181,7 +204,7 @@ impl Exporter {
             let witness = Witness::of(store.mark(&[Facet::all()]).await?);
             let witness = witness.filter(|witness| witness.revision <= head).or(root.witness);
             let program = env!("CARGO_PKG_VERSION").to_owned();
-            root = Root { head, program, witness, ..root };
+            root = Root { program, head, witness, ..root };
             self.target.note(ROOT, record::written(&root)).await?;
         }
         let mut summary = self.tally();
@@ -246,7 +269,9 @@ impl Exporter {
     /// A document that cannot be made keeps nobody from making the others.
     fn forgive(&self, failure: Failure) -> Result<(), ExportError> {
         match failure {
-            Failure::Publish(PublishError::Store(error)) => Err(error.into()),
+            Failure::Publish(PublishError::Store(error)) | Failure::Store(error) => {
+                Err(error.into())
+            }
             Failure::Publish(error) => {
                 self.note_problem(&error);
                 Ok(())
@@ -256,7 +281,6 @@ impl Exporter {
                 Ok(())
             }
             Failure::Target(error) => Err(error.into()),
-            Failure::Store(error) => Err(error.into()),
             Failure::Stopped => Err(ExportError::Stopped),
         }
     }
@@ -381,11 +405,11 @@ impl Exporter {
         const PATIENCE: usize = 5;
         for _ in 0..PATIENCE {
             let now = self.now();
-            let made = make().await?;
-            let is_fresh =
-                changed(&made).is_some_and(|changed| changed.timestamp() == now.timestamp());
+            let document = make().await?;
+            let second = changed(&document).map(|changed| changed.timestamp());
+            let is_fresh = second == Some(now.timestamp());
             if !is_fresh || self.target.is_bucket() {
-                return Ok(made);
+                return Ok(document);
             }
             let left = 1_000 - u64::from(now.timestamp_subsec_millis().min(999));
             tokio::time::sleep(Duration::from_millis(left)).await;

@@ -13,9 +13,7 @@ const ROUND: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long to leave alone what fails: twice as long each time.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
-const MOST_PAUSE: Duration = Duration::from_secs(60);
-/// How long a pass may take to come to a good end when it is to stop.
-const GRACE: Duration = Duration::from_secs(10);
+const MOST_PAUSE: Duration = Duration::from_mins(1);
 
 impl Exporter {
     /// Brings the target up to date again and again, until it is to stop; `told` hears of passes that changed something.
@@ -23,16 +21,7 @@ impl Exporter {
         let mut pause = LEAST_PAUSE;
         let stop = &self.options.stop;
         while !stop.is_cancelled() {
-            let patience = async {
-                stop.cancelled().await;
-                sleep(GRACE).await;
-            };
-            let done = tokio::select! {
-                biased;
-                done = self.session(&mut pause, &told) => done,
-                () = patience => Err(ExportError::Stopped),
-            };
-            match done {
+            match self.alone(self.follow(&mut pause, &told)).await {
                 Ok(()) | Err(ExportError::Stopped) => break,
                 Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -45,21 +34,6 @@ impl Exporter {
             }
             pause = (pause * 2).min(MOST_PAUSE);
         }
-    }
-
-    async fn session(
-        &self,
-        pause: &mut Duration,
-        told: impl Fn(&Summary),
-    ) -> Result<(), ExportError> {
-        self.target.lock(self.now()).await?;
-        let done = tokio::select! {
-            biased;
-            done = self.follow(pause, told) => done,
-            lost = self.target.keep(&self.options.clock) => Err(lost.into()),
-        };
-        self.target.release().await;
-        done
     }
 
     async fn follow(

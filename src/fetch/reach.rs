@@ -42,8 +42,8 @@ pub enum Refusal {
 }
 
 impl Reach {
-    /// Whether an address may be asked, as far as it says by itself. What its name leads to is seen by `Resolver`.
-    pub(super) fn check(self, url: &Url) -> Result<(), Refusal> {
+    /// Whether an address may be asked, as far as it says by itself. What its name leads to is seen when a connection is made.
+    pub fn check(self, url: &Url) -> Result<(), Refusal> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Refusal::Scheme(url.scheme().to_owned()));
         }

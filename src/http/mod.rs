@@ -10,6 +10,7 @@ mod media;
 mod negotiate;
 mod partner;
 mod politeness;
+mod push;
 mod response;
 mod route;
 pub mod server;
@@ -19,6 +20,7 @@ pub use conditional::{Outcome, evaluate};
 pub use negotiate::codings;
 pub use partner::Counter;
 pub use politeness::respond_politely;
+pub use push::Inbox;
 pub use response::Answer;
 pub use route::{Route, route};
 

@@ -144,7 +144,7 @@ async fn read<B>(
 }
 
 /// What `Authorization` shows: a bearer token, or the password of whatever user.
-fn credentials(fields: &HeaderMap) -> Option<Cow<'_, str>> {
+pub(super) fn credentials(fields: &HeaderMap) -> Option<Cow<'_, str>> {
     let (scheme, shown) = fields.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let shown = shown.trim();
     if scheme.eq_ignore_ascii_case("bearer") {

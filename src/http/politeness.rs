@@ -12,8 +12,9 @@ use super::{
     weigh,
 };
 use crate::{
+    edge::Counts,
     publish::Publisher,
-    traffic::{Asked, Caller, Client, HeldReport, Report, Sent, Traffic},
+    traffic::{Asked, Caller, Client, HeldReport, PurgeReport, Report, Sent, Traffic},
 };
 
 /// For Prometheus.
@@ -118,7 +119,11 @@ fn numbers(
     let report = || {
         let held = publisher.held_back().into_iter();
         let held = held.map(|(feed, articles)| HeldReport { feed, articles });
-        Report { held_back: held.collect(), ..traffic.report(now) }
+        let purges = publisher.purges().map(|counts| {
+            let Counts { done, retried, given_up, waiting } = counts;
+            PurgeReport { done, retried, given_up, waiting }
+        });
+        Report { held_back: held.collect(), purges, ..traffic.report(now) }
     };
     let (content_type, text) = match path {
         METRICS => ("text/plain; version=0.0.4; charset=utf-8", report().prometheus()),

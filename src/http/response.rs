@@ -84,7 +84,10 @@ impl Problem {
             )
             | PublishError::Render { .. } => Self::Internal,
             PublishError::Store(
-                StoreError::Open { .. } | StoreError::Failed(_) | StoreError::Closing,
+                StoreError::Open { .. }
+                | StoreError::Failed(_)
+                | StoreError::Unknown(_)
+                | StoreError::Closing,
             )
             | PublishError::Slow(_) => Self::Unavailable,
         }

@@ -22,7 +22,7 @@ use tokio_io_timeout::TimeoutStream;
 use crate::{
     clock,
     http::{
-        Counter, Limits,
+        Counter, Inbox, Limits,
         media::{self as files, Wanted},
         partner,
         politeness::Visit,
@@ -61,6 +61,10 @@ pub struct Settings {
     pub desk: Option<Arc<Desk>>,
     /// Budgets and numbers.
     pub traffic: Arc<Traffic>,
+    /// Who takes in what is pushed.
+    pub inbox: Option<Arc<Inbox>>,
+    /// Whether nothing else is answered here.
+    pub is_inbox_only: bool,
 }
 
 /// Answers what comes in at a listener until `stop` is ready; then finishes what is running.
@@ -128,6 +132,11 @@ fn connection(
         let shared = Arc::clone(&shared);
         async move {
             let (publisher, settings, caller) = &*shared;
+            if let Some(inbox) = &settings.inbox
+                && (settings.is_inbox_only || inbox.covers(request.uri().path()))
+            {
+                return Ok(Box::pin(take(inbox, settings, caller, request, peer)).await);
+            }
             let answer = answer(publisher, settings, caller, &request).await;
             if settings.logs_access {
                 log(&request, &answer, peer);
@@ -149,6 +158,24 @@ fn connection(
             tracing::debug!(%peer, %error, "a connection ended early");
         }
     }
+}
+
+/// Answers somebody who pushes articles.
+async fn take(
+    inbox: &Inbox,
+    settings: &Settings,
+    caller: &Caller,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<files::Body> {
+    let (head, body) = request.into_parts();
+    let request = Request::from_parts(head, ());
+    let client = settings.traffic.access().client(caller, request.headers());
+    let answer = inbox.respond(&request, body, client, clock::now()).await.map(Either::Left);
+    if settings.logs_access {
+        log(&request, &answer, peer);
+    }
+    answer
 }
 
 async fn answer(
@@ -181,7 +208,7 @@ async fn answer(
 }
 
 /// A line for each request, as fields.
-fn log(request: &Request<Incoming>, answer: &Response<files::Body>, peer: SocketAddr) {
+fn log<B>(request: &Request<B>, answer: &Response<files::Body>, peer: SocketAddr) {
     fn text(fields: &HeaderMap, name: HeaderName) -> &str {
         fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

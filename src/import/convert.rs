@@ -70,6 +70,15 @@ pub fn read_record(catalogue: &Catalogue, record: Record) -> Reading {
     Reading { submission, unknown: Vec::new(), dropped }
 }
 
+/// The summary of an article whose publisher gave none.
+pub fn summary_of(content: &Html) -> Text {
+    cut(&content.to_text())
+}
+
+fn cut(whole: &Text) -> Text {
+    whole.cut(SUMMARY_LENGTH)
+}
+
 /// A record that is being read.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
@@ -91,7 +100,7 @@ impl Reader<'_> {
         let content = self.content(record.content_html, record.content_text, &base);
         let whole = content.to_text();
         let given = self.text("summary", record.summary).filter(|summary| !summary.is_empty());
-        let summary = given.unwrap_or_else(|| whole.cut(SUMMARY_LENGTH));
+        let summary = given.unwrap_or_else(|| cut(&whole));
         let title = self.text("title", record.title).unwrap_or_default();
         let pictures = self.pictures(record.image, record.images, &base);
         if title.is_empty() && content.is_empty() && summary.is_empty() {

@@ -293,7 +293,10 @@ mod tests {
     fn front_matter_that_cannot_be_read_is_refused_by_name() {
         let mut bomb = "---\na0: &a0 [x,x]\n".to_owned();
         for n in 1..40 {
-            bomb += &format!("a{n}: &a{n} [*a{0},*a{0},*a{0},*a{0}]\n", n - 1);
+            let last = format!("*a{}", n - 1);
+            bomb +=
+                &["a", &n.to_string(), ": &a", &n.to_string(), " [", &[&*last; 4].join(","), "]\n"]
+                    .concat();
         }
         bomb += "---\n";
         for (text, part) in [

@@ -21,7 +21,7 @@ mod value;
 mod wordpress;
 mod xml;
 
-pub use convert::{Fault, Reading, read, read_record};
+pub use convert::{Fault, Reading, read, read_record, summary_of};
 pub use file::{Item, Items};
 pub use input::{Open, Piece, Reading as HowToRead, Source, Sources};
 pub use kind::Kind;

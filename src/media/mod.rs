@@ -1,7 +1,9 @@
 //! Sounds, films and pictures: the folder that this program serves them from, and what is known of a file.
 
+mod intake;
 mod probe;
 
+pub use intake::{Intake, Kept};
 pub use probe::{Measure, Probe, ProbeError};
 
 use std::{

@@ -9,7 +9,7 @@ mod token;
 pub use ledger::Ledger;
 pub use standing::{CHANGES, Channel, Missing, Standing, Testimony, Witness, standings, testimony};
 pub(crate) use token::is_same;
-pub use token::{Secret, TokenError, holds_secret, is_like_secret, reach};
+pub use token::{Secret, TokenError, holds_secret, is_like_secret, opened, reach};
 
 use std::{
     collections::HashMap,
@@ -65,15 +65,9 @@ impl Desk {
     ///
     /// Every token of the partner is compared, each in constant time.
     pub fn admit(&self, partner: &Slug, secret: &str, now: DateTime<Utc>) -> Option<Guest> {
-        let digest = token::digest(secret);
         let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found = None;
-        for token in tokens.get(partner).into_iter().flatten() {
-            let is_good = token.ends.is_none_or(|ends| ends > now);
-            if is_same(&token.digest, &digest) & is_good {
-                found = Some(token);
-            }
-        }
+        let own = tokens.get(partner).into_iter().flatten();
+        let found = opened(own, secret, now, |token| (&token.digest, token.ends));
         found.map(|token| Guest { partner: partner.clone(), holder: token.holder.clone() })
     }
 

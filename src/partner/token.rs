@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -65,8 +66,28 @@ impl fmt::Debug for Secret {
 }
 
 /// SHA-256, in base64. A secret of 256 random bits needs no slower one: nobody can try them all.
-pub(super) fn digest(secret: &str) -> String {
+fn digest(secret: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// The one of these tokens that a secret opens, if it is still good. `of` gives the digest of one and its end; every
+/// one is compared, each in constant time.
+pub fn opened<'t, T>(
+    tokens: impl IntoIterator<Item = &'t T>,
+    secret: &str,
+    now: DateTime<Utc>,
+    of: impl Fn(&T) -> (&str, Option<DateTime<Utc>>),
+) -> Option<&'t T> {
+    let digest = digest(secret);
+    let mut found = None;
+    for token in tokens {
+        let (known, ends) = of(token);
+        let is_good = ends.is_none_or(|ends| ends > now);
+        if is_same(known, &digest) & is_good {
+            found = Some(token);
+        }
+    }
+    found
 }
 
 /// Compares without telling by the time it takes how much is the same.

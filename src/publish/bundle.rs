@@ -38,7 +38,7 @@ impl Publisher {
             let feed = Feed::assemble(spec, snapshot);
             let document = |format: &Format| {
                 let document = Document::Feed(of.clone(), *format);
-                Ok((document, edition_of_feed(&feed, *format)?))
+                Ok((document, edition_of_feed(&feed, *format, Vec::new())?))
             };
             let editions = Format::offered(&feed.spec).iter().map(document);
             let (previous, changed) = (feed.previous(), feed.changed);
@@ -64,7 +64,7 @@ impl Publisher {
             let feed = Feed::assemble(spec, snapshot);
             let document = |format: Format| {
                 let document = Document::Archive(of.clone(), span, format);
-                Ok((document, edition_of_archive(&feed, format)?))
+                Ok((document, edition_of_archive(&feed, format, Vec::new())?))
             };
             let editions = Format::FEEDS.into_iter().map(document);
             let (previous, changed) = (feed.previous(), feed.changed);

@@ -100,6 +100,7 @@ pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
         is_unlisted: format == Format::Json || is_private,
         security_policy: is_page.then_some(PAGE_POLICY),
         is_private,
+        edge: Vec::new(),
     }
 }
 
@@ -123,6 +124,7 @@ pub(super) fn of_other(content_type: &'static str, max_age_seconds: u32) -> Pres
         is_unlisted: content_type.starts_with("text/x-opml"),
         security_policy: is_page.then_some(PAGE_POLICY),
         is_private: false,
+        edge: Vec::new(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use http::{HeaderName, HeaderValue};
+
 use crate::{
     article::{ArticleId, Revision, Snapshot, Span, Story},
     category::{Facet, Slug},
@@ -32,10 +34,10 @@ impl Publisher {
             Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
             Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
             Document::Style => {
-                (fixed("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
+                (self.fixed("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
             }
             Document::Robots => {
-                (fixed("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
+                (self.fixed("text/plain; charset=utf-8", ROBOTS), Vec::new(), Revision(0))
             }
         };
         let document = document.clone();
@@ -61,7 +63,9 @@ impl Publisher {
         let marks = spec.marks();
         let snapshot = self.store.snapshot(&marks, &spec.selection, spec.window).await?;
         let head = snapshot.head;
-        let edition = blocking(move || edition_of_feed(&Feed::assemble(spec, snapshot), format));
+        let edge = self.told(&marks);
+        let edition =
+            blocking(move || edition_of_feed(&Feed::assemble(spec, snapshot), format, edge));
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: path.to_string(), source })?;
@@ -86,7 +90,9 @@ impl Publisher {
             return Err(error(path, span));
         };
         let head = snapshot.head;
-        let edition = blocking(move || edition_of_archive(&Feed::assemble(spec, snapshot), format));
+        let edge = self.told(&marks);
+        let edition =
+            blocking(move || edition_of_archive(&Feed::assemble(spec, snapshot), format, edge));
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: format!("{path}, {span}"), source })?;
@@ -124,9 +130,11 @@ impl Publisher {
         let (content_type, bytes) = found.ok_or_else(unknown)?;
         let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
         let is_private = reader.is_some();
-        let presentation = Presentation { is_private, ..of_other(content_type, max_age) };
+        let marks = vec![Facet::episodes(), Facet::episodes().private()];
+        let edge = self.told(&marks);
+        let presentation = Presentation { is_private, edge, ..of_other(content_type, max_age) };
         let edition = Edition::new(bytes, &presentation, mark.revision, Some(mark.changed));
-        Ok((edition, vec![Facet::episodes(), Facet::episodes().private()], head))
+        Ok((edition, marks, head))
     }
 
     async fn make_listing(
@@ -146,13 +154,24 @@ impl Publisher {
             changed,
         };
         let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
-        let presentation = of_other(content_type, max_age);
+        let edge = self.told(&marks);
+        let presentation = Presentation { edge, ..of_other(content_type, max_age) };
         Ok((Edition::new(render(&listing), &presentation, revision, Some(changed)), marks, head))
+    }
+
+    fn fixed(&self, content_type: &'static str, text: &str) -> Edition {
+        let (presentation, revision) = of_program(content_type);
+        let presentation = Presentation { edge: self.told(&[]), ..presentation };
+        Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
     }
 }
 
-/// The newest document of a feed in a format.
-pub(super) fn edition_of_feed(feed: &Feed, format: Format) -> Result<Edition, RenderError> {
+/// The newest document of a feed in a format; `edge` is what caches in front are told with it.
+pub(super) fn edition_of_feed(
+    feed: &Feed,
+    format: Format,
+    edge: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Edition, RenderError> {
     let document = format.render(feed)?;
     let places = format.entries(&document);
     let revisions = feed.places().map(|(_, revision)| revision);
@@ -162,22 +181,21 @@ pub(super) fn edition_of_feed(feed: &Feed, format: Format) -> Result<Edition, Re
         places: revisions.zip(places).collect(),
         completeness: format.completeness(&document),
     };
-    let presentation = of_feed(&feed.spec, format);
+    let presentation = Presentation { edge, ..of_feed(&feed.spec, format) };
     let edition = Edition::new(document, &presentation, feed.revision, Some(feed.changed));
     Ok(edition.with_entries(entries))
 }
 
-/// An archive of a feed in a format.
-pub(super) fn edition_of_archive(feed: &Feed, format: Format) -> Result<Edition, RenderError> {
+/// An archive of a feed in a format, likewise.
+pub(super) fn edition_of_archive(
+    feed: &Feed,
+    format: Format,
+    edge: Vec<(HeaderName, HeaderValue)>,
+) -> Result<Edition, RenderError> {
     let document = format.render(feed)?;
-    let presentation = of_archive(feed, format);
+    let presentation = Presentation { edge, ..of_archive(feed, format) };
     Ok(Edition::new(document, &presentation, feed.revision, Some(feed.changed)))
 }
 
 /// Everything here is for everybody (O-20).
 const ROBOTS: &str = "User-agent: *\nAllow: /\n";
-
-fn fixed(content_type: &'static str, text: &str) -> Edition {
-    let (presentation, revision) = of_program(content_type);
-    Edition::new(text.as_bytes().to_vec(), &presentation, revision, None)
-}

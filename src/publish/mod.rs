@@ -7,6 +7,7 @@ mod bundle;
 mod changes;
 mod document;
 mod freshness;
+mod front;
 mod make;
 mod recode;
 mod renew;
@@ -34,6 +35,7 @@ use quick_cache::{Weighter, sync::Cache};
 use crate::{
     article::{Revision, Span},
     category::{Category, Facet, Slug},
+    edge::{Edge, Purge},
     edition::{Coding, Edition},
     feed::{Catalogue, Feed, FeedPath, FeedSpec, Show},
     format::{Format, RenderError},
@@ -147,6 +149,10 @@ pub struct Publisher {
     heard: Mutex<Heard>,
     /// Held by whoever makes an archive.
     archivist: tokio::sync::Mutex<()>,
+    /// What caches in front are told with documents.
+    edge: Option<Edge>,
+    /// How they are told what is stale.
+    purge: Option<Arc<Purge>>,
     /// Held while an edition takes the place of another.
     keeping: Mutex<()>,
     /// Whose turn it is to look at the store for clients that are ahead.
@@ -196,6 +202,8 @@ impl Publisher {
             served: AtomicU64::new(head.0),
             heard: Mutex::new(Heard::now(head)),
             archivist: tokio::sync::Mutex::default(),
+            edge: None,
+            purge: None,
             keeping: Mutex::default(),
             turns: Turns::default(),
             store,
@@ -290,9 +298,12 @@ impl Publisher {
     /// Every feed: those of `feeds.toml` in its order, then categories that only articles have.
     pub fn feeds(&self) -> Vec<Arc<FeedSpec>> {
         let categories = self.categories.read().unwrap_or_else(PoisonError::into_inner);
-        let unlisted = categories.values().map(|category| self.catalogue.category(category));
         let listed = &self.catalogue.feeds;
-        let unlisted = unlisted.filter(|spec| self.catalogue.find(&spec.path).is_none());
+        let known: HashSet<&FeedPath> = listed.iter().map(|spec| &spec.path).collect();
+        let unlisted = categories
+            .values()
+            .filter(|category| !known.contains(&FeedPath::Category(category.slug.clone())))
+            .map(|category| Arc::new(self.catalogue.unlisted(category)));
         listed.iter().cloned().chain(unlisted).collect()
     }
 
@@ -418,6 +429,8 @@ impl Publisher {
             }
         }
         self.served.store(moved.head.0, Ordering::Relaxed);
+        // Not before the editions are there: a cache that asked now for what is old would keep it.
+        self.purge(moved.facets).await;
         Ok(due)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 
 /// Whether an article can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// Not yet.
     Held,
     /// Yes.

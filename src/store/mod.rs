@@ -3,14 +3,29 @@
 //! No clock of its own: writers are told the time, and commit times never fall whatever they are told.
 
 mod decide;
+mod postgres;
+mod push;
+mod pushed;
+mod read;
+mod shelf;
+mod shift;
 mod sqlite;
+mod stored;
+mod tables;
+mod write;
 
+pub use decide::State;
+pub use postgres::PostgresStore;
+pub use push::{
+    BIN, Effect, Effects, Fate, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Precondition, Push,
+    Pushed, Refused, Stored, Task, Versions, reaches,
+};
 pub use sqlite::SqliteStore;
 
 use std::{collections::BTreeSet, num::NonZeroU16};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::{
@@ -52,6 +67,12 @@ pub enum StoreError {
     /// The database behind it failed.
     #[error("the store failed")]
     Failed(#[source] Cause),
+    /// The connection was lost while a write was committed.
+    #[error(
+        "nobody knows whether the write was kept: the database went away while it was committed; \
+         look at what is there before writing again"
+    )]
+    Unknown(#[source] Cause),
     /// It takes no articles.
     #[error("the store can only be read")]
     ReadOnly,
@@ -173,9 +194,15 @@ pub struct Delivery {
     pub count: u64,
 }
 
+/// So many states of a feed are kept for each holder, newest first.
+const STATES: i64 = 100;
+
+/// A token that ended so long ago is forgotten.
+const MEMORY: TimeDelta = TimeDelta::days(1);
+
 /// Articles and the log of changes to them.
 ///
-/// What is about partners may be left out by a store that has none.
+/// What is about partners, or about writing from outside, may be left out by a store that has none.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The newest write.
@@ -341,6 +368,42 @@ pub trait Store: Send + Sync {
     async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
         let _ = partner;
         Ok(Vec::new())
+    }
+
+    /// Does what somebody outside asks for, in one transaction: the key is looked up, each precondition is held against
+    /// the article as it is then, and the answer is kept with what it answers. On disk before this returns; one revision.
+    async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
+        let _ = (push, now);
+        Err(StoreError::ReadOnly)
+    }
+
+    /// An article as it is kept, whoever may read it.
+    async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {
+        let _ = id;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Articles that are not withdrawn, last change first; those before a place in this order, or from the first on.
+    async fn inventory(&self, before: Option<Cursor>, limit: NonZeroU16) -> Result<Vec<Stored>> {
+        let _ = (before, limit);
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Every token that lets somebody write.
+    async fn grants(&self) -> Result<Vec<Grant>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes in a token that lets somebody write.
+    async fn grant(&self, grant: Grant) -> Result<()> {
+        let _ = grant;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Forgets the tokens of a name; how many were good until then.
+    async fn retract(&self, name: &Slug, now: DateTime<Utc>) -> Result<usize> {
+        let _ = (name, now);
+        Err(StoreError::ReadOnly)
     }
 }
 

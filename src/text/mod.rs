@@ -4,6 +4,7 @@
 
 mod allowed;
 mod characters;
+mod database;
 mod guard;
 mod html;
 mod limits;
@@ -15,6 +16,7 @@ mod tree;
 mod urls;
 
 pub use characters::{carried, dropped};
+pub use database::{DatabaseUrl, DatabaseUrlError, SslMode};
 pub use html::Html;
 pub use limits::{Limits, LimitsError};
 pub use plain::Text;

@@ -39,20 +39,20 @@ impl Default for Rates {
 /// The buckets. Each word says whose it is (a few bits of its key) and when it will be full: the theoretical arrival
 /// time of the generic cell rate algorithm. One whose time has come is as good as none, and the first to make room.
 #[derive(Debug)]
-pub(super) struct Budgets {
+pub struct Budgets {
     slots: Box<[AtomicU64]>,
 }
 
 impl Budgets {
     /// Room for this many keys, a power of two: eight bytes each.
-    pub(super) fn new(slots: usize) -> Self {
+    pub fn new(slots: usize) -> Self {
         debug_assert!(slots.is_power_of_two() && slots >= WAYS, "an index is a part of a key");
         Self { slots: std::iter::repeat_with(AtomicU64::default).take(slots).collect() }
     }
 
     /// Takes one request out of a bucket, or says how many milliseconds to wait for the next. All bits of `key` have to
     /// be mixed well.
-    pub(super) fn spend(&self, key: u64, per_hour: NonZeroU32, now: u64) -> Result<(), u64> {
+    pub fn spend(&self, key: u64, per_hour: NonZeroU32, now: u64) -> Result<(), u64> {
         let now = now & TIME;
         let interval = HOUR / u64::from(per_hour.get());
         let owner = key & !TIME;

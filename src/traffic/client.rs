@@ -81,6 +81,13 @@ pub struct Client {
     pub(super) is_exempt: bool,
 }
 
+impl Client {
+    /// What stands for it where clients are told apart; not to be kept.
+    pub fn prefix(self) -> u64 {
+        self.prefix
+    }
+}
+
 impl Access {
     /// Worked out once for each connection.
     pub fn caller(&self, peer: IpAddr) -> Caller {

@@ -13,9 +13,11 @@ mod sketch;
 mod subscribers;
 mod tally;
 
-pub use budget::Rates;
+pub use budget::{Budgets, Rates};
 pub use client::{Access, Caller, Client, Networks, ProxyField};
-pub use report::{AgentReport, FeedReport, FormatReport, HeldReport, Report, Requests};
+pub use report::{
+    AgentReport, FeedReport, FormatReport, HeldReport, PurgeReport, Report, Requests,
+};
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -33,7 +35,6 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::feed::Catalogue;
 use agent::{Announcements, Name};
 use agents::Agents;
-use budget::Budgets;
 use tally::{Feeds, Form};
 
 /// Buckets, of eight bytes each: 1 MiB.
@@ -242,6 +243,7 @@ impl Traffic {
             feeds: feeds.collect(),
             agents: agents.map(|(agent, requests)| AgentReport { agent, requests }).collect(),
             held_back: Vec::new(),
+            purges: None,
         }
     }
 

@@ -23,6 +23,22 @@ pub struct Report {
     /// The feeds of partners from which articles are held back, as far as they are in memory (M-41).
     #[serde(default)]
     pub held_back: Vec<HeldReport>,
+    /// What became of requests to caches in front; `None` where none are told.
+    #[serde(default)]
+    pub purges: Option<PurgeReport>,
+}
+
+/// What became of requests that tell caches what is stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeReport {
+    /// That were taken.
+    pub done: u64,
+    /// That failed and were sent again.
+    pub retried: u64,
+    /// That were given up: something stale is served until it is no longer fresh.
+    pub given_up: u64,
+    /// Keys or addresses that are not on their way yet.
+    pub waiting: u64,
 }
 
 /// A partner's feed from which articles are held back.
@@ -219,6 +235,20 @@ impl Collector for Report {
         for HeldReport { feed, articles } in &self.held_back {
             let labels = [("feed", feed.as_str())];
             ConstGauge::new(*articles).encode(family.encode_family(&labels)?)?;
+        }
+
+        if let Some(PurgeReport { done, retried, given_up, waiting }) = self.purges {
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let help = "Requests that tell caches in front what is stale, by what became of them";
+            let mut family = encoder.encode_descriptor("purges", help, None, kind)?;
+            for (outcome, count) in [("done", done), ("retried", retried), ("given_up", given_up)] {
+                let labels = [("outcome", outcome)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+            let kind = ConstGauge::new(0_u64).metric_type();
+            let help = "Keys or addresses that caches in front are not told of yet";
+            let waits = encoder.encode_descriptor("purges_waiting", help, None, kind)?;
+            ConstGauge::new(waiting).encode(waits)?;
         }
         Ok(())
     }

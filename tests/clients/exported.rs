@@ -195,7 +195,7 @@ fn answers_as_the_service(site: &Site, server: SocketAddr) -> Result<(), Failed>
     // Readers get 304 with what they were given.
     let feeds: Vec<_> = documents(site)?
         .into_iter()
-        .filter(|path| path.ends_with(".rss") || path.ends_with(".atom"))
+        .filter(|path| [".rss", ".atom"].iter().any(|ending| path.ends_with(ending)))
         .map(|path| format!("http://{server}{path}"))
         .collect();
     check(feeds.len() > 10, "hardly any feeds")?;

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod database;
+mod edge;
 mod exported;
+mod push;
 mod shows;
 #[path = "../support/mod.rs"]
 mod support;
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
     let requires_all = env::var("COURANT_TEST_REQUIRE").is_ok_and(|value| value == "all");
     let clients =
         CLIENTS.into_iter().chain(shows::CLIENTS).chain(database::CLIENTS).chain(exported::CLIENTS);
+    let clients = clients.chain(push::CLIENTS).chain(edge::CLIENTS);
     let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);

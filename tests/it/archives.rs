@@ -8,7 +8,6 @@ use courant::{
     category::Category,
     http::Answer,
     publish::Publisher,
-    store::Store,
     text::Text,
 };
 use http_body_util::BodyExt;
@@ -121,8 +120,7 @@ fn edited(id: &str, second: i64, title: &str, is_significant: bool) -> Submissio
 }
 
 /// So many articles, `a1` the oldest, in batches of seven.
-async fn home(count: i64) -> Home {
-    let home = Home::new();
+async fn filled(home: Home, count: i64) -> Home {
     let all: Vec<i64> = (1..=count).collect();
     for batch in all.chunks(7) {
         // In any order: those of one batch are put in theirs.
@@ -132,9 +130,8 @@ async fn home(count: i64) -> Home {
     home
 }
 
-#[tokio::test]
-async fn every_article_is_reached_once_from_every_feed() {
-    let home = home(345).await;
+pub(crate) async fn every_article_is_reached_once_from_every_feed(home: Home) {
+    let home = filled(home, 345).await;
     let publisher = home.publisher(at(400)).await;
     for path in ["/all.rss", "/all.atom", "/all.json", "/category/news.atom"] {
         let pages = walk(&publisher, path).await;
@@ -145,9 +142,8 @@ async fn every_article_is_reached_once_from_every_feed() {
     }
 }
 
-#[tokio::test]
-async fn archives_say_what_they_are_and_how_they_go_on() {
-    let home = home(345).await;
+pub(crate) async fn archives_say_what_they_are_and_how_they_go_on(home: Home) {
+    let home = filled(home, 345).await;
     let publisher = home.publisher(at(400)).await;
     for path in ["/all.rss", "/all.atom"] {
         let pages = walk(&publisher, path).await;
@@ -177,9 +173,8 @@ async fn archives_say_what_they_are_and_how_they_go_on() {
     assert!(pages.iter().all(|page| page.link("current") == Some("/all.json")), "J-8");
 }
 
-#[tokio::test]
-async fn what_is_not_there_yet_is_elsewhere_or_nowhere() {
-    let home = home(345).await;
+pub(crate) async fn what_is_not_there_yet_is_elsewhere_or_nowhere(home: Home) {
+    let home = filled(home, 345).await;
     let publisher = home.publisher(at(400)).await;
     for (path, status, location) in [
         ("/all/archive/301-345.atom", 200, ""),
@@ -197,9 +192,8 @@ async fn what_is_not_there_yet_is_elsewhere_or_nowhere() {
     }
 }
 
-#[tokio::test]
-async fn what_is_sealed_stays_as_it_is() {
-    let home = home(345).await;
+pub(crate) async fn what_is_sealed_stays_as_it_is(home: Home) {
+    let home = filled(home, 345).await;
     let publisher = home.publisher(at(400)).await;
     let before = walk(&publisher, "/all.atom").await;
     let more = (400..500).map(|n| submission(&format!("b{n}"), n)).collect();
@@ -209,16 +203,15 @@ async fn what_is_sealed_stays_as_it_is() {
         let after = get(&publisher, &page.path).await;
         assert_eq!((&after.tag, &after.text), (&page.tag, &page.text), "{}", page.path);
     }
-    let restarted = home.reopened();
+    let restarted = home.reopened().await;
     let publisher = restarted.publisher(at(700)).await;
     for page in &before[1..] {
         assert_eq!(get(&publisher, &page.path).await.tag, page.tag, "H-31");
     }
 }
 
-#[tokio::test]
-async fn a_withdrawal_reaches_the_archive_that_has_the_article_and_no_other() {
-    let home = home(345).await;
+pub(crate) async fn a_withdrawal_reaches_the_archive_that_has_the_article_and_no_other(home: Home) {
+    let home = filled(home, 345).await;
     let publisher = home.publisher(at(400)).await;
     for path in ["/all.rss", "/all.atom", "/all.json"] {
         walk(&publisher, path).await;
@@ -253,9 +246,8 @@ async fn a_withdrawal_reaches_the_archive_that_has_the_article_and_no_other() {
     assert!(unique.contains("a150") && unique.len() == 345);
 }
 
-#[tokio::test]
-async fn corrections_of_old_articles_are_repeated_in_the_newest_document() {
-    let home = home(345).await;
+pub(crate) async fn corrections_of_old_articles_are_repeated_in_the_newest_document(home: Home) {
+    let home = filled(home, 345).await;
     let publisher = home.publisher(at(400)).await;
     home.publish(vec![edited("a7", 7, "Corrected at last", true)], 500).await;
     home.publish(vec![edited("a8", 8, "Spelt right", false)], 501).await;
@@ -282,9 +274,7 @@ async fn corrections_of_old_articles_are_repeated_in_the_newest_document() {
     assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (405, 405));
 }
 
-#[tokio::test]
-async fn a_feed_of_several_categories_has_each_article_once() {
-    let home = Home::new();
+pub(crate) async fn a_feed_of_several_categories_has_each_article_once(home: Home) {
     let feeds = "[site]\ntitle = \"Example\"\nurl = \"https://www.example.com/\"\n\
                  tag = \"example.com,2026\"\n[server]\nbase_url = \"https://feeds.example.com\"\n\
                  [[category]]\nslug = \"news\"\nlabel = \"News\"\n\
@@ -294,7 +284,7 @@ async fn a_feed_of_several_categories_has_each_article_once() {
                  [[feed]]\nname = \"some\"\ntitle = \"Some\"\nnone_of = [\"odd\"]\n";
     let file = std::path::Path::new("feeds.toml");
     let config = courant::config::read(feeds, file, &courant::config::Overrides::default());
-    let store = std::sync::Arc::clone(&home.store) as std::sync::Arc<dyn Store>;
+    let store = std::sync::Arc::clone(&home.store);
     let publisher =
         Publisher::open(store, config.unwrap().catalogue, 64_000_000, at(0)).await.unwrap();
     let labels = |n: i64| -> &[&str] {
@@ -336,7 +326,7 @@ async fn a_feed_of_several_categories_has_each_article_once() {
 
 #[tokio::test]
 async fn a_feed_that_holds_everything_says_so() {
-    let home = home(39).await;
+    let home = filled(Home::new(), 39).await;
     let publisher = home.publisher(at(100)).await;
     for path in ["/all.rss", "/all.atom"] {
         let page = get(&publisher, path).await;
@@ -361,3 +351,13 @@ async fn a_feed_that_holds_everything_says_so() {
     let page = get(&publisher, "/all.atom").await;
     assert_eq!(page.history, "", "an empty feed does not tell readers to drop what they have");
 }
+
+crate::cases!(
+    every_article_is_reached_once_from_every_feed,
+    archives_say_what_they_are_and_how_they_go_on,
+    what_is_not_there_yet_is_elsewhere_or_nowhere,
+    what_is_sealed_stays_as_it_is,
+    a_withdrawal_reaches_the_archive_that_has_the_article_and_no_other,
+    corrections_of_old_articles_are_repeated_in_the_newest_document,
+    a_feed_of_several_categories_has_each_article_once,
+);

@@ -8,7 +8,6 @@ use courant::{
     category::Category,
     http::{Answer, respond},
     publish::Publisher,
-    store::Store,
 };
 use http::Request;
 use http_body_util::{BodyExt, Empty};
@@ -34,8 +33,7 @@ async fn body(answer: Answer) -> Bytes {
 }
 
 /// Ten articles, and a publisher that has made each of these.
-async fn home(paths: &[&str]) -> (Home, Arc<Publisher>) {
-    let home = Home::new();
+async fn filled(home: Home, paths: &[&str]) -> (Home, Arc<Publisher>) {
     home.publish((0..10).map(|n| submission(&format!("old-{n}"), -n)).collect(), 0).await;
     let publisher = home.publisher(at(0)).await;
     for path in paths {
@@ -44,10 +42,9 @@ async fn home(paths: &[&str]) -> (Home, Arc<Publisher>) {
     (home, publisher)
 }
 
-#[tokio::test]
-async fn a_delta_has_only_what_is_new_in_every_format_and_coding() {
+pub(crate) async fn a_delta_has_only_what_is_new_in_every_format_and_coding(home: Home) {
     let paths = ["/all.rss", "/all.atom", "/all.json", "/category/news.atom"];
-    let (home, publisher) = home(&paths).await;
+    let (home, publisher) = filled(home, &paths).await;
     for path in paths {
         for coding in ["identity", "gzip", "br", "zstd"] {
             let accept = ("accept-encoding", coding);
@@ -85,9 +82,8 @@ async fn a_delta_has_only_what_is_new_in_every_format_and_coding() {
     }
 }
 
-#[tokio::test]
-async fn who_did_not_ask_for_a_delta_gets_the_whole() {
-    let (home, publisher) = home(&["/all.atom"]).await;
+pub(crate) async fn who_did_not_ask_for_a_delta_gets_the_whole(home: Home) {
+    let (home, publisher) = filled(home, &["/all.atom"]).await;
     let tag = field(&ask(&publisher, "/all.atom", &[]).await, "etag").to_owned();
     home.publish(vec![submission("new", 10)], 20).await;
     publisher.refresh(at(30)).await.unwrap();
@@ -117,9 +113,8 @@ async fn who_did_not_ask_for_a_delta_gets_the_whole() {
     assert_eq!(field(&answer, "vary"), "Accept, A-IM, If-None-Match, Accept-Encoding", "H-145");
 }
 
-#[tokio::test]
-async fn a_delta_cannot_say_gone() {
-    let (home, publisher) = home(&["/category/news.rss"]).await;
+pub(crate) async fn a_delta_cannot_say_gone(home: Home) {
+    let (home, publisher) = filled(home, &["/category/news.rss"]).await;
     let path = "/category/news.rss";
     let poll = async |tag: &str| {
         publisher.refresh(at(3_000)).await.unwrap();
@@ -146,3 +141,9 @@ async fn a_delta_cannot_say_gone() {
     home.publish(vec![edited], 130).await;
     assert_eq!(poll(&tag).await.0, 226, "an edit");
 }
+
+crate::cases!(
+    a_delta_has_only_what_is_new_in_every_format_and_coding,
+    who_did_not_ask_for_a_delta_gets_the_whole,
+    a_delta_cannot_say_gone,
+);

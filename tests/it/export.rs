@@ -400,6 +400,83 @@ async fn nothing_leads_to_what_is_not_there_wherever_it_is_cut_short() {
     assert!(cuts.load(Ordering::SeqCst) > 20, "hardly ever cut short");
 }
 
+/// Xorshift: the same choices for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+#[tokio::test]
+async fn what_changed_is_all_that_changed_whatever_happens() {
+    let several = "\n[[feed]]\nname = \"both\"\ntitle = \"Both\"\nany_of = [\"news\", \"headlines\"]\nnewest = 10\n";
+    let feeds = format!("{FEEDS}{several}");
+    let config = config::read(&feeds, Path::new("feeds.toml"), &Overrides::default()).unwrap();
+    let catalogue = config.catalogue;
+    let seed = 0x5eed ^ u64::from(std::process::id()) << 16;
+    eprintln!("seed {seed:#x}");
+    let mut dice = Dice(seed);
+    let home = Home::new();
+    let ledger = Ledger::new();
+    let mut now = 1_000;
+    let made = |dice: &mut Dice, id: u64, title: u64| {
+        let mut submission = submission(&format!("a{id}"), i64::try_from(id).unwrap());
+        submission.story.title = Text::new(&format!("Title {title}"));
+        submission.story.categories = ["news", "sport", "headlines"]
+            .into_iter()
+            .filter(|_| dice.roll(2) == 0)
+            .map(|label| Category::from_label(label).unwrap())
+            .collect();
+        submission.is_significant =
+            [None, Some(true), Some(false)][usize::try_from(dice.roll(3)).unwrap()];
+        submission
+    };
+    let first = (1..=260).map(|id| made(&mut dice, id, 0)).collect();
+    home.publish(first, now).await;
+    let mut count = 260;
+    for step in 1..=if crate::support::takes_its_time() { 300 } else { 30 } {
+        now += 100;
+        for _ in 0..=dice.roll(3) {
+            now += 1;
+            if dice.roll(3) == 0 {
+                let more = (1..=dice.roll(30) + 1)
+                    .map(|n| made(&mut dice, count + n, step))
+                    .collect::<Vec<_>>();
+                count += more.len() as u64;
+                home.publish(more, now).await;
+            } else if dice.roll(3) == 0 {
+                let id = format!("a{}", dice.roll(count) + 1);
+                let id = courant::article::ArticleId::new(&id).unwrap();
+                home.store.withdraw(vec![id], at(now)).await.unwrap();
+            } else {
+                let id = dice.roll(count) + 1;
+                let changed = made(&mut dice, id, step);
+                home.publish(vec![changed], now).await;
+            }
+        }
+        now += 100;
+        export(&home, Arc::clone(&catalogue), bucket(&ledger), now).await.unwrap();
+        if step % 3 == 0 {
+            let afresh = Ledger::new();
+            export(&home, Arc::clone(&catalogue), bucket(&afresh), now).await.unwrap();
+            let (found, expected) = (ledger.files().await, afresh.files().await);
+            for (name, bytes) in &expected {
+                assert!(
+                    found.get(name) == Some(bytes),
+                    "step {step}: `{name}` is not what it should be"
+                );
+            }
+            let extra = found.keys().find(|name| !expected.contains_key(*name) && !is_tail(name));
+            assert_eq!(extra, None, "step {step}");
+        }
+    }
+}
+
 /// Archives that end anywhere: the one before the newest stays for a while.
 fn is_tail(name: &str) -> bool {
     let span = name.split("/archive/").nth(1).and_then(|rest| rest.split('.').next());

@@ -1,6 +1,11 @@
 //! What tests start from: a publication, submissions, a store in a folder that goes away.
 
-use std::{path::Path, sync::Arc};
+#![allow(dead_code, reason = "each test program needs a part of it")]
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use courant::{
@@ -9,8 +14,8 @@ use courant::{
     config::{self, Config, Overrides},
     feed::Catalogue,
     publish::Publisher,
-    store::{Intake, Receipt, SqliteStore, Store},
-    text::{Html, Text},
+    store::{Intake, PostgresStore, Receipt, SqliteStore, Store},
+    text::{DatabaseUrl, Html, Text},
 };
 
 /// A small publication.
@@ -78,30 +83,65 @@ pub(crate) fn submission(id: &str, seconds: i64) -> Submission {
     }
 }
 
-/// A store of its own, and the folder it lives in.
+/// A store of its own, and a folder: a file in it is the store, unless that is a database.
 pub(crate) struct Home {
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
+    database: Option<DatabaseUrl>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder.path().join("courant.db"));
-        Self { folder, store }
+        Self { folder, store, database: None }
+    }
+
+    /// In an empty database.
+    pub(crate) async fn within(url: &str) -> Self {
+        let database = DatabaseUrl::new(url).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, store: connect(&database).await, database: Some(database) }
+    }
+
+    /// Any other store.
+    pub(crate) fn of(store: Arc<dyn Store>) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), store, database: None }
+    }
+
+    /// The address of the database.
+    pub(crate) fn url(&self) -> String {
+        self.database.as_ref().unwrap().reveal().to_owned()
+    }
+
+    /// The same store once more, as another process opens it.
+    pub(crate) async fn again(&self) -> Arc<dyn Store> {
+        match &self.database {
+            Some(database) => connect(database).await,
+            None => open(&self.file()),
+        }
+    }
+
+    /// The file that the store is, if it is one.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("courant.db")
     }
 
     /// The same store, closed and opened again.
-    pub(crate) fn reopened(self) -> Self {
-        let Self { folder, store } = self;
+    pub(crate) async fn reopened(self) -> Self {
+        let Self { folder, store, database } = self;
         drop(store);
-        let store = open(&folder.path().join("courant.db"));
-        Self { folder, store }
+        match database {
+            Some(database) => {
+                Self { store: connect(&database).await, folder, database: Some(database) }
+            }
+            None => Self { store: open(&folder.path().join("courant.db")), folder, database },
+        }
     }
 
     /// A publisher of everything in the store.
     pub(crate) async fn publisher(&self, now: DateTime<Utc>) -> Arc<Publisher> {
-        let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
+        let store: Arc<dyn Store> = Arc::clone(&self.store);
         Arc::new(Publisher::open(store, catalogue(), 64_000_000, now).await.unwrap())
     }
 
@@ -113,4 +153,8 @@ impl Home {
 
 pub(crate) fn open(path: &Path) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(path, "example.com,2026", at(0)).unwrap())
+}
+
+async fn connect(database: &DatabaseUrl) -> Arc<dyn Store> {
+    Arc::new(PostgresStore::open(database, None, "example.com,2026", at(0)).await.unwrap())
 }

@@ -15,14 +15,14 @@ use courant::{
     config::{self, Overrides},
     http::respond,
     publish::Publisher,
-    store::{Intake, SqliteStore, Store},
+    store::{Intake, Store},
     text::{Html, Text},
 };
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Empty};
 
 use crate::{
-    fixtures::{at, submission},
+    fixtures::{at, open as open_file, submission},
     http::LIMITS,
 };
 
@@ -91,7 +91,7 @@ struct Client {
 
 struct World {
     dice: Dice,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     publisher: Publisher,
     variant: u64,
     second: i64,
@@ -106,14 +106,11 @@ struct World {
 }
 
 impl World {
-    async fn begin(seed: u64, folder: &Path) -> Self {
+    async fn begin(seed: u64, store: Arc<dyn Store>) -> Self {
         let mut dice = Dice(seed);
         dice.roll(1);
         let name = *dice.pick(&["all", "calm", "category/news", "category/sport"]);
         let format = *dice.pick(&["rss", "atom", "json", "json"]);
-        let store = Arc::new(
-            SqliteStore::open(&folder.join("courant.db"), "example.com,2026", at(0)).unwrap(),
-        );
         let variant = dice.roll(4);
         let publisher = open(&store, variant, 0).await;
         Self {
@@ -366,11 +363,10 @@ fn previous(document: &str) -> Option<String> {
     Some(rest[..rest.find('"').unwrap()].to_owned())
 }
 
-async fn open(store: &Arc<SqliteStore>, variant: u64, second: i64) -> Publisher {
+async fn open(store: &Arc<dyn Store>, variant: u64, second: i64) -> Publisher {
     let file = Path::new("feeds.toml");
     let config = config::read(&settings(variant), file, &Overrides::default()).unwrap();
-    let store = Arc::clone(store) as Arc<dyn Store>;
-    Publisher::open(store, config.catalogue, 1_000_000, at(second)).await.unwrap()
+    Publisher::open(Arc::clone(store), config.catalogue, 1_000_000, at(second)).await.unwrap()
 }
 
 pub(crate) fn decoded(fields: &HeaderMap, body: &[u8]) -> Vec<u8> {
@@ -399,7 +395,12 @@ async fn history(seed: u64) {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let folder = folder.unwrap();
-    let mut world = World::begin(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), folder.path()).await;
+    history_of(seed, open_file(&folder.path().join("courant.db"))).await;
+}
+
+/// A history of an empty store.
+pub(crate) async fn history_of(seed: u64, store: Arc<dyn Store>) {
+    let mut world = World::begin(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), store).await;
     world.diary.push(format!("seed {seed}, {}", world.path));
     let kinds = [Kind::Tag, Kind::Date, Kind::Both, Kind::Delta, Kind::Delta, Kind::Forgetful];
     let mut clients =

@@ -67,6 +67,8 @@ impl Server {
             media: None,
             desk: None,
             traffic: Arc::new(Traffic::new(Policy::default(), publisher.catalogue(), at(0))),
+            inbox: None,
+            is_inbox_only: false,
         };
         change(&mut settings);
         let (stop, stopped) = oneshot::channel();
@@ -261,7 +263,7 @@ async fn a_service_below_a_path_of_its_proxy_says_so() {
     let settings = FEEDS.replace("https://feeds.example.com", "https://www.example.com/feeds/");
     let file = Path::new("feeds.toml");
     let config = config::read(&settings, file, &Overrides::default()).unwrap();
-    let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
+    let store: Arc<dyn Store> = Arc::clone(&home.store);
     let publisher = Publisher::open(store, config.catalogue, 1_000_000, at(0)).await.unwrap();
     let ask = async |path| respond(&publisher, &LIMITS, &get(path, &[]), at(10)).await;
     assert_eq!(field(&ask("/all").await, "content-location"), "/feeds/all.rss");
@@ -422,7 +424,7 @@ async fn a_second_start_and_a_second_node_give_the_same_tags() {
     let (home, publisher) = home().await;
     let again = home.publisher(at(5_000)).await;
     let copy = home.folder.path().join("copy.db");
-    let original = rusqlite::Connection::open(home.store.path()).unwrap();
+    let original = rusqlite::Connection::open(home.file()).unwrap();
     original.execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
     let other: Arc<dyn Store> = crate::fixtures::open(&copy);
     let node =

@@ -7,18 +7,20 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     (
         "tokio",
         &[
             "fetch",
             "media/probe.rs",
+            "edge/purge.rs",
             "store",
             "import",
             "partner",
             "publish",
             "export",
             "http/media.rs",
+            "http/push",
             "http/server.rs",
             "http/timer.rs",
             "cli",
@@ -26,6 +28,7 @@ const CRATES: [(&str, &[&str]); 9] = [
     ),
     ("reqwest", &["fetch"]),
     ("rusqlite", &["store"]),
+    ("deadpool_postgres", &["store"]),
     ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),

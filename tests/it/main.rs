@@ -3,12 +3,28 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::print_stderr, reason = "what a test that failed was doing")]
 
+/// Runs each case, which takes a store of its own, over files; `tests/postgres` runs the same over PostgreSQL.
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        mod over_files {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(crate::fixtures::Home::new()).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use cases;
+
 mod adopt;
 mod archives;
 mod cli;
 mod crash;
 mod delta;
 mod dialects;
+mod edge;
 mod export;
 mod fetch;
 mod fixtures;
@@ -24,9 +40,12 @@ mod partners;
 mod podcasts;
 mod politeness;
 mod property;
+mod push;
+mod pushed;
 mod rebuild;
 mod replicas;
 mod samples;
+mod sqlite;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

@@ -169,7 +169,7 @@ async fn ask(publisher: &Publisher, path: &str) -> (u16, String, String) {
 async fn while_the_store_is_away_what_is_in_memory_is_served() {
     let home = Home::new();
     home.publish(vec![submission("a", 0)], 0).await;
-    let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
+    let store: Arc<dyn Store> = Arc::clone(&home.store);
     let frail = Arc::new(Frail::of(store));
     let shared: Arc<dyn Store> = Arc::clone(&frail) as Arc<dyn Store>;
     let publisher = Publisher::open(shared, catalogue(), 64_000_000, at(0)).await.unwrap();

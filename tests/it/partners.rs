@@ -13,11 +13,12 @@ use chrono::{DateTime, Utc};
 use courant::{
     article::{ArticleId, Clearance, Source, Submission, Window},
     config::{self, Config, Overrides},
+    edge::{AgeField, Edge, KeyField},
     http::{Counter, respond},
     media::Folder,
     partner::{CHANGES, Desk, Secret, Witness, standings, testimony},
     publish::Publisher,
-    store::{Intake, SqliteStore, Store, Token},
+    store::{Intake, Store, Token},
     text::Text,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -97,8 +98,8 @@ struct Service {
 }
 
 impl Service {
-    async fn open(store: &Arc<SqliteStore>, partners: &str, now: DateTime<Utc>) -> Self {
-        let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
+    async fn open(store: &Arc<dyn Store>, partners: &str, now: DateTime<Utc>) -> Self {
+        let store = Arc::clone(store);
         let catalogue = configured(partners).catalogue;
         let publisher =
             Publisher::open(Arc::clone(&store), catalogue, 64_000_000, now).await.unwrap();
@@ -140,7 +141,7 @@ impl Service {
 
 /// Lets somebody in.
 async fn token(
-    store: &SqliteStore,
+    store: &dyn Store,
     partner: &str,
     holder: &str,
     now: DateTime<Utc>,
@@ -160,7 +161,7 @@ async fn token(
 
 /// Who has seen the last change of an article.
 async fn witnesses(
-    store: &SqliteStore,
+    store: &dyn Store,
     partners: &str,
     id: &str,
     now: DateTime<Utc>,
@@ -184,13 +185,15 @@ fn only_in(territory: &str) -> Clearance {
     Clearance { territories: [territory.parse().unwrap()].into(), ..Clearance::default() }
 }
 
-#[tokio::test]
-async fn a_token_is_taken_in_each_of_three_places_and_nothing_else_is() {
-    let home = Home::new();
+pub(crate) async fn a_token_is_taken_in_each_of_three_places_and_nothing_else_is(home: Home) {
     home.publish(vec![submission("a", 0)], 10).await;
-    let secret = token(&home.store, "wire", "", at(20), None).await;
-    let other = token(&home.store, "club", "li.ming", at(20), None).await;
+    let secret = token(&*home.store, "wire", "", at(20), None).await;
+    let other = token(&*home.store, "club", "li.ming", at(20), None).await;
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    // A cache in front is told nothing of what is theirs.
+    let age = Some((60, AgeField::CdnCacheControl));
+    let edge = Edge { keys: vec![KeyField::SurrogateKey], max_age: age };
+    let service = Service { publisher: service.publisher.behind(Some(edge), None), ..service };
     let (secret, other) = (secret.reveal(), other.reveal());
     let basic =
         |password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("anybody:{password}")));
@@ -207,6 +210,7 @@ async fn a_token_is_taken_in_each_of_three_places_and_nothing_else_is() {
         assert!(freshness.starts_with("private"), "H-109, P-40: {freshness}");
         assert_eq!(fields["x-robots-tag"], "noindex", "P-40");
         assert!(!fields.contains_key("access-control-allow-origin"), "H-125");
+        assert!(!fields.contains_key("surrogate-key") && !fields.contains_key("cdn-cache-control"));
         assert!(!String::from_utf8_lossy(&body).contains(secret), "P-42");
     }
     // Whatever is wrong looks the same.
@@ -246,13 +250,11 @@ async fn a_token_is_taken_in_each_of_three_places_and_nothing_else_is() {
     assert_eq!(respond(&service.publisher, &LIMITS, &hidden, at(40)).await.status(), 404);
 }
 
-#[tokio::test]
-async fn a_token_that_is_rotated_or_revoked_ends_when_it_should() {
-    let home = Home::new();
+pub(crate) async fn a_token_that_is_rotated_or_revoked_ends_when_it_should(home: Home) {
     home.publish(vec![submission("a", 0)], 10).await;
-    let first = token(&home.store, "wire", "", at(20), None).await;
-    let person = token(&home.store, "wire", "li.ming", at(20), None).await;
-    let second = token(&home.store, "wire", "", at(100), Some(at(200))).await;
+    let first = token(&*home.store, "wire", "", at(20), None).await;
+    let person = token(&*home.store, "wire", "li.ming", at(20), None).await;
+    let second = token(&*home.store, "wire", "", at(100), Some(at(200))).await;
     let is_let_in = async |secret: &Secret, seconds: i64| {
         let service = Service::open(&home.store, PARTNERS, at(30)).await;
         let bearer = format!("Bearer {}", secret.reveal());
@@ -275,9 +277,7 @@ async fn a_token_that_is_rotated_or_revoked_ends_when_it_should() {
     assert_eq!(mark.changed, at(400));
 }
 
-#[tokio::test]
-async fn a_revoked_token_came_back_when_the_clock_went_back() {
-    let home = Home::new();
+pub(crate) async fn a_revoked_token_came_back_when_the_clock_went_back(home: Home) {
     home.publish(vec![submission("a", 0)], 10).await;
     let wire = "wire".parse().unwrap();
     let is_let_in = async |secret: &Secret, seconds: i64| {
@@ -286,13 +286,13 @@ async fn a_revoked_token_came_back_when_the_clock_went_back() {
         let fields = [("authorization", &*bearer)];
         service.ask("/partner/wire/all.rss", &fields, at(seconds)).await.0 == 200
     };
-    let revoked = token(&home.store, "wire", "", at(20), None).await;
+    let revoked = token(&*home.store, "wire", "", at(20), None).await;
     assert_eq!(home.store.revoke(&wire, None, at(300)).await.unwrap(), 1);
     assert!(!is_let_in(&revoked, 250).await);
 
-    let first = token(&home.store, "wire", "", at(310), None).await;
-    let other = token(&home.store, "wire", "li.ming", at(310), None).await;
-    let second = token(&home.store, "wire", "", at(400), Some(at(400))).await;
+    let first = token(&*home.store, "wire", "", at(310), None).await;
+    let other = token(&*home.store, "wire", "li.ming", at(310), None).await;
+    let second = token(&*home.store, "wire", "", at(400), Some(at(400))).await;
     assert!(!is_let_in(&first, 350).await, "no overlap");
     assert!(is_let_in(&second, 350).await && is_let_in(&other, 350).await);
 
@@ -301,16 +301,14 @@ async fn a_revoked_token_came_back_when_the_clock_went_back() {
         let tokens = home.store.tokens().await.unwrap().into_iter();
         tokens.map(|token| format!("{} {}", token.partner, token.holder)).collect()
     };
-    token(&home.store, "wire", "li.ming", at(500), Some(at(600))).await;
-    token(&home.store, "club", "", at(600 + 86_400), None).await;
+    token(&*home.store, "wire", "li.ming", at(500), Some(at(600))).await;
+    token(&*home.store, "club", "", at(600 + 86_400), None).await;
     assert_eq!(holders().await, ["club ", "wire ", "wire li.ming", "wire li.ming"]);
-    token(&home.store, "club", "x", at(601 + 86_400), None).await;
+    token(&*home.store, "club", "x", at(601 + 86_400), None).await;
     assert_eq!(holders().await, ["club ", "club x", "wire ", "wire li.ming"]);
 }
 
-#[tokio::test]
-async fn public_feeds_are_the_same_with_and_without_partners() {
-    let home = Home::new();
+pub(crate) async fn public_feeds_are_the_same_with_and_without_partners(home: Home) {
     let mut source = submission("taken", 5);
     source.story.source = Some(Source { name: Text::new("Wire"), ..Source::default() });
     let batch = vec![submission("a", 0), cleared("b", 1, only_in("JP")), source];
@@ -340,9 +338,7 @@ async fn public_feeds_are_the_same_with_and_without_partners() {
     assert_eq!(without, documents("", 50).await);
 }
 
-#[tokio::test]
-async fn a_partner_gets_what_it_is_cleared_for_under_the_same_identities() {
-    let home = Home::new();
+pub(crate) async fn a_partner_gets_what_it_is_cleared_for_under_the_same_identities(home: Home) {
     let not = |partner: &str| Clearance {
         not_partners: [partner.parse().unwrap()].into(),
         ..Clearance::default()
@@ -362,7 +358,7 @@ async fn a_partner_gets_what_it_is_cleared_for_under_the_same_identities() {
     home.publish(batch, 10).await;
     let mut secrets = BTreeMap::new();
     for partner in ["wire", "club", "early"] {
-        secrets.insert(partner, token(&home.store, partner, "", at(20), None).await);
+        secrets.insert(partner, token(&*home.store, partner, "", at(20), None).await);
     }
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
     let feed = async |partner: &str, feed: &str| {
@@ -399,9 +395,7 @@ async fn a_partner_gets_what_it_is_cleared_for_under_the_same_identities() {
     assert_eq!(same(&public, "japan"), same(&wire, "japan"));
 }
 
-#[tokio::test]
-async fn what_is_private_moves_nothing_that_is_public() {
-    let home = Home::new();
+pub(crate) async fn what_is_private_moves_nothing_that_is_public(home: Home) {
     home.publish(vec![submission("a", 0)], 10).await;
     let service = Service::open(&home.store, PARTNERS, at(20)).await;
     let look = async || {
@@ -428,10 +422,8 @@ async fn what_is_private_moves_nothing_that_is_public() {
     assert_eq!(look().await, before);
 }
 
-#[tokio::test]
-async fn what_has_gone_leaves_a_sign_for_those_who_had_it_and_for_so_long() {
-    let home = Home::new();
-    let secret = token(&home.store, "wire", "", at(0), None).await;
+pub(crate) async fn what_has_gone_leaves_a_sign_for_those_who_had_it_and_for_so_long(home: Home) {
+    let secret = token(&*home.store, "wire", "", at(0), None).await;
     let batch = vec![
         submission("a", 0),
         cleared("other", 1, only_in("TW")),
@@ -484,22 +476,22 @@ fn filed(id: &str, seconds: i64, label: &str) -> Submission {
     submission
 }
 
-async fn republish(store: &SqliteStore, submission: Submission, seconds: i64) {
+async fn republish(store: &dyn Store, submission: Submission, seconds: i64) {
     let intake = Intake { republish: true, ..Intake::default() };
     store.upsert(vec![submission], intake, at(seconds)).await.unwrap();
 }
 
-async fn withdraw(store: &SqliteStore, id: &str, seconds: i64) {
+async fn withdraw(store: &dyn Store, id: &str, seconds: i64) {
     store.withdraw(vec![ArticleId::new(id).unwrap()], at(seconds)).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_sign_stays_when_its_article_comes_back_where_the_feed_does_not_read() {
-    let home = Home::new();
-    let secret = token(&home.store, "wire", "", at(0), None).await;
+pub(crate) async fn a_sign_stays_when_its_article_comes_back_where_the_feed_does_not_read(
+    home: Home,
+) {
+    let secret = token(&*home.store, "wire", "", at(0), None).await;
     home.publish(vec![filed("a", 0, "news"), filed("b", 1, "news")], 10).await;
     let service = Service::open(&home.store, PARTNERS, at(20)).await;
-    withdraw(&home.store, "a", 100).await;
+    withdraw(&*home.store, "a", 100).await;
     service.publisher.refresh(at(100)).await.unwrap();
     let bearer = format!("Bearer {}", secret.reveal());
     let ask = async |service: &Service| {
@@ -510,19 +502,17 @@ async fn a_sign_stays_when_its_article_comes_back_where_the_feed_does_not_read()
         (fields["etag"].clone(), fields["last-modified"].clone(), body)
     };
     let before = ask(&service).await;
-    republish(&home.store, filed("a", 0, "sport"), 200).await;
+    republish(&*home.store, filed("a", 0, "sport"), 200).await;
     service.publisher.refresh(at(200)).await.unwrap();
     assert_eq!(ask(&service).await, before);
     let restarted = Service::open(&home.store, PARTNERS, at(300)).await;
     assert_eq!(ask(&restarted).await, before, "equal stores give equal bytes");
     assert!(signs(&restarted, "wire", "all").await.is_empty(), "it came back there");
-    republish(&home.store, filed("a", 0, "news"), 400).await;
+    republish(&*home.store, filed("a", 0, "news"), 400).await;
     assert!(signs(&restarted, "wire", "category/news").await.is_empty());
 }
 
-#[tokio::test]
-async fn what_is_filed_otherwise_leaves_a_sign_in_the_feed_that_it_left() {
-    let home = Home::new();
+pub(crate) async fn what_is_filed_otherwise_leaves_a_sign_in_the_feed_that_it_left(home: Home) {
     home.publish(vec![filed("a", 0, "news")], 10).await;
     let service = Service::open(&home.store, PARTNERS, at(20)).await;
     home.publish(vec![filed("a", 0, "sport")], 100).await;
@@ -530,15 +520,13 @@ async fn what_is_filed_otherwise_leaves_a_sign_in_the_feed_that_it_left() {
     assert!(signs(&service, "wire", "all").await.is_empty());
 }
 
-#[tokio::test]
-async fn a_sign_stays_while_its_article_waits_to_come_back() {
-    let home = Home::new();
+pub(crate) async fn a_sign_stays_while_its_article_waits_to_come_back(home: Home) {
     let service = Service::open(&home.store, PARTNERS, at(0)).await;
     home.publish(vec![submission("a", 0)], 10).await;
     home.store.release(at(4_000)).await.unwrap();
-    withdraw(&home.store, "a", 5_000).await;
+    withdraw(&*home.store, "a", 5_000).await;
     assert_eq!(signs(&service, "late", "all").await, ["a"]);
-    republish(&home.store, submission("a", 0), 6_000).await;
+    republish(&*home.store, submission("a", 0), 6_000).await;
     assert_eq!(signs(&service, "late", "all").await, ["a"]);
     home.store.release(at(9_599)).await.unwrap();
     assert_eq!(signs(&service, "late", "all").await, ["a"]);
@@ -554,9 +542,9 @@ async fn what_is_filed_otherwise_again_and_again_is_noted_once() {
         let label = if second % 2 == 0 { "news" } else { "sport" };
         home.publish(vec![filed("a", 0, label), filed("b", 0, "news")], 10 + second).await;
     }
-    withdraw(&home.store, "b", 100).await;
+    withdraw(&*home.store, "b", 100).await;
     assert_eq!(signs(&service, "wire", "category/news").await, ["b", "a"], "the last goes first");
-    let file = rusqlite::Connection::open(home.store.path()).unwrap();
+    let file = rusqlite::Connection::open(home.file()).unwrap();
     let count = |table: &str| -> i64 {
         let select = format!("SELECT count(*) FROM {table}");
         file.query_row(&select, [], |row| row.get(0)).unwrap()
@@ -565,26 +553,22 @@ async fn what_is_filed_otherwise_again_and_again_is_noted_once() {
     assert_eq!((count("gone"), count("sign")), (3, 6));
 }
 
-#[tokio::test]
-async fn who_never_got_an_article_is_not_told_that_it_went() {
-    let home = Home::new();
-    let late = token(&home.store, "late", "", at(0), None).await;
+pub(crate) async fn who_never_got_an_article_is_not_told_that_it_went(home: Home) {
+    let late = token(&*home.store, "late", "", at(0), None).await;
     let service = Service::open(&home.store, PARTNERS, at(0)).await;
     home.publish(vec![submission("short", 0), submission("long", 1)], 10).await;
-    withdraw(&home.store, "short", 100).await;
+    withdraw(&*home.store, "short", 100).await;
     assert!(signs(&service, "late", "all").await.is_empty());
     assert_eq!(signs(&service, "wire", "all").await, ["short"]);
     let changes = service.json("/partner/late/changes", &late, at(200)).await;
     assert!(!changes.to_string().contains("short"), "{changes}");
     home.store.release(at(4_000)).await.unwrap();
-    withdraw(&home.store, "long", 5_000).await;
+    withdraw(&*home.store, "long", 5_000).await;
     assert_eq!(signs(&service, "late", "all").await, ["long"]);
 }
 
-#[tokio::test]
-async fn what_waits_goes_on_waiting_when_delays_are_others() {
-    let home = Home::new();
-    let late = token(&home.store, "late", "", at(0), None).await;
+pub(crate) async fn what_waits_goes_on_waiting_when_delays_are_others(home: Home) {
+    let late = token(&*home.store, "late", "", at(0), None).await;
     Service::open(&home.store, PARTNERS, at(0)).await;
     home.publish(vec![submission("old", 0)], 10).await;
     // Twice in one write, so that the log has one line for both.
@@ -604,11 +588,9 @@ async fn what_waits_goes_on_waiting_when_delays_are_others() {
     assert_eq!(look(&longer, 15_200).await, "a old");
 }
 
-#[tokio::test]
-async fn some_get_articles_later_and_some_before_an_embargo_ends() {
-    let home = Home::new();
-    let late = token(&home.store, "late", "", at(0), None).await;
-    let early = token(&home.store, "early", "", at(0), None).await;
+pub(crate) async fn some_get_articles_later_and_some_before_an_embargo_ends(home: Home) {
+    let late = token(&*home.store, "late", "", at(0), None).await;
+    let early = token(&*home.store, "early", "", at(0), None).await;
     let service = Service::open(&home.store, PARTNERS, at(0)).await;
     home.publish(vec![submission("a", 10)], 10).await;
     let mut held = submission("held", 0);
@@ -646,9 +628,9 @@ async fn some_get_articles_later_and_some_before_an_embargo_ends() {
     assert_eq!(signs("wire").await, ["b"], "nobody else hears of what was under embargo");
 }
 
-#[tokio::test]
-async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in() {
-    let home = Home::new();
+pub(crate) async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in(
+    home: Home,
+) {
     let media = home.folder.path().join("media");
     std::fs::create_dir_all(media.join("members")).unwrap();
     std::fs::write(media.join("members/1.mp3"), b"sound").unwrap();
@@ -667,7 +649,7 @@ async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in
     other.id = ArticleId::new("2").unwrap();
     other.story.clearance.partners = ["wire".parse().unwrap()].into();
     home.publish(vec![article, other], 10).await;
-    let secret = token(&home.store, "club", "li.ming", at(20), None).await;
+    let secret = token(&*home.store, "club", "li.ming", at(20), None).await;
     let mut service = Service::open(&home.store, PARTNERS, at(30)).await;
     let base = "https://feeds.example.com/".parse().unwrap();
     service.folder =
@@ -712,19 +694,17 @@ async fn private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in
     let service =
         Service { folder: service.folder, ..Service::open(&home.store, PARTNERS, at(70)).await };
     assert_eq!(service.ask(path, &[], at(70)).await.0, 404);
-    let again = token(&home.store, "club", "", at(80), None).await;
+    let again = token(&*home.store, "club", "", at(80), None).await;
     let service =
         Service { folder: service.folder, ..Service::open(&home.store, PARTNERS, at(90)).await };
     assert_eq!(service.json("/partner/club/members.json", &again, at(90)).await, feed);
     assert_eq!(service.ask(path, &[], at(90)).await.0, 200);
 }
 
-#[tokio::test]
-async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
-    let home = Home::new();
+pub(crate) async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change(home: Home) {
     home.publish(vec![submission("a", 0), submission("b", 1)], 10).await;
-    let wire = token(&home.store, "wire", "", at(20), None).await;
-    let person = token(&home.store, "wire", "li.ming", at(20), None).await;
+    let wire = token(&*home.store, "wire", "", at(20), None).await;
+    let person = token(&*home.store, "wire", "li.ming", at(20), None).await;
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
     let fetch = async |secret: &Secret, tag: &str, seconds: i64| {
         let bearer = format!("Bearer {}", secret.reveal());
@@ -740,7 +720,7 @@ async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
     service.publisher.refresh(at(300)).await.unwrap();
     assert_eq!(fetch(&wire, &tag, 400).await.0, 200);
     service.desk.flush().await;
-    let Home { folder, store } = home.reopened();
+    let Home { folder, store, .. } = home.reopened().await;
 
     let partner: courant::category::Slug = "wire".parse().unwrap();
     let deliveries = store.deliveries(&partner).await.unwrap();
@@ -790,15 +770,13 @@ async fn the_ledger_says_what_was_fetched_and_who_has_seen_a_change() {
     drop(folder);
 }
 
-#[tokio::test]
-async fn a_page_that_ends_within_a_write_was_noted_as_all_of_it() {
-    let home = Home::new();
+pub(crate) async fn a_page_that_ends_within_a_write_was_noted_as_all_of_it(home: Home) {
     home.publish((0..250).map(|nth| submission(&format!("{nth:03}"), -nth)).collect(), 10).await;
-    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let secret = token(&*home.store, "wire", "", at(20), None).await;
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
     let has_seen = async |id: &str| {
         service.desk.flush().await;
-        let found = witnesses(&home.store, PARTNERS, id, at(50)).await;
+        let found = witnesses(&*home.store, PARTNERS, id, at(50)).await;
         found.iter().find(|witness| witness.partner == "wire").unwrap().has_seen
     };
     let mut next = "/partner/wire/changes".to_owned();
@@ -811,11 +789,9 @@ async fn a_page_that_ends_within_a_write_was_noted_as_all_of_it() {
     assert!(has_seen("249").await && has_seen("000").await);
 }
 
-#[tokio::test]
-async fn not_modified_was_noted_where_no_tag_was_shown() {
-    let home = Home::new();
+pub(crate) async fn not_modified_was_noted_where_no_tag_was_shown(home: Home) {
     home.publish(vec![submission("a", 0)], 10).await;
-    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let secret = token(&*home.store, "wire", "", at(20), None).await;
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
     let bearer = format!("Bearer {}", secret.reveal());
     let ask = async |name: &str, value: &str| {
@@ -836,10 +812,8 @@ async fn not_modified_was_noted_where_no_tag_was_shown() {
     assert_eq!((status, count), (200, 2));
 }
 
-#[tokio::test]
-async fn a_partner_that_waits_for_an_article_was_said_to_have_seen_it() {
-    let home = Home::new();
-    let secret = token(&home.store, "late", "", at(0), None).await;
+pub(crate) async fn a_partner_that_waits_for_an_article_was_said_to_have_seen_it(home: Home) {
+    let secret = token(&*home.store, "late", "", at(0), None).await;
     let service = Service::open(&home.store, PARTNERS, at(0)).await;
     home.publish(vec![submission("a", 10)], 10).await;
     let poll = async |seconds: i64| {
@@ -850,7 +824,7 @@ async fn a_partner_that_waits_for_an_article_was_said_to_have_seen_it() {
         ids(&feed)
     };
     let look = async |seconds: i64| {
-        let found = witnesses(&home.store, PARTNERS, "a", at(seconds)).await;
+        let found = witnesses(&*home.store, PARTNERS, "a", at(seconds)).await;
         let [late] = &found[..] else { panic!("{found:?}") };
         (late.revision.is_some(), late.has_seen, late.is_owed())
     };
@@ -872,14 +846,12 @@ async fn a_partner_that_waits_for_an_article_was_said_to_have_seen_it() {
     assert_eq!(look(3_730).await, (true, true, false));
 }
 
-#[tokio::test]
-async fn some_could_never_see_a_change_and_were_waited_for() {
-    let home = Home::new();
+pub(crate) async fn some_could_never_see_a_change_and_were_waited_for(home: Home) {
     home.publish(vec![submission("a", 0)], 10).await;
     let wire: courant::category::Slug = "wire".parse().unwrap();
     let mut secrets = BTreeMap::new();
     for holder in ["", "past", "ended", "idle"] {
-        secrets.insert(holder, token(&home.store, "wire", holder, at(20), None).await);
+        secrets.insert(holder, token(&*home.store, "wire", holder, at(20), None).await);
     }
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
     let fetch = async |holder: &str, path: &str, seconds: i64| {
@@ -895,7 +867,7 @@ async fn some_could_never_see_a_change_and_were_waited_for() {
     home.store.revoke(&wire, Some("ended"), at(50)).await.unwrap();
     home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(60)).await.unwrap();
     let look = async || {
-        let found = witnesses(&home.store, PARTNERS, "a", at(100)).await.into_iter();
+        let found = witnesses(&*home.store, PARTNERS, "a", at(100)).await.into_iter();
         let look = |one: Witness| (one.is_owed(), one.has_seen, one.channels.len());
         found.map(|one| (one.holder.clone(), look(one))).collect::<BTreeMap<_, _>>()
     };
@@ -1004,7 +976,7 @@ impl Follower {
     }
 
     /// Follows to the end, and holds what the store has for it.
-    async fn catch_up(&mut self, service: &Service, store: &SqliteStore, now: DateTime<Utc>) {
+    async fn catch_up(&mut self, service: &Service, store: &dyn Store, now: DateTime<Utc>) {
         for round in 0.. {
             assert!(round < 1_000, "changes have no end");
             let answer = service.json(&self.next, &self.secret, now).await;
@@ -1066,7 +1038,7 @@ impl Follower {
 }
 
 /// One write of a newsroom, whatever comes to its mind.
-async fn write(store: &SqliteStore, dice: &mut Dice, second: i64) {
+async fn write(store: &dyn Store, dice: &mut Dice, second: i64) {
     let id = format!("{}", dice.roll(120));
     if dice.roll(8) == 0 {
         store.withdraw(vec![ArticleId::new(&id).unwrap()], at(second)).await.unwrap();
@@ -1094,25 +1066,28 @@ async fn write(store: &SqliteStore, dice: &mut Dice, second: i64) {
 
 #[tokio::test]
 async fn whoever_follows_the_changes_holds_what_the_store_has() {
-    let writes = if takes_its_time() { 10_000 } else { 2_000 };
-    let home = Home::new();
+    follow(Home::new(), if takes_its_time() { 10_000 } else { 2_000 }).await;
+}
+
+/// Partners of every kind follow so many writes.
+pub(crate) async fn follow(home: Home, writes: u32) {
     let mut followers = Vec::new();
     for partner in ["wire", "club", "late", "early"] {
-        followers.push(Follower::new(partner, token(&home.store, partner, "", at(0), None).await));
+        followers.push(Follower::new(partner, token(&*home.store, partner, "", at(0), None).await));
     }
     let service = Service::open(&home.store, PARTNERS, at(0)).await;
     let mut dice = Dice(0x5eed);
     let mut second = 10;
     for _ in 0..writes {
         second += dice.roll(60);
-        write(&home.store, &mut dice, second).await;
+        write(&*home.store, &mut dice, second).await;
         if dice.roll(3) == 0 {
             home.store.release(at(second)).await.unwrap();
         }
         // Each comes when it likes, after one write or a thousand.
         for follower in &mut followers {
             if dice.roll(150) == 0 {
-                follower.catch_up(&service, &home.store, at(second)).await;
+                follower.catch_up(&service, &*home.store, at(second)).await;
             }
             if dice.roll(150) == 0 {
                 service.publisher.refresh(at(second)).await.unwrap();
@@ -1124,7 +1099,7 @@ async fn whoever_follows_the_changes_holds_what_the_store_has() {
     service.publisher.refresh(at(second)).await.unwrap();
     service.desk.flush().await;
     for follower in &mut followers {
-        follower.catch_up(&service, &home.store, at(second)).await;
+        follower.catch_up(&service, &*home.store, at(second)).await;
         let partner = follower.partner.parse().unwrap();
         let lines = home.store.deliveries(&partner).await.unwrap();
         let lines = lines.into_iter().filter(|line| line.feed != CHANGES);
@@ -1135,16 +1110,14 @@ async fn whoever_follows_the_changes_holds_what_the_store_has() {
     }
 }
 
-#[tokio::test]
-async fn what_is_held_back_from_a_partner_is_counted() {
-    let home = Home::new();
+pub(crate) async fn what_is_held_back_from_a_partner_is_counted(home: Home) {
     let mut long = submission("long", 1);
     long.story.title = Text::new("A title of more than twenty characters");
     long.story.url = "https://www.example.com/long".parse().ok();
     let mut short = submission("short", 2);
     short.story.url = "https://www.example.com/short".parse().ok();
     home.publish(vec![long, short], 10).await;
-    let secret = token(&home.store, "portal", "", at(20), None).await;
+    let secret = token(&*home.store, "portal", "", at(20), None).await;
     let portal = "[[partner]]\nname = 'portal'\nfeeds = ['all']\ndialect = 'msn'\n";
     let service = Service::open(&home.store, portal, at(30)).await;
     assert!(service.publisher.held_back().is_empty());
@@ -1158,17 +1131,15 @@ async fn what_is_held_back_from_a_partner_is_counted() {
     assert_eq!(ask("/partner/portal/all/archive/1-100.rss").await.0, 401);
 }
 
-#[tokio::test]
-async fn a_look_at_other_terms_disturbs_no_service_that_runs() {
-    let home = Home::new();
-    let late = token(&home.store, "late", "", at(0), None).await;
+pub(crate) async fn a_look_at_other_terms_disturbs_no_service_that_runs(home: Home) {
+    let late = token(&*home.store, "late", "", at(0), None).await;
     let service = Service::open(&home.store, PARTNERS, at(0)).await;
     home.publish(vec![submission("a", 10)], 10).await;
     let before = (
         home.store.head().await.unwrap(),
         service.json("/partner/late/all.json", &late, at(20)).await,
     );
-    let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
+    let store: Arc<dyn Store> = Arc::clone(&home.store);
     let looked = Publisher::look(store, configured("").catalogue, 64_000_000).await.unwrap();
     assert!(looked.find(&courant::feed::FeedPath::Named("all".parse().unwrap())).is_some());
     service.publisher.refresh(at(30)).await.unwrap();
@@ -1180,11 +1151,9 @@ async fn a_look_at_other_terms_disturbs_no_service_that_runs() {
     assert!(ids(&after.1).is_empty(), "it still waits");
 }
 
-#[tokio::test]
-async fn changes_begin_anew_where_the_terms_are_others() {
-    let home = Home::new();
+pub(crate) async fn changes_begin_anew_where_the_terms_are_others(home: Home) {
     home.publish((0..250).map(|nth| submission(&nth.to_string(), -nth)).collect(), 10).await;
-    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let secret = token(&*home.store, "wire", "", at(20), None).await;
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
     let first = service.json("/partner/wire/changes", &secret, at(40)).await;
     let next = first["next_url"].as_str().unwrap();
@@ -1206,11 +1175,9 @@ async fn changes_begin_anew_where_the_terms_are_others() {
     }
 }
 
-#[tokio::test]
-async fn partners_are_asked_for_with_the_methods_of_feeds() {
-    let home = Home::new();
+pub(crate) async fn partners_are_asked_for_with_the_methods_of_feeds(home: Home) {
     home.publish(vec![submission("a", 0)], 10).await;
-    let secret = token(&home.store, "wire", "", at(20), None).await;
+    let secret = token(&*home.store, "wire", "", at(20), None).await;
     let service = Service::open(&home.store, PARTNERS, at(30)).await;
     let bearer = format!("Bearer {}", secret.reveal());
     let ask = async |method: Method| {
@@ -1296,3 +1263,29 @@ fn no_token_is_in_the_log_the_store_or_an_answer() {
     let log = std::fs::read_to_string(site.path("log")).unwrap();
     assert!(log.contains("/partner/wire/…/all.rss"), "{log}");
 }
+
+crate::cases!(
+    a_token_is_taken_in_each_of_three_places_and_nothing_else_is,
+    a_token_that_is_rotated_or_revoked_ends_when_it_should,
+    a_revoked_token_came_back_when_the_clock_went_back,
+    public_feeds_are_the_same_with_and_without_partners,
+    a_partner_gets_what_it_is_cleared_for_under_the_same_identities,
+    what_is_private_moves_nothing_that_is_public,
+    what_has_gone_leaves_a_sign_for_those_who_had_it_and_for_so_long,
+    a_sign_stays_when_its_article_comes_back_where_the_feed_does_not_read,
+    what_is_filed_otherwise_leaves_a_sign_in_the_feed_that_it_left,
+    a_sign_stays_while_its_article_waits_to_come_back,
+    who_never_got_an_article_is_not_told_that_it_went,
+    what_waits_goes_on_waiting_when_delays_are_others,
+    some_get_articles_later_and_some_before_an_embargo_ends,
+    private_files_are_reached_through_the_feed_as_long_as_anybody_is_let_in,
+    the_ledger_says_what_was_fetched_and_who_has_seen_a_change,
+    a_page_that_ends_within_a_write_was_noted_as_all_of_it,
+    not_modified_was_noted_where_no_tag_was_shown,
+    a_partner_that_waits_for_an_article_was_said_to_have_seen_it,
+    some_could_never_see_a_change_and_were_waited_for,
+    what_is_held_back_from_a_partner_is_counted,
+    a_look_at_other_terms_disturbs_no_service_that_runs,
+    changes_begin_anew_where_the_terms_are_others,
+    partners_are_asked_for_with_the_methods_of_feeds,
+);

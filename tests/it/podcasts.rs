@@ -89,7 +89,7 @@ fn article(record: &str) -> Submission {
 async fn publisher(home: &Home, base: &str) -> Arc<Publisher> {
     let overrides = Overrides { base_url: Some(base.to_owned()), ..Overrides::default() };
     let config = config::read(FEEDS, Path::new("feeds.toml"), &overrides).unwrap();
-    let store: Arc<dyn Store> = Arc::clone(&home.store) as Arc<dyn Store>;
+    let store: Arc<dyn Store> = Arc::clone(&home.store);
     Arc::new(Publisher::open(store, config.catalogue, 64_000_000, at(0)).await.unwrap())
 }
 
@@ -333,7 +333,7 @@ async fn an_older_store_learns_which_articles_are_episodes() {
     let home = Home::new();
     home.publish(vec![article(EPISODE), submission("text", 5)], 10).await;
     let path = home.folder.path().join("courant.db");
-    let Home { folder, store } = home;
+    let Home { folder, store, .. } = home;
     drop(store);
     let rows = |file: &rusqlite::Connection| -> (i64, i64, i64) {
         let count = |select: &str| file.query_row(select, [], |row| row.get(0)).unwrap();
@@ -352,7 +352,7 @@ async fn an_older_store_learns_which_articles_are_episodes() {
             "DELETE FROM filing WHERE facet = 'episodes'; DELETE FROM shelf WHERE facet = 'episodes';
              DELETE FROM mark WHERE facet = 'episodes'; DROP TABLE settled; DROP INDEX article_revision; DROP INDEX shelf_emptied;
              DROP TABLE token; DROP TABLE delivery; DROP TABLE gone; DROP TABLE sign; DROP TABLE coming; DROP TABLE came;
-             DROP TABLE remembered; PRAGMA user_version = 1;",
+             DROP TABLE remembered; DROP TABLE writer; DROP TABLE pushed; DROP TABLE bin; PRAGMA user_version = 1;",
         )
         .unwrap();
     }

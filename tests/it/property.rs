@@ -10,7 +10,7 @@ use courant::{
     http::respond,
     import::{Importer, Report},
     publish::{Document, Publisher},
-    store::{Intake, Store},
+    store::Intake,
     text::{Html, Text},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -143,7 +143,7 @@ proptest! {
                 import(&one, records.as_bytes(), second).await;
                 import(&other, records.as_bytes(), second).await;
                 if n == restart {
-                    other = other.reopened();
+                    other = other.reopened().await;
                 }
             }
             let (first, second) = (one.publisher(at(100)).await, other.publisher(at(100)).await);

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use courant::{
-    publish::{Publisher, Recoding},
-    store::Store,
-};
+use courant::publish::{Publisher, Recoding};
 use http_body_util::BodyExt;
 
 use crate::{

@@ -8,7 +8,6 @@ use courant::{
     config::{self, Overrides},
     http::{Answer, Limits, respond},
     publish::Publisher,
-    store::Store,
 };
 use http::Request;
 use http_body_util::Empty;
@@ -30,7 +29,7 @@ impl Pair {
     async fn new() -> Self {
         let home = Home::new();
         home.publish((0..5).map(|n| submission(&format!("article-{n}"), -n)).collect(), 0).await;
-        let ways = [0, 1].map(|_| Arc::new(Frail::of(Arc::clone(&home.store) as Arc<dyn Store>)));
+        let ways = [0, 1].map(|_| Arc::new(Frail::of(Arc::clone(&home.store))));
         let [one, other] = ways.clone();
         let open = |way| Publisher::open(way, catalogue(), 64_000_000, at(0));
         let copies = [open(one).await.unwrap(), open(other).await.unwrap()].map(Arc::new);
@@ -178,7 +177,7 @@ async fn an_older_edition_never_takes_the_place_of_a_newer_one() {
 async fn two_settings_never_share_a_tag() {
     let home = Home::new();
     home.publish(vec![submission("a", 0)], 0).await;
-    let store = Arc::clone(&home.store) as Arc<dyn Store>;
+    let store = Arc::clone(&home.store);
     let renamed = FEEDS.replace("title = \"Everything\"", "title = \"All of it\"");
     let renamed = config::read(&renamed, "feeds.toml".as_ref(), &Overrides::default()).unwrap();
     let old = Publisher::open(Arc::clone(&store), catalogue(), 64_000_000, at(0)).await.unwrap();

@@ -7,11 +7,11 @@ use courant::{
         Article, ArticleId, ChangeKind, Precision, Revision, Snapshot, Submission, When, Window,
     },
     category::{Category, Facet, Selection, Slug},
-    store::{Intake, Outcome, SqliteStore, Store, StoreError},
+    store::{Intake, Outcome, Store},
     text::Text,
 };
 
-use crate::fixtures::{Home, at, open, submission};
+use crate::fixtures::{Home, at, submission};
 
 fn slug(slug: &str) -> Slug {
     slug.parse().unwrap()
@@ -46,9 +46,7 @@ fn outcome(receipt: &courant::store::Receipt) -> &Outcome {
     &receipt.outcomes[0]
 }
 
-#[tokio::test]
-async fn a_batch_is_one_revision_newest_first() {
-    let home = Home::new();
+pub(crate) async fn a_batch_is_one_revision_newest_first(home: Home) {
     let receipt =
         home.publish(vec![submission("a", 0), submission("c", 9), submission("b", 9)], 10).await;
     assert_eq!(receipt.revision, Revision(1));
@@ -57,18 +55,14 @@ async fn a_batch_is_one_revision_newest_first() {
     assert_eq!(kinds(&home).await.len(), 3);
 }
 
-#[tokio::test]
-async fn a_record_that_says_nothing_new_is_no_write() {
-    let home = Home::new();
+pub(crate) async fn a_record_that_says_nothing_new_is_no_write(home: Home) {
     home.publish(vec![submission("a", 0)], 1).await;
     let again = home.publish(vec![submission("a", 0)], 2).await;
     assert_eq!((again.revision, outcome(&again)), (Revision(1), &Outcome::Unchanged));
     assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(1));
 }
 
-#[tokio::test]
-async fn identity_and_publication_never_change() {
-    let home = Home::new();
+pub(crate) async fn identity_and_publication_never_change(home: Home) {
     home.publish(vec![submission("a", 0)], 1).await;
     let before = article(&home, "a").await;
     assert_eq!(before.guid.as_str(), "tag:example.com,2026:article/a");
@@ -82,9 +76,7 @@ async fn identity_and_publication_never_change() {
     assert_eq!(after.story.title.as_str(), "Another title");
 }
 
-#[tokio::test]
-async fn an_imported_guid_is_kept_and_belongs_to_one_article() {
-    let home = Home::new();
+pub(crate) async fn an_imported_guid_is_kept_and_belongs_to_one_article(home: Home) {
     let with = |id: &str| Submission {
         guid: Some(Text::new("https://old.example.com/?p=7")),
         ..submission(id, 0)
@@ -98,9 +90,7 @@ async fn an_imported_guid_is_kept_and_belongs_to_one_article() {
     );
 }
 
-#[tokio::test]
-async fn only_a_significant_edit_moves_updated() {
-    let home = Home::new();
+pub(crate) async fn only_a_significant_edit_moves_updated(home: Home) {
     home.publish(vec![submission("a", 0)], 1).await;
     let edit = |text: &str, modified: Option<i64>, is_significant| {
         let mut edit =
@@ -126,9 +116,7 @@ async fn only_a_significant_edit_moves_updated() {
     }
 }
 
-#[tokio::test]
-async fn dates_alone_stay_in_the_order_of_arrival() {
-    let home = Home::new();
+pub(crate) async fn dates_alone_stay_in_the_order_of_arrival(home: Home) {
     let day = When { start: at(-43_200), precision: Precision::Day };
     let dated = |id: &str| Submission { published: Some(day), ..submission(id, 0) };
     home.publish(vec![dated("first"), dated("second")], 1).await;
@@ -140,9 +128,7 @@ async fn dates_alone_stay_in_the_order_of_arrival() {
     assert!(times.iter().all(|time| (*time - day.start).num_seconds() < 86_400));
 }
 
-#[tokio::test]
-async fn articles_without_a_date_are_of_now_and_apart() {
-    let home = Home::new();
+pub(crate) async fn articles_without_a_date_are_of_now_and_apart(home: Home) {
     let undated = |id: &str| Submission { published: None, ..submission(id, 0) };
     home.publish(vec![undated("a"), undated("b")], 100).await;
     assert_eq!(article(&home, "b").await.published, at(100));
@@ -151,9 +137,7 @@ async fn articles_without_a_date_are_of_now_and_apart() {
     assert_eq!(article(&home, "a").await.published, at(99));
 }
 
-#[tokio::test]
-async fn an_embargo_hides_an_article_until_it_is_released() {
-    let home = Home::new();
+pub(crate) async fn an_embargo_hides_an_article_until_it_is_released(home: Home) {
     home.publish(vec![submission("seen", 0)], 1).await;
     let held = Submission { embargo: Some(at(100)), ..submission("held", 0) };
     let receipt = home.publish(vec![held, submission("ahead", 200)], 2).await;
@@ -174,9 +158,7 @@ async fn an_embargo_hides_an_article_until_it_is_released() {
     assert_eq!(ids(&*home.store, &of("news")).await, ["ahead", "held", "seen"]);
 }
 
-#[tokio::test]
-async fn an_article_expires_and_the_date_moves_forward() {
-    let home = Home::new();
+pub(crate) async fn an_article_expires_and_the_date_moves_forward(home: Home) {
     let expiring = Submission { expires: Some(at(50)), ..submission("a", 0) };
     let over = Submission { expires: Some(at(-1)), ..submission("b", 0) };
     let receipt = home.publish(vec![expiring, over], 1).await;
@@ -189,9 +171,7 @@ async fn an_article_expires_and_the_date_moves_forward() {
     assert!(after.mark.floor > before.mark.revision, "no earlier base will do");
 }
 
-#[tokio::test]
-async fn a_withdrawn_article_stays_away_until_it_is_published_again() {
-    let home = Home::new();
+pub(crate) async fn a_withdrawn_article_stays_away_until_it_is_published_again(home: Home) {
     home.publish(vec![submission("a", 0), submission("b", 1)], 1).await;
     let id = ArticleId::new("a").unwrap();
     let unknown = ArticleId::new("?").unwrap();
@@ -214,9 +194,7 @@ async fn a_withdrawn_article_stays_away_until_it_is_published_again() {
     );
 }
 
-#[tokio::test]
-async fn commit_times_never_fall() {
-    let home = Home::new();
+pub(crate) async fn commit_times_never_fall(home: Home) {
     home.publish(vec![submission("a", 0)], 1_000).await;
     home.publish(vec![submission("b", 0)], 1_000).await;
     assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(1_000));
@@ -225,9 +203,7 @@ async fn commit_times_never_fall() {
     assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(1_001));
 }
 
-#[tokio::test]
-async fn a_write_moves_the_marks_it_touches_and_no_others() {
-    let home = Home::new();
+pub(crate) async fn a_write_moves_the_marks_it_touches_and_no_others(home: Home) {
     let filed = |id: &str, category: &str| {
         let mut filed = submission(id, 0);
         filed.story.categories = vec![Category::from_label(category).unwrap()];
@@ -251,9 +227,7 @@ async fn a_write_moves_the_marks_it_touches_and_no_others() {
     assert_eq!(snapshot(&*home.store, &of("sport")).await.mark.floor, Revision(3));
 }
 
-#[tokio::test]
-async fn a_selection_reads_what_it_says() {
-    let home = Home::new();
+pub(crate) async fn a_selection_reads_what_it_says(home: Home) {
     let make = |id: &str, seconds, categories: &[&str], author: &str, language: &str| {
         let mut made = submission(id, seconds);
         made.story.categories =
@@ -297,9 +271,7 @@ async fn a_selection_reads_what_it_says() {
     }
 }
 
-#[tokio::test]
-async fn settings_are_writes() {
-    let home = Home::new();
+pub(crate) async fn settings_are_writes(home: Home) {
     let declare = |fingerprint| vec![(Facet::site(), fingerprint), (Facet::feed("all"), 7)];
     assert_eq!(home.store.declare(declare(1), at(1)).await.unwrap(), Revision(1));
     assert_eq!(home.store.declare(declare(1), at(2)).await.unwrap(), Revision(1));
@@ -314,9 +286,7 @@ async fn settings_are_writes() {
     assert_eq!((mark.revision, mark.floor), (Revision(3), Revision(3)));
 }
 
-#[tokio::test]
-async fn a_rehearsal_changes_nothing() {
-    let home = Home::new();
+pub(crate) async fn a_rehearsal_changes_nothing(home: Home) {
     let rehearse = Intake { rehearse: true, ..Intake::default() };
     let receipt = home.store.upsert(vec![submission("a", 0)], rehearse, at(1)).await.unwrap();
     assert_eq!((outcome(&receipt), receipt.revision), (&Outcome::Published, Revision(0)));
@@ -324,10 +294,8 @@ async fn a_rehearsal_changes_nothing() {
     assert!(ids(&*home.store, &Selection::default()).await.is_empty());
 }
 
-#[tokio::test]
-async fn news_from_another_process_is_seen() {
-    let home = Home::new();
-    let other = open(&home.folder.path().join("courant.db"));
+pub(crate) async fn news_from_another_process_is_seen(home: Home) {
+    let other = home.again().await;
     let waiting = tokio::spawn({
         let store = std::sync::Arc::clone(&home.store);
         async move { store.changed(Revision(0)).await.unwrap() }
@@ -337,51 +305,14 @@ async fn news_from_another_process_is_seen() {
     assert_eq!(ids(&*home.store, &of("news")).await, ["a"]);
 }
 
-#[tokio::test]
-async fn a_store_that_is_opened_again_is_the_same() {
-    let home = Home::new();
+pub(crate) async fn a_store_that_is_opened_again_is_the_same(home: Home) {
     home.publish(vec![submission("a", 0)], 1).await;
     let before = snapshot(&*home.store, &of("news")).await;
-    let again = open(&home.folder.path().join("courant.db"));
+    let again = home.again().await;
     assert_eq!(snapshot(&*again, &of("news")).await, before);
 }
 
-fn refused(path: &std::path::Path) -> StoreError {
-    match SqliteStore::open(path, "example.com,2026", at(0)) {
-        Ok(_) => panic!("it was opened"),
-        Err(error) => error,
-    }
-}
-
-#[test]
-fn files_of_others_and_of_the_future_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = folder.path().join("text.db");
-    std::fs::write(
-        &text,
-        "This is no database, but it is long enough to have had a header.".repeat(40),
-    )
-    .unwrap();
-    assert!(matches!(refused(&text), StoreError::Foreign(_)));
-    assert!(std::fs::read_to_string(&text).unwrap().starts_with("This"), "and left as they are");
-
-    let foreign = folder.path().join("foreign.db");
-    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
-    assert!(matches!(refused(&foreign), StoreError::Foreign(_)));
-
-    let newer = folder.path().join("newer.db");
-    drop(open(&newer));
-    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let error = refused(&newer);
-    assert!(matches!(error, StoreError::Newer { found: 99, .. }));
-    assert!(error.to_string().contains("newer program"), "{error}");
-
-    assert!(matches!(refused(&folder.path().join("no/such/folder.db")), StoreError::Open { .. }));
-}
-
-#[tokio::test]
-async fn what_is_remembered_is_known_again_and_is_no_revision() {
-    let home = Home::new();
+pub(crate) async fn what_is_remembered_is_known_again_and_is_no_revision(home: Home) {
     let entry = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let first = vec![
@@ -393,7 +324,7 @@ async fn what_is_remembered_is_known_again_and_is_no_revision() {
     ];
     home.store.remember(first).await.unwrap();
     home.store.remember(vec![entry("a/2", Some("2")), entry("a/10", None)]).await.unwrap();
-    let home = home.reopened();
+    let home = home.reopened().await;
     let recalled = home.store.recall(names(&["a/2", "a/10", "b/1"])).await.unwrap();
     assert_eq!(recalled, [Some("2".to_owned()), None, Some("other".to_owned())]);
     let two = NonZeroU16::new(2).unwrap();
@@ -405,3 +336,54 @@ async fn what_is_remembered_is_known_again_and_is_no_revision() {
     assert_eq!(pairs(&home.store.recall_after("a/", "a/2", two).await.unwrap()), ["a/文=text"]);
     assert_eq!(home.store.head().await.unwrap(), Revision(0));
 }
+
+pub(crate) async fn the_places_that_writes_disturb_are_named(home: Home) {
+    home.publish((1..=9).map(|n| submission(&format!("a{n}"), n)).collect(), 10).await;
+    let news = of("news");
+    let disturbed = async |since| -> Option<Vec<u64>> {
+        let places = home.store.disturbed(&news, since).await.unwrap();
+        places.map(|places| places.into_iter().collect())
+    };
+    let head = async || home.store.head().await.unwrap();
+    assert_eq!(disturbed(Revision(0)).await, Some((1..=9).collect()), "taken");
+    let since = head().await;
+    home.store.withdraw(vec![ArticleId::new("a3").unwrap()], at(11)).await.unwrap();
+    assert_eq!(disturbed(since).await.unwrap(), [3], "emptied");
+    let since = head().await;
+    let edited = |is_significant| {
+        let mut edited = submission("a5", 5);
+        edited.story.title = Text::new(&format!("Significant: {is_significant}"));
+        edited.is_significant = Some(is_significant);
+        vec![edited]
+    };
+    home.publish(edited(false), 12).await;
+    assert_eq!(disturbed(since).await.unwrap(), [5], "changed");
+    let since = head().await;
+    home.publish(edited(true), 13).await;
+    assert_eq!(disturbed(since).await.unwrap(), [5, 10], "emptied, and taken");
+    assert_eq!(disturbed(head().await).await.unwrap(), [0_u64; 0]);
+    let elsewhere = home.store.disturbed(&of("sport"), Revision(0)).await.unwrap();
+    assert_eq!(elsewhere, Some(BTreeSet::new()));
+}
+
+crate::cases!(
+    a_batch_is_one_revision_newest_first,
+    a_record_that_says_nothing_new_is_no_write,
+    identity_and_publication_never_change,
+    an_imported_guid_is_kept_and_belongs_to_one_article,
+    only_a_significant_edit_moves_updated,
+    dates_alone_stay_in_the_order_of_arrival,
+    articles_without_a_date_are_of_now_and_apart,
+    an_embargo_hides_an_article_until_it_is_released,
+    an_article_expires_and_the_date_moves_forward,
+    a_withdrawn_article_stays_away_until_it_is_published_again,
+    commit_times_never_fall,
+    a_write_moves_the_marks_it_touches_and_no_others,
+    a_selection_reads_what_it_says,
+    settings_are_writes,
+    a_rehearsal_changes_nothing,
+    news_from_another_process_is_seen,
+    a_store_that_is_opened_again_is_the_same,
+    what_is_remembered_is_known_again_and_is_no_revision,
+    the_places_that_writes_disturb_are_named,
+);

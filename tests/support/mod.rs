@@ -72,7 +72,7 @@ impl Site {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_courant"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        for name in ["CONFIG", "LISTEN", "BASE_URL", "STORE"] {
+        for name in ["CONFIG", "LISTEN", "BASE_URL", "STORE", "STORE_READ"] {
             command.env_remove(format!("COURANT_{name}"));
         }
         command

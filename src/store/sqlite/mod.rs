@@ -3,12 +3,13 @@
 //! Write-ahead log with a sync at every commit: what was acknowledged is on disk, and readers never wait for writers.
 
 mod partners;
+mod push;
 mod read;
 mod remembered;
 mod row;
 mod schema;
-mod shelf;
 mod shift;
+mod tables;
 mod write;
 
 use std::{
@@ -30,7 +31,10 @@ use crate::{
         Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
-    store::{Census, Delivery, Intake, Moved, Outcome, Receipt, Result, Store, StoreError, Token},
+    store::{
+        Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result, Store,
+        StoreError, Stored, Token, read as rules, shelf,
+    },
 };
 
 /// How often writes of other processes are looked for; a change is to be seen within a second.
@@ -178,7 +182,10 @@ impl Store for SqliteStore {
         window: Window,
     ) -> Result<Snapshot> {
         let (facets, selection) = (facets.to_vec(), selection.clone());
-        self.read(move |reader| read::snapshot(reader, &facets, &selection, window)).await
+        self.read(move |reader| {
+            rules::snapshot(&*reader.unchecked_transaction()?, &facets, &selection, window)
+        })
+        .await
     }
 
     async fn archive(
@@ -188,7 +195,10 @@ impl Store for SqliteStore {
         span: Span,
     ) -> Result<Option<Snapshot>> {
         let (settings, selection) = (settings.to_vec(), selection.clone());
-        self.read(move |reader| read::archive(reader, &settings, &selection, span)).await
+        self.read(move |reader| {
+            rules::archive(&*reader.unchecked_transaction()?, &settings, &selection, span)
+        })
+        .await
     }
 
     async fn disturbed(
@@ -197,12 +207,13 @@ impl Store for SqliteStore {
         since: Revision,
     ) -> Result<Option<BTreeSet<u64>>> {
         let facets = selection.facets();
-        self.read(move |reader| shelf::disturbed(reader, &facets, since)).await
+        self.read(move |reader| shelf::disturbed(&*reader.unchecked_transaction()?, &facets, since))
+            .await
     }
 
     async fn article(&self, id: &ArticleId) -> Result<Option<Snapshot>> {
         let id = id.clone();
-        self.read(move |reader| read::article(reader, &id)).await
+        self.read(move |reader| rules::article(&*reader.unchecked_transaction()?, &id)).await
     }
 
     async fn settle(&self, name: &str, value: &str) -> Result<String> {
@@ -288,7 +299,7 @@ impl Store for SqliteStore {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision> {
-        self.write(move |writer| write::declare(writer, &fingerprints, now)).await
+        self.write(move |writer| write::declare(writer, fingerprints, now)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
@@ -316,5 +327,31 @@ impl Store for SqliteStore {
     async fn deliveries(&self, partner: &Slug) -> Result<Vec<Delivery>> {
         let partner = partner.clone();
         self.read(move |reader| partners::deliveries(reader, &partner)).await
+    }
+
+    async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
+        self.write(move |writer| push::push(writer, &push, now)).await
+    }
+
+    async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {
+        let id = id.clone();
+        self.read(move |reader| push::stored(reader, &id)).await
+    }
+
+    async fn inventory(&self, before: Option<Cursor>, limit: NonZeroU16) -> Result<Vec<Stored>> {
+        self.read(move |reader| push::inventory(reader, before.as_ref(), limit.get())).await
+    }
+
+    async fn grants(&self) -> Result<Vec<Grant>> {
+        self.read(push::grants).await
+    }
+
+    async fn grant(&self, grant: Grant) -> Result<()> {
+        self.write(move |writer| push::grant(writer, &grant)).await
+    }
+
+    async fn retract(&self, name: &Slug, now: DateTime<Utc>) -> Result<usize> {
+        let name = name.clone();
+        self.write(move |writer| push::retract(writer, &name, now)).await
     }
 }

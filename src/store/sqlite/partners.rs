@@ -1,30 +1,22 @@
 //! Tokens, and the ledger of what partners have fetched.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
     category::{Facet, Slug},
     store::{
-        Delivery, Result, Token,
-        sqlite::{
-            row::{number, revision, time},
-            write::Writing,
-        },
+        Delivery, MEMORY, Result, STATES, Token,
+        sqlite::write::{Writing, begin},
+        stored::{number, revision, time},
     },
 };
-
-/// So many states of a feed are kept for each holder, newest first.
-const STATES: i64 = 100;
 
 /// The states of a feed that a holder had before those that are kept.
 const PRUNE: &str =
     "DELETE FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3 AND revision <=
     (SELECT revision FROM delivery WHERE partner = ?1 AND feed = ?2 AND holder = ?3
      ORDER BY revision DESC LIMIT 1 OFFSET ?4)";
-
-/// A token that ended so long ago is forgotten.
-const MEMORY: TimeDelta = TimeDelta::days(1);
 
 pub(super) fn tokens(reader: &Connection) -> Result<Vec<Token>> {
     let mut select = reader.prepare_cached(
@@ -50,7 +42,7 @@ pub(super) fn issue(
     others_end: Option<DateTime<Utc>>,
 ) -> Result<()> {
     let Token { digest, partner, holder, created, ends } = token;
-    let mut writing = Writing::begin(writer, *created)?;
+    let mut writing = begin(writer, *created)?;
     match others_end {
         Some(end) if end > *created => cut_short(&writing, partner, holder, end)?,
         Some(_) => {
@@ -59,8 +51,8 @@ pub(super) fn issue(
         None => {}
     }
     let long_ago = (*created - MEMORY).timestamp();
-    writing.transaction.execute("DELETE FROM token WHERE ends < ?", [long_ago])?;
-    writing.transaction.execute(
+    writing.tables.0.execute("DELETE FROM token WHERE ends < ?", [long_ago])?;
+    writing.tables.0.execute(
         "INSERT INTO token (digest, partner, holder, created, ends) VALUES (?, ?, ?, ?, ?)",
         params![
             digest,
@@ -81,8 +73,8 @@ pub(super) fn revoke(
     holder: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<usize> {
-    let mut writing = Writing::begin(writer, now)?;
-    let count = writing.transaction.query_row(
+    let mut writing = begin(writer, now)?;
+    let count = writing.tables.0.query_row(
         "SELECT count(*) FROM token
          WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2) AND (ends IS NULL OR ends > ?3)",
         params![partner.as_str(), holder, now.timestamp()],
@@ -98,7 +90,7 @@ pub(super) fn revoke(
 /// Tokens that have ended for good: one that only ended at some time would be good again once the clock goes back.
 fn forget(writing: &Writing<'_>, partner: &Slug, holder: Option<&str>) -> Result<usize> {
     let delete = "DELETE FROM token WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2)";
-    Ok(writing.transaction.execute(delete, params![partner.as_str(), holder])?)
+    Ok(writing.tables.0.execute(delete, params![partner.as_str(), holder])?)
 }
 
 /// No token of a holder's is good for longer than until `end`.
@@ -110,7 +102,7 @@ fn cut_short(
 ) -> Result<()> {
     let update = "UPDATE token SET ends = ?1
                   WHERE partner = ?2 AND holder = ?3 AND (ends IS NULL OR ends > ?1)";
-    writing.transaction.execute(update, params![end.timestamp(), partner.as_str(), holder])?;
+    writing.tables.0.execute(update, params![end.timestamp(), partner.as_str(), holder])?;
     Ok(())
 }
 

@@ -1,42 +1,39 @@
 //! Questions to the file. Each runs in one transaction, so that its parts belong together.
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashSet},
-    num::NonZeroU16,
-    sync::Arc,
-};
+use std::{cmp::Reverse, collections::BTreeSet, num::NonZeroU16};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Row as SqlRow, Rows, params};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use crate::{
-    article::{
-        Article, ArticleId, Change, ChangeKind, Cursor, Latest, Mark, Part, Revision, Snapshot,
-        Span, Window,
-    },
-    category::{Category, Facet, Selection},
+    article::{ArticleId, Change, ChangeKind, Cursor, Latest, Mark, Revision},
+    category::{Category, Facet},
     store::{
         Census, Moved, Result,
         decide::{Row, State},
+        read::{self, merge},
         sqlite::{
-            row::{COLUMNS, decode, find, number, revision, state, time},
-            shelf::{self, Place},
+            row::{COLUMNS, decode, find},
             shift,
         },
+        stored::{number, revision, state, time},
+        tables::{Counter, Filed, Left, Place, Reader, Sign},
     },
     text::Text,
 };
 
-/// How many articles are looked at for one feed; a selection that few of its articles fit ends here.
-const CANDIDATES: usize = 20_000;
-
-/// How many places, and how many articles there, are looked at to find the newest one that a document does not hold.
-const PLACES: i64 = 20_000;
-const LOOKS: u16 = 200;
-
-/// The newest document repeats so many changed articles that its window does not hold.
-const AGAIN: NonZeroU16 = NonZeroU16::new(10).expect("10 is not zero");
+pub(super) fn counter(reader: &Connection) -> Result<Counter> {
+    let mut select =
+        reader.prepare_cached("SELECT head, changed, shelved, authority FROM store")?;
+    Ok(select.query_row([], |row| {
+        Ok(Counter {
+            head: revision(row.get(0)?),
+            changed: row.get(1)?,
+            shelved: row.get(2)?,
+            authority: row.get(3)?,
+        })
+    })?)
+}
 
 pub(super) fn head(reader: &Connection) -> Result<Revision> {
     let mut select = reader.prepare_cached("SELECT head FROM store")?;
@@ -66,248 +63,208 @@ pub(super) fn mark(reader: &Connection, facets: &[Facet]) -> Result<Mark> {
     Ok(mark)
 }
 
-/// What a feed is read for.
-struct Reading<'c> {
-    reader: &'c Connection,
-    selection: &'c Selection,
-    facets: Vec<Facet>,
-}
-
-impl<'c> Reading<'c> {
-    fn new(reader: &'c Connection, selection: &'c Selection) -> Self {
-        Self { reader, selection, facets: selection.facets() }
+impl Reader for Connection {
+    fn counter(&self) -> Result<Counter> {
+        counter(self)
     }
 
-    /// The row of an article that the selection holds.
-    fn selected(&self, key: i64) -> Result<Option<Row>> {
-        let row = self.article(key)?.filter(|row| row.story.is_selected(self.selection));
-        if row.is_some() && shift::is_late(self.reader, self.selection, key)? {
-            return Ok(None);
+    fn mark(&self, facets: &[Facet]) -> Result<Mark> {
+        mark(self, facets)
+    }
+
+    fn places(&self, facets: &[Facet]) -> Result<i64> {
+        let mut select = self.prepare_cached("SELECT places FROM mark WHERE facet = ?")?;
+        let mut sum = 0;
+        for facet in facets {
+            sum += select.query([facet.as_str()])?.next()?.map_or(Ok(0), |row| row.get(0))?;
         }
-        Ok(row)
+        Ok(sum)
     }
 
-    /// The row of an article that is shown at a place.
-    fn shown(&self, place: &Place, key: i64) -> Result<Option<Row>> {
-        let Some(row) = self.article(key)? else { return Ok(None) };
-        let is_shown =
-            self.shows(place, &row)? && !shift::is_late(self.reader, self.selection, key)?;
-        Ok(is_shown.then_some(row))
+    fn taken(&self, facets: &[Facet], shelved: &[i64]) -> Result<Vec<i64>> {
+        let mut select = self.prepare_cached(
+            "SELECT place FROM shelf WHERE facet = ? AND shelved <= ? ORDER BY shelved DESC LIMIT 1",
+        )?;
+        let mut taken = |shelved: &i64| -> Result<i64> {
+            let mut sum = 0;
+            for facet in facets {
+                let mut rows = select.query(params![facet.as_str(), shelved])?;
+                sum += rows.next()?.map_or(Ok(0), |row| row.get::<_, i64>(0))?;
+            }
+            Ok(sum)
+        };
+        shelved.iter().map(&mut taken).collect()
     }
 
-    fn shows(&self, place: &Place, row: &Row) -> Result<bool> {
-        Ok(row.story.is_selected(self.selection)
-            && (self.facets.len() == 1 || shelf::shows(self.reader, &self.facets, place, row)?))
+    fn disturbed(
+        &self,
+        facets: &[Facet],
+        since: Revision,
+        limit: usize,
+    ) -> Result<Option<BTreeSet<i64>>> {
+        let mut found = BTreeSet::new();
+        for select in [
+            "SELECT shelved FROM shelf WHERE facet = ?1 AND article IS NULL AND revision > ?2 LIMIT ?3",
+            "SELECT filing.shelved FROM article
+               CROSS JOIN filing ON facet = ?1 AND filing.published = article.published AND filing.id = article.id
+             WHERE revision > ?2 LIMIT ?3",
+        ] {
+            let mut select = self.prepare_cached(select)?;
+            for facet in facets {
+                let most = i64::try_from(limit).unwrap_or(i64::MAX);
+                let mut rows = select.query(params![facet.as_str(), number(since), most])?;
+                while let Some(row) = rows.next()? {
+                    found.insert(row.get::<_, i64>(0)?);
+                }
+            }
+            if found.len() >= limit {
+                return Ok(None);
+            }
+        }
+        Ok(Some(found))
     }
 
     fn article(&self, key: i64) -> Result<Option<Row>> {
         let select = format!("SELECT {COLUMNS} FROM article WHERE key = ?");
-        let mut select = self.reader.prepare_cached(&select)?;
+        let mut select = self.prepare_cached(&select)?;
         let mut rows = select.query([key])?;
         Ok(rows.next()?.map(decode).transpose()?.map(|(_, row)| row))
     }
 
-    fn finish(self, mark: Mark, part: Part, rows: Vec<Row>) -> Result<Snapshot> {
-        let mut store = self.reader.prepare_cached("SELECT head, authority FROM store")?;
-        let (head, authority) =
-            store.query_row([], |row| Ok((revision(row.get(0)?), row.get(1)?)))?;
-        let articles = rows.into_iter().map(|row| Arc::new(Article::from(row))).collect();
-        Ok(Snapshot { head, mark, authority, part, articles, gone: Vec::new() })
+    fn find(&self, id: &ArticleId) -> Result<Option<(i64, Row)>> {
+        find(self, id)
     }
-}
 
-pub(super) fn snapshot(
-    reader: &Connection,
-    facets: &[Facet],
-    selection: &Selection,
-    window: Window,
-) -> Result<Snapshot> {
-    let transaction = reader.unchecked_transaction()?;
-    let mark = mark(&transaction, facets)?;
-    let reading = Reading::new(&transaction, selection);
-    let mut fill = window.fill();
-    let mut rows = Vec::new();
-    let mut held = HashSet::new();
-    for (_, row) in shift::early(&transaction, selection)? {
-        if fill.take(row.published, row.bytes) {
-            rows.push(row);
-        }
+    fn shelved(&self, facet: &Facet, row: &Row) -> Result<Option<i64>> {
+        let mut select = self.prepare_cached(
+            "SELECT shelved FROM filing WHERE facet = ? AND published = ? AND id = ?",
+        )?;
+        let filed = params![facet.as_str(), row.published.timestamp(), row.id.as_str()];
+        Ok(select.query_row(filed, |row| row.get(0)).optional()?)
     }
-    let is_all = reading.for_each_newest(|key| {
-        let Some(row) = reading.selected(key)? else { return Ok(true) };
-        let takes = fill.take(row.published, row.bytes);
-        if takes {
-            held.insert(key);
-            rows.push(row);
-        }
-        Ok(takes)
-    })?;
-    let mut part = Part::All;
-    if !is_all {
-        let again;
-        (again, part) = reading.older(window, held)?;
-        rows.extend(again);
-    }
-    let gone = shift::signs(&transaction, selection, mark)?;
-    Ok(Snapshot { gone, ..reading.finish(mark, part, rows)? })
-}
 
-impl Reading<'_> {
-    /// Visits every article of the facets once, newest first, until `visit` has had enough; whether it has had all.
-    fn for_each_newest(&self, mut visit: impl FnMut(i64) -> Result<bool>) -> Result<bool> {
+    fn waits(&self, minutes: i16, key: i64) -> Result<bool> {
+        shift::waits(self, minutes, key)
+    }
+
+    fn has_come(&self, minutes: i16, key: i64) -> Result<bool> {
+        Ok(shift::came(self, minutes, key)?.is_some())
+    }
+
+    fn early(&self, minutes: i16, limit: i64) -> Result<Vec<Row>> {
+        let mut select = self.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM article WHERE state = 0 AND key IN (SELECT article FROM came WHERE minutes = ?)
+             ORDER BY published DESC, id LIMIT ?",
+        ))?;
+        let mut rows = select.query(params![minutes, limit])?;
+        let mut early = Vec::new();
+        while let Some(row) = rows.next()? {
+            early.push(decode(row)?.1);
+        }
+        Ok(early)
+    }
+
+    fn committed(&self, revision: Revision) -> Result<DateTime<Utc>> {
+        committed(self, revision)
+    }
+
+    fn for_each_filed(
+        &self,
+        facets: &[Facet],
+        visit: impl FnMut(Filed) -> Result<bool>,
+    ) -> Result<bool> {
         let select = "SELECT published, id, article FROM filing
                       WHERE facet = ? AND published <= ? ORDER BY published DESC, id";
-        let filing = |row: &SqlRow<'_>, _| {
-            let (published, id): (i64, String) = (row.get(0)?, row.get(1)?);
-            Ok((published, Reverse(id), row.get(2)?))
+        let filed = |row: &SqlRow<'_>, _| Ok((row.get(0)?, Reverse(row.get(1)?), row.get(2)?));
+        each(self, facets, select, i64::MAX, filed, visit)
+    }
+
+    fn for_each_place(
+        &self,
+        facets: &[Facet],
+        newest: i64,
+        visit: impl FnMut(Place) -> Result<bool>,
+    ) -> Result<bool> {
+        let select = "SELECT shelved, article, again, revision FROM shelf
+                      WHERE facet = ? AND shelved <= ? ORDER BY shelved DESC";
+        let place = |row: &SqlRow<'_>, facet| {
+            Ok(Place {
+                shelved: row.get(0)?,
+                facet: Reverse(facet),
+                article: row.get(1)?,
+                again: row.get(2)?,
+                revision: revision(row.get(3)?),
+            })
         };
-        let (mut last, mut left) = (None, CANDIDATES);
-        merge(self.reader, &self.facets, select, i64::MAX, filing, |(_, _, key)| {
-            left -= 1;
-            // Filed under two of the facets, it comes twice in a row.
-            let is_new = last.replace(key) != Some(key);
-            Ok((!is_new || visit(key)?) && left > 0)
-        })
+        each(self, facets, select, newest, place, visit)
     }
 
-    /// What the newest document holds beside the articles of its window: those further back that have changed of late.
-    /// And which archive continues it: one that ends with the newest article it does not hold.
-    fn older(&self, window: Window, mut held: HashSet<i64>) -> Result<(Vec<Row>, Part)> {
-        let mut fill = Window { count: AGAIN, hours: None, ..window }.fill();
-        let (mut again, mut is_filled) = (Vec::new(), false);
-        let places = shelf::places(self.reader, &self.facets)?;
-        let (mut nth, mut looks, mut missing) = (places + 1, 0, None);
-        let has_seen_all = shelf::for_each_place(self.reader, &self.facets, i64::MAX, |place| {
-            nth -= 1;
-            let is_late = places - nth < i64::from(window.count.get());
-            let may_come = is_late && place.again && !is_filled;
-            let key = place.article.filter(|key| !held.contains(key));
-            if let Some(key) = key.filter(|_| may_come || missing.is_none()) {
-                looks += 1;
-                match self.shown(&place, key)? {
-                    Some(row) if may_come && fill.take(row.published, row.bytes) => {
-                        held.insert(key);
-                        again.push(row);
-                    }
-                    Some(_) => {
-                        is_filled |= may_come;
-                        missing = missing.or(Some(nth));
-                    }
-                    None => {}
-                }
-            }
-            let is_enough = looks == LOOKS || places - nth == PLACES;
-            Ok((is_late || missing.is_none()) && !is_enough)
-        })?;
-        // An archive that begins too early only repeats what the document has.
-        missing = missing.or((!has_seen_all).then_some(nth));
-        again.sort_by(newest_first);
-        let missing = missing.and_then(|place| Span::ending(u64::try_from(place).ok()?));
-        Ok((again, missing.map_or(Part::All, Part::Newest)))
+    fn for_each_sign(
+        &self,
+        facets: &[Facet],
+        newest: Revision,
+        mut visit: impl FnMut(Revision, Option<Sign>) -> Result<bool>,
+    ) -> Result<bool> {
+        let select = "SELECT revision, id FROM sign WHERE facet = ? AND revision <= ?
+                      ORDER BY revision DESC, id";
+        let sign = |row: &SqlRow<'_>, _| Ok((row.get(0)?, Reverse(row.get(1)?)));
+        let columns: Vec<_> =
+            COLUMNS.split(", ").map(|column| format!("article.{column}")).collect();
+        let mut select_gone = self.prepare_cached(&format!(
+            "SELECT gone.at, gone.early, gone.late, gone.published AS began, gone.story AS remnant, {}
+             FROM article JOIN gone ON gone.article = article.key WHERE article.id = ? AND gone.revision = ?",
+            columns.join(", ")
+        ))?;
+        each(
+            self,
+            facets,
+            select,
+            number(newest),
+            sign,
+            |(went, Reverse(id)): (i64, Reverse<String>)| {
+                let mut rows = select_gone.query(params![id, went])?;
+                let sign: Option<Result<Sign>> = rows.next()?.map(|row| {
+                    let left = Left {
+                        early: row.get("early")?,
+                        late: row.get("late")?,
+                        story: shift::remnant(row, "remnant")?,
+                        at: time(row.get("at")?),
+                        published: time(row.get("began")?),
+                    };
+                    let (key, now) = decode(row)?;
+                    Ok((left, key, now))
+                });
+                visit(revision(went), sign.transpose()?)
+            },
+        )
     }
 }
 
-fn newest_first(a: &Row, b: &Row) -> std::cmp::Ordering {
-    (b.published, &a.id).cmp(&(a.published, &b.id))
-}
-
-/// An archive: what its places hold, as new as the newest change to any of them.
-pub(super) fn archive(
-    reader: &Connection,
-    settings: &[Facet],
-    selection: &Selection,
-    span: Span,
-) -> Result<Option<Snapshot>> {
-    let transaction = reader.unchecked_transaction()?;
-    let reading = Reading::new(&transaction, selection);
-    let Some(places) = shelf::span(&transaction, &reading.facets, span)? else { return Ok(None) };
-    let mut mark = mark(&transaction, settings)?;
-    let mut newest = Revision(0);
-    let mut rows = Vec::with_capacity(places.len());
-    for place in places {
-        newest = newest.max(place.revision);
-        let Some(key) = place.article else { continue };
-        let Some(row) = reading.article(key)? else { continue };
-        newest = newest.max(row.revision);
-        if reading.shows(&place, &row)? {
-            // Nothing comes into an archive: it has to wait for the last of its articles.
-            if shift::is_late(&transaction, selection, key)? {
-                return Ok(None);
-            }
-            rows.push(row);
-        }
-    }
-    rows.sort_by(newest_first);
-    if newest > mark.revision {
-        mark.revision = newest;
-        mark.changed = committed(&transaction, newest)?;
-    }
-    mark.floor = mark.revision;
-    reading.finish(mark, Part::Archive(span), rows).map(Some)
-}
-
-/// An article that can be read, at its own revision.
-pub(super) fn article(reader: &Connection, id: &ArticleId) -> Result<Option<Snapshot>> {
-    let transaction = reader.unchecked_transaction()?;
-    let everything = Selection::default();
-    let reading = Reading::new(&transaction, &everything);
-    let Some((_, row)) = find(&transaction, id)?.filter(|(_, row)| row.state == State::Live) else {
-        return Ok(None);
-    };
-    let changed = committed(&transaction, row.revision)?;
-    let mark = Mark { revision: row.revision, changed, floor: row.revision };
-    reading.finish(mark, Part::All, vec![row]).map(Some)
-}
-
-/// When a write was committed.
-fn committed(reader: &Connection, revision: Revision) -> Result<DateTime<Utc>> {
-    let mut select = reader.prepare_cached("SELECT at FROM change WHERE revision = ? LIMIT 1")?;
-    Ok(select.query_row([number(revision)], |row| row.get(0).map(time))?)
-}
-
-impl From<Row> for Article {
-    fn from(row: Row) -> Self {
-        let Row { id, guid, published, updated, revision, bytes, story, .. } = row;
-        Self { id, guid, published, updated, revision, bytes, story }
-    }
-}
-
-/// Merges lists, one for each facet and each from the greatest item no greater than `most` down, and visits the items until
-/// `visit` has had enough; whether it has had all.
-///
-/// `select` asks for the list of a facet, its first parameter, from `most` on, its second.
-pub(super) fn merge<T: Ord>(
+/// Visits what is under each of these facets, merged. `select` asks for the list of a facet, its first parameter, from
+/// `most` on, its second, down.
+fn each<T: Ord>(
     reader: &Connection,
     facets: &[Facet],
     select: &str,
     most: i64,
     read: impl Fn(&SqlRow<'_>, usize) -> rusqlite::Result<T>,
-    mut visit: impl FnMut(T) -> Result<bool>,
+    visit: impl FnMut(T) -> Result<bool>,
 ) -> Result<bool> {
     let mut statements =
         facets.iter().map(|_| reader.prepare_cached(select)).collect::<Result<Vec<_>, _>>()?;
     let mut lists = Vec::with_capacity(facets.len());
-    let mut heads = BinaryHeap::with_capacity(facets.len());
     for (nth, (statement, facet)) in statements.iter_mut().zip(facets).enumerate() {
-        let mut list = statement.query(params![facet.as_str(), most])?;
-        heads.extend(next(&mut list, nth, &read)?);
-        lists.push(list);
+        let mut rows = statement.query(params![facet.as_str(), most])?;
+        let read = &read;
+        lists.push(move || Ok(rows.next()?.map(|row| read(row, nth)).transpose()?));
     }
-    while let Some((item, nth)) = heads.pop() {
-        heads.extend(next(&mut lists[nth], nth, &read)?);
-        if !visit(item)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    merge(lists, visit)
 }
 
-fn next<T>(
-    list: &mut Rows<'_>,
-    nth: usize,
-    read: impl Fn(&SqlRow<'_>, usize) -> rusqlite::Result<T>,
-) -> Result<Option<(T, usize)>> {
-    Ok(list.next()?.map(|row| read(row, nth)).transpose()?.map(|item| (item, nth)))
+/// When a write was committed.
+pub(super) fn committed(reader: &Connection, revision: Revision) -> Result<DateTime<Utc>> {
+    let mut select = reader.prepare_cached("SELECT at FROM change WHERE revision = ? LIMIT 1")?;
+    Ok(select.query_row([number(revision)], |row| row.get(0).map(time))?)
 }
 
 pub(super) fn log(reader: &Connection, since: Revision, limit: NonZeroU16) -> Result<Vec<Change>> {
@@ -369,15 +326,8 @@ pub(super) fn latest(
             Some(_) => true,
             None => row.state == State::Live && !shift::waits(&transaction, shift_minutes, key)?,
         };
-        latest.push(Latest {
-            id: row.id.clone(),
-            guid: row.guid.clone(),
-            revision: position,
-            at,
-            was_published: row.is_frozen,
-            was: shift::was(&transaction, key, shift_minutes)?,
-            article: is_readable.then(|| Arc::new(Article::from(row))),
-        });
+        let was = shift::was(&transaction, key, shift_minutes)?;
+        latest.push(read::latest(row, (position, at), is_readable, was));
     }
     Ok(latest)
 }
@@ -397,15 +347,8 @@ pub(super) fn last(
     };
     let is_readable = came.is_some()
         || row.state == State::Live && !shift::waits(&transaction, shift_minutes, key)?;
-    Ok(Some(Latest {
-        id: row.id.clone(),
-        guid: row.guid.clone(),
-        revision: position,
-        at,
-        was_published: row.is_frozen,
-        was: shift::was(&transaction, key, shift_minutes)?,
-        article: is_readable.then(|| Arc::new(Article::from(row))),
-    }))
+    let was = shift::was(&transaction, key, shift_minutes)?;
+    Ok(Some(read::latest(row, (position, at), is_readable, was)))
 }
 
 pub(super) fn categories(reader: &Connection) -> Result<Vec<Category>> {

@@ -4,56 +4,17 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row as SqlRow, Transaction, named_params};
 
 use crate::{
-    article::{ArticleId, Revision, Story},
+    article::{ArticleId, Story},
     store::{
-        Result, StoreError,
-        decide::{Row, State},
+        Result,
+        decide::Row,
+        stored::{self, number, revision, state, state_number, story, time},
     },
     text::Text,
 };
 
 /// The columns of [`decode`], in its order.
 pub(super) const COLUMNS: &str = "key, id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story";
-
-/// Seconds since 1970 as a time. A time that no calendar has, which only a damaged file holds, is 1970.
-pub(super) fn time(seconds: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
-}
-
-/// A revision as it is stored.
-pub(super) fn number(revision: Revision) -> i64 {
-    i64::try_from(revision.0).unwrap_or(i64::MAX)
-}
-
-/// A stored revision.
-pub(super) fn revision(number: i64) -> Revision {
-    Revision(u64::try_from(number).unwrap_or_default())
-}
-
-/// A stored story.
-pub(super) fn story(id: &str, text: &str) -> Result<Story> {
-    serde_json::from_str(text).map_err(|source| StoreError::Article { id: id.to_owned(), source })
-}
-
-/// A stored state.
-pub(super) fn state(number: i64) -> State {
-    match number {
-        0 => State::Held,
-        1 => State::Live,
-        2 => State::Expired,
-        _ => State::Withdrawn,
-    }
-}
-
-/// A state as it is stored.
-fn state_number(state: State) -> i64 {
-    match state {
-        State::Held => 0,
-        State::Live => 1,
-        State::Expired => 2,
-        State::Withdrawn => 3,
-    }
-}
 
 /// An article by its id, with its key.
 pub(super) fn find(reader: &Connection, id: &ArticleId) -> Result<Option<(i64, Row)>> {
@@ -92,12 +53,7 @@ pub(super) fn decode(row: &SqlRow<'_>) -> Result<(i64, Row)> {
 
 /// Writes a row, new or changed, and gives its key.
 pub(super) fn save(transaction: &Transaction<'_>, row: &Row) -> Result<i64> {
-    let text = match row.state {
-        State::Withdrawn => String::new(),
-        State::Held | State::Live | State::Expired => {
-            serde_json::to_string(&row.story).expect("a story has text keys only")
-        }
-    };
+    let text = stored::text(row);
     let seconds = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp());
     let mut insert = transaction.prepare_cached(
         "INSERT INTO article
@@ -106,7 +62,7 @@ pub(super) fn save(transaction: &Transaction<'_>, row: &Row) -> Result<i64> {
            (:id, :guid, :state, :placed, :published, :updated, :modified, :slot, :due, :expires, :frozen, :revision,
             :bytes, :story)
          ON CONFLICT (id) DO UPDATE SET
-           state = :state, placed = :placed, published = :published, updated = :updated, modified = :modified,
+           guid = :guid, state = :state, placed = :placed, published = :published, updated = :updated, modified = :modified,
            slot = :slot, due = :due, expires = :expires, frozen = :frozen, revision = :revision, bytes = :bytes,
            story = :story
          RETURNING key",

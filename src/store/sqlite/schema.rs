@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("partners.sql"),
     include_str!("remembered.sql"),
     include_str!("emptied.sql"),
+    include_str!("push.sql"),
 ];
 
 /// Settles the connection, and brings the file to the layout of this program.

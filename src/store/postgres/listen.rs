@@ -1,0 +1,82 @@
+//! News of writes, as they are committed: `LISTEN` on a connection of its own, made again whenever it is lost.
+
+use std::{future::poll_fn, time::Duration};
+
+use tokio::{sync::watch, time};
+use tokio_postgres::{AsyncMessage, Config, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::article::Revision;
+
+/// How long to wait before connecting again: twice as long each time, up to a limit.
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Listens for as long as it is polled.
+pub(super) async fn follow(
+    config: Config,
+    tls: MakeRustlsConnect,
+    channel: String,
+    news: watch::Sender<Revision>,
+) {
+    let mut pause = FIRST;
+    loop {
+        let begun = time::Instant::now();
+        match listen(&config, &tls, &channel, &news).await {
+            Ok(()) => tracing::warn!("the database has closed the connection that news come by"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "news from the database do not come; trying again");
+            }
+        }
+        if begun.elapsed() > LONGEST {
+            pause = FIRST;
+        }
+        // Replicas that lost the same server do not all come back in the same moment.
+        time::sleep(pause.mul_f64(jitter())).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+/// From a half to one and a half.
+fn jitter() -> f64 {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    0.5 + f64::from(random) / f64::from(u32::MAX)
+}
+
+async fn listen(
+    config: &Config,
+    tls: &MakeRustlsConnect,
+    channel: &str,
+    news: &watch::Sender<Revision>,
+) -> Result<(), Error> {
+    let (client, mut connection) = config.connect(tls.clone()).await?;
+    let heard = async {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(notification) = message?
+                && let Ok(head) = notification.payload().parse()
+            {
+                announce(news, Revision(head));
+            }
+        }
+        Ok(())
+    };
+    let asked = async {
+        client.batch_execute(&format!("LISTEN {channel}")).await?;
+        // As long as the client lives, the connection does.
+        std::future::pending::<Result<(), Error>>().await
+    };
+    tokio::select! {
+        heard = heard => heard,
+        asked = asked => asked,
+    }
+}
+
+/// Tells whoever waits of a write, unless they were told of it or a newer one before.
+pub(super) fn announce(news: &watch::Sender<Revision>, head: Revision) {
+    news.send_if_modified(|known| {
+        let is_news = head > *known;
+        *known = head.max(*known);
+        is_news
+    });
+}
