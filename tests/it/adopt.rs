@@ -2,18 +2,9 @@
 
 use std::process::Output;
 
-use courant::{
-    article::{Adoption, ArticleId, ChangeKind, Revision, Span, Window},
-    category::Selection,
-    store::{Outcome, Store},
-    text::Text,
-};
 use serde_json::Value;
 
-use crate::{
-    fixtures::{Home, at, submission},
-    support::{SETTINGS, Site, get},
-};
+use crate::support::{SETTINGS, Site, get};
 
 /// An old feed as WordPress writes it: two posts that come along, one that does not.
 const OLD: &str = r#"<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">
@@ -27,68 +18,9 @@ const RECORDS: &str = r#"{"id": "7", "title": "Library opens", "url": "https://m
 {"id": "8", "title": "Bridge closed!", "content_text": "Until Monday.", "date_published": "2026-03-06"}
 "#;
 
-fn adoption(
-    id: &str,
-    base: Revision,
-    guid: &str,
-    seconds: i64,
-    story: courant::article::Story,
-) -> Adoption {
-    let id = ArticleId::new(id).unwrap();
-    Adoption { id, base, guid: Text::new(guid), published: Some(at(seconds)), story }
-}
-
 fn said(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-#[tokio::test]
-async fn an_adoption_is_one_quiet_revision_and_moves_the_article_to_its_old_date() {
-    let home = Home::new();
-    home.publish(vec![submission("a", 0), submission("b", 10), submission("c", 20)], 30).await;
-    let selection = Selection::default();
-    let read = async |store: &dyn Store| {
-        store.snapshot(&selection.facets(), &selection, Window::default()).await.unwrap()
-    };
-    let before = read(&*home.store).await;
-    let story = |id: &str| {
-        let found = before.articles.iter().find(|article| article.id.as_str() == id);
-        found.unwrap().story.clone()
-    };
-    let batch = vec![
-        adoption("a", before.head, "old:a", 15, story("a")),
-        adoption("b", before.head, "old:a", 10, story("b")),
-        adoption("c", Revision(0), "old:c", 20, story("c")),
-        adoption("nobody", before.head, "old:d", 20, story("c")),
-    ];
-    let receipt = home.store.adopt(batch, at(40)).await.unwrap();
-    let by = ArticleId::new("a").unwrap();
-    let expected =
-        [Outcome::Corrected, Outcome::GuidTaken { by }, Outcome::Unchanged, Outcome::Unchanged];
-    assert_eq!(receipt.outcomes, expected);
-    assert_eq!(receipt.revision.0, before.head.0 + 1);
-
-    let home = home.reopened();
-    let after = read(&*home.store).await;
-    let order: Vec<_> = after.articles.iter().map(|article| article.id.to_string()).collect();
-    assert_eq!(order, ["c", "a", "b"]);
-    let a = &after.articles[1];
-    assert_eq!((a.guid.as_str(), a.published, a.updated), ("old:a", at(15), at(15)));
-    // No delta tells that an entry has another name.
-    assert_eq!(after.mark.floor, receipt.revision);
-    let log = home.store.log(before.head, 10.try_into().unwrap()).await.unwrap();
-    assert_eq!(log.iter().map(|change| change.kind).collect::<Vec<_>>(), [ChangeKind::Corrected]);
-    // Its place in archives stays, and an import says no more than before.
-    let span = Span::ending(3).unwrap();
-    let archive = home.store.archive(&[], &selection, span).await.unwrap().unwrap();
-    assert_eq!(archive.articles.len(), 3);
-    let again = home.publish(vec![submission("a", 0)], 50).await;
-    assert_eq!(again.outcomes, [Outcome::Unchanged]);
-    assert_eq!(again.revision, receipt.revision);
-    // Taken back, it leaves nothing behind.
-    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(60)).await.unwrap();
-    assert_eq!(read(&*home.store).await.articles.len(), 2);
 }
 
 #[test]
