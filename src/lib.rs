@@ -22,6 +22,7 @@ pub mod media;
 pub mod partner;
 pub mod publish;
 pub mod push;
+pub mod source;
 pub mod store;
 pub mod text;
 pub mod traffic;

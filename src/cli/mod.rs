@@ -10,6 +10,7 @@ mod media;
 mod old_feeds;
 mod partner;
 mod serve;
+mod source;
 mod stats;
 mod token;
 mod withdraw;
@@ -108,6 +109,7 @@ Examples:
     Render(feeds::Render),
     Media(media::Media),
     Partner(partner::Partner),
+    Source(source::Source),
     Stats(stats::Stats),
     Token(token::Token),
     /// Print the JSON Schema of an article record
@@ -139,6 +141,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Render(render) => render.run(config).await,
             Command::Media(media) => media.run(&config).await,
             Command::Partner(partner) => partner.run(config).await,
+            Command::Source(source) => source.run(&config).await,
             Command::Stats(stats) => stats.run(&config).await,
             Command::Token(token) => token.run(&config).await,
             Command::Schema => Ok(ExitCode::SUCCESS),

@@ -20,13 +20,15 @@ use courant::{
     media::{Folder, Intake},
     partner::Desk,
     publish::Publisher,
+    source::Standing,
     store::{Census, Store},
-    traffic::Traffic,
+    traffic::{SourceReport, Traffic},
 };
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
 };
 
 use crate::cli::{self, log};
@@ -97,7 +99,9 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     out.flush()?;
     drop(out);
 
-    let traffic = Traffic::new(config.politeness, publisher.catalogue(), clock::now());
+    let traffic = Traffic::new(config.politeness.clone(), publisher.catalogue(), clock::now());
+    let traffic = Arc::new(traffic);
+    let sources = follow(&config, &store, &traffic).await?;
     let mut settings = settings(&config.server, media, desk.clone(), traffic);
     let (stopping, stopped) = watch::channel(false);
     let stop = async {
@@ -124,6 +128,9 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     if let Some(taking) = taking {
         // It ends by itself, within the same grace.
         let _ = taking.await;
+    }
+    for source in sources {
+        source.abort();
     }
     following.abort();
     keeping.abort();
@@ -152,6 +159,25 @@ fn purge(settings: &PurgeSettings) -> Result<Arc<Purge>> {
     });
     let secrets = secrets.collect::<Result<_>>()?;
     Ok(Arc::new(Purge::new(settings.hook.clone(), secrets, Retry::default())))
+}
+
+/// Follows every source, and counts how they stand.
+async fn follow(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    traffic: &Arc<Traffic>,
+) -> Result<Vec<JoinHandle<()>>> {
+    let traffic = Arc::clone(traffic);
+    let note = move |source: &str, standing: &Standing| {
+        let counts = standing.counts.all();
+        traffic.note_source(SourceReport {
+            source: source.to_owned(),
+            looked: standing.looked,
+            failures: standing.failures,
+            outcomes: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+        });
+    };
+    cli::source::follow(config, store, note).await
 }
 
 fn describe(census: Census, feeds: usize) -> String {
@@ -193,7 +219,7 @@ fn settings(
     server: &Server,
     media: Option<Folder>,
     desk: Option<Arc<Desk>>,
-    traffic: Traffic,
+    traffic: Arc<Traffic>,
 ) -> Settings {
     Settings {
         limits: limits(server, server.hosts.clone()),
@@ -204,7 +230,7 @@ fn settings(
         logs_access: server.access_log != AccessLog::Off,
         media,
         desk,
-        traffic: Arc::new(traffic),
+        traffic,
         inbox: None,
         is_inbox_only: false,
     }

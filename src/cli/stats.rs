@@ -256,6 +256,7 @@ mod tests {
             agents: vec![AgentReport { agent: "Feedly".to_owned(), requests: 2_000 }],
             held_back: vec![HeldReport { feed: "partner/wire/all".to_owned(), articles: 3 }],
             purges: Some(PurgeReport { done: 12_345, retried: 2, given_up: 1, waiting: 0 }),
+            sources: Vec::new(),
         };
         let expected = "\
 since 2026-03-05 12:00 UTC

@@ -12,6 +12,7 @@ mod redirect;
 mod section;
 mod server;
 mod show;
+mod source;
 mod value;
 
 pub use catalogue::RESERVED;
@@ -37,6 +38,7 @@ use crate::{
     edge::Edge,
     feed::Catalogue,
     push::Rules,
+    source::Source,
     text::{DatabaseUrl, Text},
     traffic::Policy,
 };
@@ -58,6 +60,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// Files to take in when the store is empty.
     pub import: Vec<PathBuf>,
+    /// Where articles come in from by themselves.
+    pub sources: Vec<Source>,
     /// The folder whose files are served.
     pub media: Option<PathBuf>,
     /// Folders in it from which partners alone may read.
@@ -134,6 +138,7 @@ const ROOT: Keys = Keys {
         "feed",
         "partner",
         "redirect",
+        "source",
     ],
 };
 
@@ -188,6 +193,7 @@ fn config(root: &Section<'_>, folder: &Path, overrides: &Overrides) -> Config {
         push,
         store: url.read_from(replica),
         import: store.list("import", |given| value::file(given, folder)),
+        sources: source::sources(root, folder),
         media: media.parse("folder", |given| value::file(given, folder)),
         private_media,
         edge: edge::edge(&root.section("cdn", &edge::CDN)),
@@ -231,7 +237,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 28] = [
+    const SECTIONS: [(&str, &str, &Keys); 30] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -251,6 +257,8 @@ mod tests {
         ("[[partner]]", "`[[partner]]`", &partner::PARTNER),
         ("[[redirect]]", "`[[redirect]]`", &redirect::REDIRECT),
         ("[[partner]]\n[[partner.category]]", "`[[partner]]`", &partner::CATEGORY_NAME),
+        ("[source.x]", "`[source.NAME]`", &source::SOURCE),
+        ("[source.x]\n[source.x.columns]", "`[source.NAME]`", &source::COLUMNS),
         ("[[feed]]\n[feed.show]", "`[feed.show]`", &show::SHOW),
         ("[[feed]]\n[feed.show.owner]", "`[feed.show]`", &catalogue::CONTACT),
         ("[[feed]]\n[[feed.show.funding]]", "`[feed.show]`", &show::FUNDING),
@@ -424,9 +432,10 @@ mod tests {
                 };
                 assert!(chapter.lines().any(is_row), "{key} of {header} is not in the reference");
                 let given = |line: &str| line.starts_with(&format!("{key} = "));
-                let nested =
-                    ["[site.", "[[partner.", ".show."].iter().any(|part| header.contains(part))
-                        || header.is_empty();
+                let nested = ["[site.", "[[partner.", ".show.", ".columns"]
+                    .iter()
+                    .any(|part| header.contains(part))
+                    || header.is_empty();
                 assert!(nested || chapter.lines().any(given), "{key} of {header} has no example");
             }
         }
@@ -763,6 +772,88 @@ mod tests {
         let paths: Vec<_> =
             catalogue.feeds_of(partner).iter().map(|spec| spec.path.to_string()).collect();
         assert_eq!(paths, ["partner/p/a", "partner/p/b", "partner/p/category/tech"]);
+    }
+
+    #[test]
+    fn a_source_says_which_rows_and_what_they_are() {
+        let sql = "[source.cms]\nkind = 'sql'\n";
+        for (rest, place, wrong, advice) in [
+            ("[source]\ncms = 1", "3:7", "`cms` takes a section, not a number", ""),
+            (
+                "[source.Cms]\nkind = 'feed'\nurl = 'https://a.example/'",
+                "2:1",
+                "addresses",
+                "write `cms`",
+            ),
+            (
+                "[source.cms]\nkind = 'sqlite'",
+                "3:8",
+                "`sqlite` is no choice",
+                "`sql`, `folder`, `feed`",
+            ),
+            (
+                &format!("{sql}url = 'oracle://a'\nquery = 'q'"),
+                "4:7",
+                "not the address of a database",
+                "`mysql://…`",
+            ),
+            (&format!("{sql}query = 'q'"), "2:1", "`url` is missing", "postgres"),
+            (&format!("{sql}url = 'sqlite:a'"), "2:1", "nothing says which rows", "`preset`"),
+            (
+                &format!("{sql}url = 'sqlite:a'\nquery = 'q'\ntable = 't'"),
+                "2:1",
+                "`query`, `table` are given together",
+                "leave one",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\npreset = 'wordpres'"),
+                "5:10",
+                "no such preset",
+                "did you mean `wordpress`?",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\npreset = 'ghost'"),
+                "2:1",
+                "makes addresses from `home`",
+                "home",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\nquery = 'q'\nstatus = 's'"),
+                "2:1",
+                "which `status` means",
+                "`published = [\"1\"]`",
+            ),
+            (
+                &format!("{sql}url = 'sqlite:a'\nquery = 'q'\ntags_query = 'SELECT 1'"),
+                "6:14",
+                "of which articles",
+                "{ids}",
+            ),
+            (
+                &format!(
+                    "{sql}url = 'sqlite:a'\ntable = 't'\n[source.cms.columns]\nheadline = 'x'"
+                ),
+                "7:1",
+                "unknown key `headline`",
+                "",
+            ),
+            (
+                "[source.cms]\nkind = 'folder'\npath = 'a'\nquery = 'q'",
+                "2:1",
+                "of the kind `folder` has no `query`",
+                "leave it out",
+            ),
+        ] {
+            let error = parse_rest(rest).unwrap_err();
+            let problem = error.problems.iter().find(|problem| problem.wrong.contains(wrong));
+            let problem = problem.unwrap_or_else(|| panic!("{rest}: {error}"));
+            let Place::Line(line) = &problem.place else { panic!("{error}") };
+            assert_eq!(format!("{}:{}", line.number, line.column), place, "{error}");
+            assert!(problem.advice.contains(advice), "{error}");
+        }
+        let secret =
+            parse_rest(&format!("{sql}url = 'mysql://a:geheim@b/c'\nquery = 'q'")).unwrap();
+        assert!(!format!("{secret:?}").contains("geheim"));
     }
 
     #[test]

@@ -175,6 +175,35 @@ impl<'a> Section<'a> {
         sections
     }
 
+    /// The tables under a key by their names, as in `[source.NAME]`.
+    pub(super) fn named(&self, key: &str, keys: &'static Keys) -> Vec<(&'a str, Section<'a>)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            let expected = format!("sections with names, as in `[{key}.NAME]`");
+            self.report.note(value.span(), Mistake::kind(key, &expected, value.get_ref()));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (name, value) in table {
+            let name: &str = name.get_ref();
+            if value.get_ref().is_table() {
+                sections.push((name, Self::new(self.report, value, keys)));
+            } else {
+                self.report.note(value.span(), Mistake::kind(name, "a section", value.get_ref()));
+            }
+        }
+        sections
+    }
+
+    /// What the name of this section stands for.
+    pub(super) fn told<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Mistake>,
+    ) -> Option<T> {
+        parse(name).map_err(|mistake| self.note(mistake)).ok()
+    }
+
     /// Whether the file has it.
     pub(super) fn is_given(&self) -> bool {
         self.table.is_some()

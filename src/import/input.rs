@@ -8,17 +8,20 @@ use std::{
 
 use url::Url;
 
-use crate::import::{
-    Found, ImportError, Item, Items,
-    charset::{self, Label},
-    convert::Fault,
-    feed,
-    kind::Kind,
-    markdown,
-    page::{self, Page, Rules},
-    record::Record,
-    transcode::utf8,
-    wordpress::{Posts, Wanted},
+use crate::{
+    feed::Catalogue,
+    import::{
+        Found, ImportError, Item, Items,
+        charset::{self, Label},
+        convert::Fault,
+        feed,
+        kind::Kind,
+        markdown,
+        page::{self, Page, Rules},
+        record::Record,
+        transcode::utf8,
+        wordpress::{Posts, Wanted},
+    },
 };
 
 /// Largest file of one article, in bytes.
@@ -48,6 +51,17 @@ impl Piece {
 
     fn of_found(file: &Arc<str>, Found { line, record }: Found) -> Self {
         Self { file: Arc::clone(file), line, content: Content::Record(Box::new(record)) }
+    }
+
+    /// What it says; an error when it is no record at all.
+    pub fn read(self, catalogue: &Catalogue) -> Result<super::Reading, String> {
+        match self.content {
+            Content::Json(text) => Ok(super::read(catalogue, &text?)),
+            Content::Record(record) => match *record {
+                Ok(record) => Ok(super::read_record(catalogue, record)),
+                Err(fault) => Err(fault.problem),
+            },
+        }
     }
 
     /// Its size as far as progress goes, in bytes.

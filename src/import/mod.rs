@@ -28,7 +28,7 @@ pub use kind::Kind;
 pub use opml::{Followed, read as read_opml, sections};
 pub use record::{Key, PersonRecord, Record, SourceRecord, schema};
 pub use transcode::{Utf8, utf8};
-pub use wordpress::{Posts, Wanted};
+pub use wordpress::{Posts, Wanted, paragraphs};
 
 use std::{
     collections::BTreeMap,

@@ -231,7 +231,7 @@ fn enclosures(item: &Element) -> Option<Vec<AttachmentRecord>> {
 }
 
 /// What WordPress does with a text before it shows it: blank lines part paragraphs, `[caption]` is a figure.
-fn paragraphs(raw: &str) -> String {
+pub fn paragraphs(raw: &str) -> String {
     let text = captions(raw);
     // Texts of the block editor have their paragraphs.
     if text.contains("<!-- wp:") || text.contains("<p>") || text.contains("<p ") {

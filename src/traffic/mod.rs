@@ -16,10 +16,11 @@ mod tally;
 pub use budget::{Budgets, Rates};
 pub use client::{Access, Caller, Client, Networks, ProxyField};
 pub use report::{
-    AgentReport, FeedReport, FormatReport, HeldReport, PurgeReport, Report, Requests,
+    AgentReport, FeedReport, FormatReport, HeldReport, PurgeReport, Report, Requests, SourceReport,
 };
 
 use std::{
+    collections::BTreeMap,
     hash::{BuildHasher, RandomState},
     num::NonZeroU32,
     sync::{
@@ -75,6 +76,8 @@ pub struct Traffic {
     daily_key: AtomicU64,
     /// How many clients each feed had on the day before.
     yesterday: Mutex<Option<Vec<u64>>>,
+    /// Where articles come in from, by name.
+    sources: Mutex<BTreeMap<String, SourceReport>>,
 }
 
 /// What a path asks for, as far as it matters here.
@@ -131,6 +134,7 @@ impl Traffic {
             day: AtomicI64::new(day(now)),
             daily_key: AtomicU64::new(random()),
             yesterday: Mutex::default(),
+            sources: Mutex::default(),
         }
     }
 
@@ -244,7 +248,20 @@ impl Traffic {
             agents: agents.map(|(agent, requests)| AgentReport { agent, requests }).collect(),
             held_back: Vec::new(),
             purges: None,
+            sources: self
+                .sources
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .values()
+                .cloned()
+                .collect(),
         }
+    }
+
+    /// How a source stands now.
+    pub fn note_source(&self, report: SourceReport) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.insert(report.source.clone(), report);
     }
 
     /// A day is over: only how many clients it had is kept. Requests that come meanwhile may count to either day.

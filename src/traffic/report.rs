@@ -1,6 +1,6 @@
 //! The numbers as others read them: JSON for `courant stats`, and for Prometheus.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use prometheus_client::{
@@ -26,6 +26,9 @@ pub struct Report {
     /// What became of requests to caches in front; `None` where none are told.
     #[serde(default)]
     pub purges: Option<PurgeReport>,
+    /// Where articles come in from, by name.
+    #[serde(default)]
+    pub sources: Vec<SourceReport>,
 }
 
 /// What became of requests that tell caches what is stale.
@@ -39,6 +42,19 @@ pub struct PurgeReport {
     pub given_up: u64,
     /// Keys or addresses that are not on their way yet.
     pub waiting: u64,
+}
+
+/// A source that is followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// As in `feeds.toml`.
+    pub source: String,
+    /// When it was last read.
+    pub looked: Option<DateTime<Utc>>,
+    /// How often that failed since.
+    pub failures: u32,
+    /// What became of what was read, so far.
+    pub outcomes: BTreeMap<String, u64>,
 }
 
 /// A partner's feed from which articles are held back.
@@ -236,7 +252,6 @@ impl Collector for Report {
             let labels = [("feed", feed.as_str())];
             ConstGauge::new(*articles).encode(family.encode_family(&labels)?)?;
         }
-
         if let Some(PurgeReport { done, retried, given_up, waiting }) = self.purges {
             let kind = ConstCounter::new(0_u64).metric_type();
             let help = "Requests that tell caches in front what is stale, by what became of them";
@@ -249,6 +264,37 @@ impl Collector for Report {
             let help = "Keys or addresses that caches in front are not told of yet";
             let waits = encoder.encode_descriptor("purges_waiting", help, None, kind)?;
             ConstGauge::new(waiting).encode(waits)?;
+        }
+        self.sources(encoder)
+    }
+}
+
+impl Report {
+    fn sources(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let gauge = ConstGauge::new(0_i64).metric_type();
+        let help = "When a source was last read";
+        let seconds = Some(&Unit::Seconds);
+        let mut family = encoder.encode_descriptor("source_read_time", help, seconds, gauge)?;
+        for SourceReport { source, looked, .. } in &self.sources {
+            if let Some(looked) = looked {
+                let labels = [("source", source.as_str())];
+                ConstGauge::new(looked.timestamp()).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Looks at a source that failed since then";
+        let mut family = encoder.encode_descriptor("source_failures", help, None, gauge)?;
+        for SourceReport { source, failures, .. } in &self.sources {
+            let labels = [("source", source.as_str())];
+            ConstGauge::new(i64::from(*failures)).encode(family.encode_family(&labels)?)?;
+        }
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let help = "What became of what a source gave";
+        let mut family = encoder.encode_descriptor("source_articles", help, None, kind)?;
+        for SourceReport { source, outcomes, .. } in &self.sources {
+            for (outcome, count) in outcomes {
+                let labels = [("source", source.as_str()), ("outcome", outcome)];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }

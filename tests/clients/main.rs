@@ -4,7 +4,9 @@
 //! `COURANT_TEST_REQUIRE=all` it makes them fail.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "what was measured")]
 
+mod content;
 mod database;
 mod edge;
 mod exported;
@@ -86,9 +88,14 @@ const CLIENTS: [Client; 9] = [
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let requires_all = env::var("COURANT_TEST_REQUIRE").is_ok_and(|value| value == "all");
-    let clients =
-        CLIENTS.into_iter().chain(shows::CLIENTS).chain(database::CLIENTS).chain(exported::CLIENTS);
-    let clients = clients.chain(push::CLIENTS).chain(edge::CLIENTS);
+    let clients = CLIENTS
+        .into_iter()
+        .chain(shows::CLIENTS)
+        .chain(database::CLIENTS)
+        .chain(content::CLIENTS)
+        .chain(exported::CLIENTS)
+        .chain(push::CLIENTS)
+        .chain(edge::CLIENTS);
     let trials = clients.map(|Client { name, program, is_there, run }| {
         if is_there() {
             return Trial::test(name, run);

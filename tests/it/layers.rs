@@ -16,6 +16,7 @@ const CRATES: [(&str, &[&str]); 10] = [
             "edge/purge.rs",
             "store",
             "import",
+            "source",
             "partner",
             "publish",
             "export",
@@ -27,14 +28,14 @@ const CRATES: [(&str, &[&str]); 10] = [
         ],
     ),
     ("reqwest", &["fetch"]),
-    ("rusqlite", &["store"]),
+    ("rusqlite", &["store", "source/sql/sqlite.rs"]),
     ("deadpool_postgres", &["store"]),
     ("object_store", &["export"]),
     ("rss", &["format"]),
     ("atom_syndication", &["format"]),
     ("ammonia", &["text"]),
-    // The files of dialects are part of the program.
-    ("toml", &["config", "dialect", "import"]),
+    // The files of dialects and presets are part of the program.
+    ("toml", &["config", "dialect", "import", "source/preset.rs"]),
     ("clap", &["cli", "main.rs"]),
 ];
 

@@ -31,6 +31,7 @@ mod fixtures;
 mod formats;
 mod histories;
 mod http;
+mod inflow;
 mod intake;
 mod layers;
 mod media;
@@ -45,6 +46,7 @@ mod pushed;
 mod rebuild;
 mod replicas;
 mod samples;
+mod sources;
 mod sqlite;
 mod store;
 #[path = "../support/mod.rs"]

@@ -254,7 +254,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Whom the programs run as when the test runs as root, which they refuse.
-fn stand_in() -> Option<(u32, u32)> {
+pub(super) fn stand_in() -> Option<(u32, u32)> {
     use std::os::unix::fs::MetadataExt;
     // A file of this process is owned by whom it runs as.
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
@@ -267,7 +267,7 @@ fn stand_in() -> Option<(u32, u32)> {
 }
 
 /// A port that nobody listens on at present.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let begin = process::id().wrapping_mul(7919);
     iter::repeat_with(|| begin + u32::from(NEXT.fetch_add(1, Ordering::SeqCst)))

@@ -1,0 +1,333 @@
+//! A source that is followed: look after look, further apart while it is away.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    feed::{Catalogue, Site},
+    source::{
+        SourceError,
+        folder::{self, Seen},
+        preview,
+        spec::{Kind, Source, Sql},
+        sql::{PAGE_ROWS, Reader},
+        state::{Load, Mark, Standing, State},
+        take::{Entry, Round, Taker},
+    },
+    store::Store,
+};
+
+/// The longest time between two looks at a source that is away.
+const MAX_PAUSE: Duration = Duration::from_mins(10);
+/// What changes within so long is looked at together.
+const GATHER: Duration = Duration::from_millis(300);
+/// So often what happened is written down where nothing happened.
+const NOTE: TimeDelta = TimeDelta::seconds(60);
+
+/// How to look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// At all rows, not only at those that changed.
+    pub all: bool,
+    /// For what was deleted, whenever that was last done.
+    pub sweep: bool,
+    /// Take back whatever has gone, however much it is.
+    pub withdraw_all: bool,
+}
+
+/// Somebody who follows a source.
+pub struct Follower {
+    pub(super) source: Arc<Source>,
+    pub(super) taker: Taker,
+    pub(super) clock: fn() -> DateTime<Utc>,
+    pub(super) state: State,
+    noted: Option<DateTime<Utc>>,
+    /// The files of a folder as they were when they were read.
+    pub(super) seen: Seen,
+}
+
+impl Follower {
+    /// Goes on where the last one ended.
+    pub async fn open(
+        source: Arc<Source>,
+        store: Arc<dyn Store>,
+        catalogue: &Catalogue,
+        clock: fn() -> DateTime<Utc>,
+    ) -> Result<Self, SourceError> {
+        let mut state = Self::state(&*store, &source).await?.unwrap_or_default();
+        let says = format!("{:016x}", xxh3_64(source.meaning().as_bytes()));
+        if state.says != says {
+            state = State { says, standing: state.standing, ..State::default() };
+        }
+        let taker = Taker {
+            store,
+            catalogue: Arc::new(catalogue_of(&source, catalogue)),
+            name: source.name.clone(),
+            id_prefix: source.id_prefix.clone(),
+        };
+        Ok(Self { source, taker, clock, state, noted: None, seen: Seen::new() })
+    }
+
+    /// Where a source stands; `None`: nobody has looked yet.
+    pub async fn state(store: &dyn Store, source: &Source) -> Result<Option<State>, SourceError> {
+        let known = store.recall(vec![name(source)]).await?.pop().flatten();
+        Ok(known.and_then(|json| serde_json::from_str(&json).ok()))
+    }
+
+    /// What it came to so far.
+    pub fn standing(&self) -> &Standing {
+        &self.state.standing
+    }
+
+    /// Looks again and again until it is dropped, and tells how it stands after each look.
+    pub async fn follow(mut self, note: impl Fn(&str, &Standing)) {
+        let wake = Arc::new(Notify::new());
+        let _watcher = match &self.source.kind {
+            Kind::Folder(folder) => folder::watch(&folder.path, Arc::clone(&wake)),
+            Kind::Sql(_) | Kind::Feed(_) => None,
+        };
+        loop {
+            let name = &self.source.name.clone();
+            match self.look(How::default()).await {
+                Ok(round) => report(name.as_str(), &round),
+                Err(error) => warn!("source `{name}`: {}", chain(&error)),
+            }
+            note(name.as_str(), &self.state.standing);
+            let _ = tokio::time::timeout(self.pause(), wake.notified()).await;
+            tokio::time::sleep(GATHER).await;
+        }
+    }
+
+    /// Looks once.
+    pub async fn look(&mut self, how: How) -> Result<Round, SourceError> {
+        let mut round = Round::default();
+        let source = Arc::clone(&self.source);
+        let looked = match &source.kind {
+            Kind::Sql(sql) => self.look_at_tables(sql, how, &mut round).await,
+            Kind::Folder(folder) => self.look_at_folder(folder, how, &mut round).await,
+            Kind::Feed(feed) => self.look_at_feed(feed, how, &mut round).await,
+        };
+        let now = (self.clock)();
+        let standing = &mut self.state.standing;
+        standing.counts.withdrawn += round.swept;
+        let was_well = standing.failures == 0 && standing.error.is_none();
+        match &looked {
+            Ok(()) => {
+                standing.looked = Some(now);
+                standing.failures = 0;
+                standing.error = round.doubted.map(|(gone, all)| {
+                    format!(
+                        "{gone} of {all} articles have gone at once, which is not believed; if it is true, run \
+                         `courant source run {} --once --withdraw-all`",
+                        source.name
+                    )
+                });
+            }
+            Err(error) => {
+                standing.failures = standing.failures.saturating_add(1);
+                standing.error = Some(chain(error));
+            }
+        }
+        let is_well = standing.failures == 0 && standing.error.is_none();
+        let is_due = self.noted.is_none_or(|noted| now - noted >= NOTE || now < noted);
+        if is_due || !was_well || !is_well || round.counts.is_news() {
+            self.keep(Vec::new(), self.state.clone()).await?;
+            self.noted = Some(now);
+        }
+        looked.map(|()| round)
+    }
+
+    async fn look_at_tables(
+        &mut self,
+        sql: &Sql,
+        how: How,
+        round: &mut Round,
+    ) -> Result<(), SourceError> {
+        let mut reader = Reader::open(sql).await?;
+        let begun = (self.clock)();
+        let since = |time: Option<DateTime<Utc>>| {
+            time.map_or(Duration::MAX, |time| (begun - time).to_std().unwrap_or_default())
+        };
+        let is_due = how.all
+            || sql.cursor.is_none()
+            || self.state.marks.is_empty()
+            || sql.reread.is_some_and(|reread| since(self.state.loaded) >= reread);
+        if is_due && (self.state.load.is_none() || how.all) {
+            self.state.load = Some(Load { begun, after: None, from: reader.newest().await? });
+        }
+        let loading = self.state.load.as_ref().map(|load| load.begun);
+        self.load(&mut reader, sql, round).await?;
+        let since_load = loading.and_then(|begun| ((self.clock)() - begun).to_std().ok());
+        // What changed while all was read for a moment comes with the next look.
+        if since_load.is_none_or(|time| time >= sql.overlap) {
+            self.read_new(&mut reader, round).await?;
+            self.read_changes(&mut reader, sql, round).await?;
+        }
+        let is_told = how.withdraw_all;
+        let is_due = sql.sweep.is_some_and(|sweep| since(self.state.swept) >= sweep);
+        // Nothing can have gone of what has just come.
+        if self.state.swept.is_none() && !how.sweep && !is_told {
+            self.state.swept = Some(begun);
+        } else if is_due || how.sweep || is_told {
+            self.taker.sweep(&mut reader, is_told, round, begun).await?;
+            self.state.swept = Some(begun);
+        }
+        Ok(())
+    }
+
+    /// Reads all rows, as far as that is still to be done.
+    async fn load(
+        &mut self,
+        reader: &mut Reader<'_>,
+        sql: &Sql,
+        round: &mut Round,
+    ) -> Result<(), SourceError> {
+        while let Some(load) = &self.state.load {
+            let page = reader.load(load.after.as_ref(), PAGE_ROWS).await?;
+            note_columns(round, &page.columns);
+            let mut next = self.state.clone();
+            match page.last {
+                None => next.end_load((self.clock)(), sql.overlap),
+                Some((_, key)) => {
+                    next.last_key = Some(key.clone()).filter(Value::is_number);
+                    next.load = Some(Load { after: Some(key), ..load.clone() });
+                }
+            }
+            self.take(page.entries, next, round).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads rows with keys beyond all that were seen, where keys are numbers: a row that is written with an older date is
+    /// not found by its cursor.
+    async fn read_new(
+        &mut self,
+        reader: &mut Reader<'_>,
+        round: &mut Round,
+    ) -> Result<(), SourceError> {
+        while let Some(last) = self.state.last_key.clone().filter(|_| reader.follows()) {
+            let page = reader.load(Some(&last), PAGE_ROWS).await?;
+            let Some((_, key)) = page.last else { break };
+            let next = State { last_key: Some(key), ..self.state.clone() };
+            self.take(page.entries, next, round).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has changed.
+    async fn read_changes(
+        &mut self,
+        reader: &mut Reader<'_>,
+        sql: &Sql,
+        round: &mut Round,
+    ) -> Result<(), SourceError> {
+        let Some(mut mark) = self.state.start(sql.overlap).cloned() else { return Ok(()) };
+        let mut reached = mark.clone();
+        loop {
+            let at = (self.clock)();
+            let page = reader.follow(&mark).await?;
+            let mut next = self.state.clone();
+            let Some((cursor, key)) = page.last else {
+                next.pass(Mark { at, ..reached }, true, sql.overlap);
+                self.state = next;
+                return Ok(());
+            };
+            mark = Mark { at, cursor, key: Some(key) };
+            // Whoever stood at a time that lies ahead would see nothing until then.
+            if !mark.is_ahead(at) {
+                reached = mark.clone();
+                next.pass(mark.clone(), false, sql.overlap);
+            }
+            self.take(page.entries, next, round).await?;
+        }
+    }
+
+    /// Takes entries in, and stands at `next` once that is done.
+    pub(super) async fn take(
+        &mut self,
+        entries: Vec<Entry>,
+        mut next: State,
+        round: &mut Round,
+    ) -> Result<(), SourceError> {
+        let mut page = Round::default();
+        let entries = self.taker.take(entries, &mut page, (self.clock)()).await?;
+        next.standing.counts.add(&page.counts);
+        next.standing.refuse(&page.refusals);
+        round.counts.add(&page.counts);
+        let room = 1_000_usize.saturating_sub(round.refusals.len());
+        round.refusals.extend(page.refusals.into_iter().take(room));
+        self.keep(entries, next).await
+    }
+
+    async fn keep(
+        &mut self,
+        mut entries: Vec<(String, Option<String>)>,
+        state: State,
+    ) -> Result<(), SourceError> {
+        let json = serde_json::to_string(&state).expect("texts and numbers");
+        entries.push((name(&self.source), Some(json)));
+        self.taker.store.remember(entries).await?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// How long to wait: a little more or less each time, so that not all ask at once.
+    fn pause(&self) -> Duration {
+        let failures = self.state.standing.failures.min(16);
+        let pause = self.source.every.saturating_mul(1 << failures);
+        let pause = if failures == 0 { pause } else { pause.min(MAX_PAUSE.max(self.source.every)) };
+        let mut byte = [0_u8; 1];
+        // Without chance, it is the middle.
+        let byte = getrandom::fill(&mut byte).map_or(128, |()| byte[0]);
+        pause.mul_f64(0.8 + 0.4 * f64::from(byte) / 255.0)
+    }
+}
+
+fn name(source: &Source) -> String {
+    format!("source/{}/state", source.name)
+}
+
+/// What records of a source are read by: as those of a file, with the source's own time zone.
+pub(super) fn catalogue_of(source: &Source, catalogue: &Catalogue) -> Catalogue {
+    let site = &*catalogue.site;
+    let time_zone = source.time_zone.unwrap_or(site.time_zone);
+    Catalogue { site: Arc::new(Site { time_zone, ..site.clone() }), ..catalogue.clone() }
+}
+
+fn note_columns(round: &mut Round, columns: &[String]) {
+    if round.unknown.is_empty() {
+        round.unknown = preview::unknown(columns);
+    }
+}
+
+fn report(name: &str, round: &Round) {
+    if let Some((gone, all)) = round.doubted {
+        warn!("source `{name}`: {gone} of {all} articles have gone at once; they are left");
+    }
+    if !round.counts.is_news() {
+        return;
+    }
+    let counts = round.counts.all();
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {name}")).collect();
+    info!("source `{name}`: {}", counts.join(", "));
+    for refusal in round.refusals.iter().take(5) {
+        warn!("source `{name}`: {}: {} {}", refusal.key, refusal.field, refusal.problem);
+    }
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &SourceError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}

@@ -1,0 +1,410 @@
+//! Articles that come in from tables: here SQLite; `tests/clients/content.rs` has the databases that are servers.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use courant::{
+    article::Window,
+    category::{Facet, Selection},
+    config::{self, Overrides},
+    source::{Follower, How, Round},
+    store::Store,
+};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::{
+    fixtures::{Home, open},
+    support::{SETTINGS, Site, get, until, wait},
+};
+
+const TABLE: &str = "CREATE TABLE article (
+    no INTEGER PRIMARY KEY, headline TEXT, body TEXT, source TEXT, editor TEXT, channel TEXT, clicks INTEGER,
+    written TEXT, moved TEXT, state TEXT);
+  CREATE TABLE channel (article INTEGER, label TEXT);";
+
+const SOURCE: &str = r#"
+[source.cms]
+kind = "sql"
+url = "sqlite:cms.db"
+table = "article"
+cursor = "moved"
+status = "state"
+published = ["live"]
+time_zone = "Asia/Shanghai"
+link = "https://www.example.com/news/{id}.html"
+categories_query = "SELECT article AS id, label FROM channel WHERE article IN ({ids}) ORDER BY label"
+
+[source.cms.columns]
+id = "no"
+title = "headline"
+content_text = "body"
+source = "source"
+editors = "editor"
+date_published = "written"
+date_modified = "moved"
+"#;
+
+/// A store, and a database beside it.
+struct Newsroom {
+    home: Home,
+    database: Connection,
+    settings: String,
+}
+
+impl Newsroom {
+    fn new() -> Self {
+        let home = Home::new();
+        let database = Connection::open(home.folder.path().join("cms.db")).unwrap();
+        database.execute_batch(TABLE).unwrap();
+        Self { home, database, settings: format!("{SETTINGS}{SOURCE}") }
+    }
+
+    fn write(&self, no: i64, headline: &str, moved: &str, state: &str) {
+        self.database
+            .execute(
+                "INSERT OR REPLACE INTO article (no, headline, body, written, moved, state, clicks)
+                 VALUES (?, ?, 'Text.', '2026-03-05 08:30:00', ?, ?, abs(random() % 1000))",
+                (no, headline, moved, state),
+            )
+            .unwrap();
+    }
+
+    /// A follower as it is after a start of the program.
+    async fn follower(&self) -> Follower {
+        let file = self.home.folder.path().join("feeds.toml");
+        let config = config::read(&self.settings, &file, &Overrides::default());
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        let store: std::sync::Arc<dyn Store> = self.home.store.clone();
+        let source = std::sync::Arc::new(config.sources[0].clone());
+        Follower::open(source, store, &config.catalogue, now).await.unwrap()
+    }
+
+    async fn look(&self, how: How) -> Round {
+        self.follower().await.look(how).await.unwrap()
+    }
+
+    async fn shown(&self) -> Vec<String> {
+        shown(&*self.home.store).await
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    courant::clock::now()
+}
+
+async fn shown(store: &dyn Store) -> Vec<String> {
+    let window = Window { count: 2_000.try_into().unwrap(), ..Window::default() };
+    let snapshot = store.snapshot(&[Facet::all()], &Selection::default(), window).await.unwrap();
+    let mut shown: Vec<_> = snapshot
+        .articles
+        .iter()
+        .map(|article| format!("{} {}", article.id, article.story.title))
+        .collect();
+    shown.sort();
+    shown
+}
+
+fn counts(round: &Round) -> Vec<(&'static str, u64)> {
+    round.counts.all().into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+#[tokio::test]
+async fn rows_become_articles_and_changes_follow() {
+    let room = Newsroom::new();
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.write(2, "Two", "2026-03-05 09:00:00", "draft");
+    room.write(3, "Three", "2026-03-05 09:00:00", "live");
+    room.database.execute_batch("INSERT INTO channel VALUES (1, '头条'), (1, 'City')").unwrap();
+    let round = room.look(How::default()).await;
+    assert_eq!(counts(&round)[..2], [("rows", 3), ("published", 2)]);
+    assert_eq!(room.shown().await, ["1 One", "3 Three"]);
+    let snapshot = room
+        .home
+        .store
+        .snapshot(&[Facet::all()], &Selection::default(), Window::default())
+        .await
+        .unwrap();
+    let one = snapshot.articles.iter().find(|article| article.id.as_str() == "1").unwrap();
+    assert_eq!(one.published, "2026-03-05T00:30:00Z".parse::<DateTime<Utc>>().unwrap());
+    assert_eq!(one.story.url.as_ref().unwrap().as_str(), "https://www.example.com/news/1.html");
+    let labels: Vec<_> = one.story.categories.iter().map(|one| one.label.as_str()).collect();
+    assert_eq!(labels, ["City", "头条"]);
+
+    // A new one, an edit, one that is not to be read any more.
+    room.write(4, "Four", "2026-03-05 09:01:00", "live");
+    room.write(3, "Three, corrected", "2026-03-05 09:02:00", "live");
+    room.write(1, "One", "2026-03-05 09:03:00", "trash");
+    let round = room.look(How::default()).await;
+    assert_eq!(
+        (round.counts.published, round.counts.edited, round.counts.withdrawn),
+        (1, 1, 1),
+        "{round:?}"
+    );
+    assert_eq!(room.shown().await, ["3 Three, corrected", "4 Four"]);
+    // And is to be read again.
+    room.write(1, "One again", "2026-03-05 09:04:00", "live");
+    assert_eq!(room.look(How::default()).await.counts.published, 1);
+    assert_eq!(room.shown().await, ["1 One again", "3 Three, corrected", "4 Four"]);
+}
+
+#[tokio::test]
+async fn what_somebody_took_back_by_hand_stays_away() {
+    let room = Newsroom::new();
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.look(How::default()).await;
+    let id = courant::article::ArticleId::new("1").unwrap();
+    room.home.store.withdraw(vec![id], now()).await.unwrap();
+    room.write(1, "One, edited", "2026-03-05 10:00:00", "live");
+    let round = room.look(How::default()).await;
+    assert!(round.counts.retired > 0, "{round:?}");
+    assert!(room.shown().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_row_that_is_committed_late_is_not_passed_by() {
+    let room = Newsroom::new();
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.look(How::default()).await;
+    room.write(5, "Five", "2026-03-05 09:00:30", "live");
+    assert_eq!(room.look(How::default()).await.counts.published, 1);
+    // Written before the last one, seen after it; and one with a time that others have had for long.
+    room.write(4, "Four", "2026-03-05 09:00:20", "live");
+    room.write(2, "Two", "2026-03-05 09:00:30", "live");
+    assert_eq!(room.look(How::default()).await.counts.published, 2);
+    assert_eq!(room.shown().await, ["1 One", "2 Two", "4 Four", "5 Five"]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_refused_stops_no_other() {
+    let mut room = Newsroom::new();
+    room.settings =
+        room.settings.replace("date_published = \"written\"", "date_published = \"channel\"");
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.write(2, "Two", "2026-03-05 09:00:01", "live");
+    room.database.execute("UPDATE article SET channel = 'soon' WHERE no = 1", []).unwrap();
+    let round = room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["2 Two"]);
+    assert_eq!(
+        (round.refusals[0].key.as_str(), round.refusals[0].field.as_str()),
+        ("1", "date_published")
+    );
+    // It is written down, for `courant source list`.
+    let follower = room.follower().await;
+    assert_eq!(follower.standing().refusals.len(), 1);
+    // A blob that is no text.
+    room.database
+        .execute("UPDATE article SET channel = NULL, moved = '2026-03-05 09:10:00', body = x'cdb7ff' WHERE no = 1", [])
+        .unwrap();
+    let round = room.look(How::default()).await;
+    assert!(round.refusals[0].problem.contains("not UTF-8"), "{round:?}");
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_found_and_too_much_is_not_believed() {
+    let room = Newsroom::new();
+    for no in 1..=2_500 {
+        room.write(no, "News", "2026-03-05 09:00:00", "live");
+    }
+    room.look(How::default()).await;
+    let sweep = How { sweep: true, ..How::default() };
+    assert_eq!(room.look(sweep).await.counts.withdrawn, 0);
+    room.database.execute("DELETE FROM article WHERE no % 500 = 0", []).unwrap();
+    assert_eq!(room.look(How::default()).await.counts.withdrawn, 0, "it is not time yet");
+    assert_eq!(room.look(sweep).await.counts.withdrawn, 5);
+    room.database.execute("DELETE FROM article WHERE no > 1000", []).unwrap();
+    let round = room.look(sweep).await;
+    assert_eq!((round.counts.withdrawn, round.doubted), (0, Some((1_497, 2_495))));
+    let error = room.follower().await.standing().error.clone().unwrap();
+    assert!(error.contains("--withdraw-all"), "{error}");
+    assert_eq!(room.home.store.census().await.unwrap().published, 2_495);
+    let told = How { withdraw_all: true, ..How::default() };
+    assert_eq!(room.look(told).await.counts.withdrawn, 1_497);
+    assert_eq!(room.home.store.census().await.unwrap().published, 998);
+    assert_eq!(room.follower().await.standing().error, None);
+    // An empty table is a mistake of somebody's until they say otherwise.
+    room.database.execute("DELETE FROM article", []).unwrap();
+    assert_eq!(room.look(sweep).await.doubted, Some((998, 998)));
+    // What another way brought in is never swept.
+    let count = room.home.store.census().await.unwrap().published;
+    room.home.publish(vec![crate::fixtures::submission("by-hand", 0)], 1).await;
+    room.look(told).await;
+    assert_eq!((count, room.shown().await), (998, vec!["by-hand Title of by-hand".to_owned()]));
+}
+
+#[tokio::test]
+async fn another_mapping_reads_everything_again() {
+    let mut room = Newsroom::new();
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.look(How::default()).await;
+    room.settings = room.settings.replace("title = \"headline\"", "title = \"body\"");
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["1 Text."]);
+}
+
+#[tokio::test]
+async fn a_query_names_its_columns_as_the_fields() {
+    let mut room = Newsroom::new();
+    room.settings = format!(
+        "{SETTINGS}[source.cms]\nkind = 'sql'\nurl = 'sqlite:cms.db'\nid_prefix = 'cms:'\ncursor = 'moved'\n\
+         encoding = 'gbk'\nquery = '''SELECT no AS id, upper(headline) AS title, body AS content_text, \
+         'a|b' AS tags, moved, written AS date_published, clicks FROM article WHERE state = 'live';'''"
+    );
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.database.execute("UPDATE article SET headline = x'cdb7ccf5' WHERE no = 1", []).unwrap();
+    room.database.execute("UPDATE article SET headline = CAST(x'cdb7ccf5' AS TEXT)", []).unwrap();
+    let round = room.look(How::default()).await;
+    assert_eq!(round.unknown, ["clicks", "moved"]);
+    assert_eq!(room.shown().await, ["cms:1 头条"]);
+}
+
+#[tokio::test]
+async fn a_look_that_breaks_off_is_gone_on_with() {
+    let room = Newsroom::new();
+    for no in 1..=5_000 {
+        room.write(no, "News", "2026-03-05 09:00:00", "live");
+    }
+    // The third page cannot be read.
+    room.database.execute("UPDATE article SET headline = 7 WHERE no = 4500", []).unwrap();
+    let broken = "ALTER TABLE article RENAME TO away; CREATE VIEW article AS SELECT *, \
+         CASE WHEN no = 4500 THEN json('broken') END AS x FROM away";
+    room.database.execute_batch(broken).unwrap();
+    let mut room = room;
+    room.settings =
+        room.settings.replace("[source.cms.columns]", "[source.cms.columns]\nrights = \"x\"");
+    let mut follower = room.follower().await;
+    let error = follower.look(How::default()).await.unwrap_err();
+    assert!(error.to_string().contains("cannot read"), "{error}");
+    assert_eq!(follower.standing().failures, 1);
+    let taken = room.home.store.census().await.unwrap().published;
+    assert!((2_000..5_000).contains(&taken), "{taken}");
+    room.database.execute("UPDATE away SET no = 9999 WHERE no = 4500", []).unwrap();
+    let round = room.look(How::default()).await;
+    assert_eq!(i64::try_from(round.counts.published).unwrap(), 5_000 - taken, "{round:?}");
+}
+
+fn write_rows(file: &Path, rows: std::ops::Range<i64>, moved: &str) {
+    let mut database = Connection::open(file).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let transaction = database.transaction().unwrap();
+    for no in rows {
+        transaction
+            .execute(
+                "INSERT OR REPLACE INTO article (no, headline, body, written, moved, state)
+                 VALUES (?1, 'News ' || ?1, 'Text.', '2026-03-05 08:30:00', ?2, 'live')",
+                (no, moved),
+            )
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+/// Xorshift: the same instants for the same seed.
+fn random(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_follower_loses_nothing_and_takes_nothing_twice() {
+    let site = Site::new(&format!("{SETTINGS}{SOURCE}"));
+    let file = site.path("cms.db");
+    Connection::open(&file)
+        .unwrap()
+        .execute_batch(&format!("PRAGMA journal_mode = wal; {TABLE}"))
+        .unwrap();
+    let mut seed = 0x5eed_u64 ^ u64::from(std::process::id());
+    eprintln!("seed {seed:#x}");
+    let (rounds, rows) = (12, 1_500);
+    for round in 0..rounds {
+        write_rows(
+            &file,
+            round * rows..(round + 1) * rows,
+            &format!("2026-03-05 09:{round:02}:00"),
+        );
+        let mut follower = site.command(&["source", "run", "cms", "--once"]);
+        let mut follower = follower
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(random(&mut seed) % 400));
+        follower.kill().unwrap();
+        wait(&mut follower);
+    }
+    let last = site.run(&["source", "run", "cms", "--once"]);
+    assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
+    let store = open(&site.path("courant.db"));
+    assert_eq!(store.census().await.unwrap().published, rounds * rows);
+    let limit = std::num::NonZeroU16::MAX;
+    let log = store.log(courant::article::Revision(0), limit).await.unwrap();
+    assert_eq!(i64::try_from(log.len()).unwrap(), rounds * rows, "each change is in the log once");
+}
+
+#[test]
+fn a_service_follows_and_a_check_shows_what_would_come() {
+    let site = Site::new(&format!(
+        "{SETTINGS}{}",
+        SOURCE.replace("cursor =", "every_seconds = 1\ncursor =")
+    ));
+    let database = Connection::open(site.path("cms.db")).unwrap();
+    database.execute_batch(TABLE).unwrap();
+    write_rows(&site.path("cms.db"), 1..4, "2026-03-05 09:00:00");
+    database.execute("UPDATE article SET written = 'soon' WHERE no = 2", []).unwrap();
+    database.execute("UPDATE article SET state = 'draft' WHERE no = 3", []).unwrap();
+
+    let check = site.run(&["source", "check", "cms"]);
+    let text = String::from_utf8(check.stdout).unwrap();
+    assert_eq!(check.status.code(), Some(1), "{text}");
+    for part in [
+        "1\n  title       News 1\n  published   2026-03-05T00:30:00Z\n",
+        "refused  2: date_published: `soon` is not a date",
+        "3 rows: 1 would be articles, 1 are not published, 1 would be refused",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let check = site.run(&["source", "check", "cms", "--json"]);
+    let told: Value = serde_json::from_slice(&check.stdout).unwrap();
+    assert_eq!(told["refused"][0]["key"], json!("2"));
+    assert_eq!(told["articles"][0]["story"]["title"], json!("News 1"));
+    let list = String::from_utf8(site.run(&["source", "list"]).stdout).unwrap();
+    assert_eq!(list, "cms (sql): not read yet\n");
+
+    let server = site.serve();
+    let has = |part: &'static str| {
+        move || {
+            let (_, _, body) = get(server.address, "/all.json", &[]);
+            String::from_utf8_lossy(&body).contains(part).then_some(())
+        }
+    };
+    until("the first article comes in", has("News 1"));
+    write_rows(&site.path("cms.db"), 7..8, "2026-03-05 09:01:00");
+    until("another follows", has("News 7"));
+    let (_, _, metrics) = get(server.address, "/metrics", &[]);
+    let metrics = String::from_utf8(metrics).unwrap();
+    for part in [
+        "courant_source_failures{source=\"cms\"} 0",
+        "courant_source_articles_total{source=\"cms\",outcome=\"published\"} 2",
+    ] {
+        assert!(metrics.contains(part), "{metrics}");
+    }
+    let list = String::from_utf8(site.run(&["source", "list"]).stdout).unwrap();
+    assert!(list.contains("refused  2: date_published"), "{list}");
+}
+
+#[test]
+fn a_database_that_is_away_is_told_without_its_password() {
+    let settings = format!(
+        "{SETTINGS}[source.cms]\nkind = 'sql'\nurl = 'postgres://cms:geheim@127.0.0.1:1/cms'\nquery = 'SELECT 1 AS id'"
+    );
+    let site = Site::new(&settings);
+    let run = site.run(&["source", "run", "cms", "--once"]);
+    assert_eq!(run.status.code(), Some(2));
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert!(told.contains("cannot connect to `postgres://127.0.0.1:1/cms`"), "{told}");
+    let list = site.run(&["source", "list", "--json"]);
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(list.contains("cannot connect") && !list.contains("geheim"), "{list}");
+}
