@@ -34,9 +34,9 @@ enum Command {
 /// Copy a store as it is, with revisions, identities, dates, tokens and the ledger
 #[derive(Args)]
 #[command(after_help = "\
-The source is only read, as it is at one moment: stop what writes there first, or it will be told that
-the source has gone on. The target holds nothing before, and is no store until all of it is there and
-has been compared; then it gives the same tags. Interrupted, it goes on when the same is run again.
+The source is only read, as it is at one moment: stop what writes there first, or you are told that
+it has gone on. The target holds nothing before, and is no store until all of it is there and has
+been compared; then it gives the same tags. Interrupted, it goes on when the same is run again.
 feeds.toml is not read; name the new place there afterwards.
 
 Examples:

@@ -193,10 +193,9 @@ pub fn copy(
     progress(Progress::Begun { how: beginning, rows: counts.values().sum() });
     let mut tallies = Vec::with_capacity(TABLES.len());
     for table in TABLES {
-        let noted = notes.get(table.name).and_then(|note| serde_json::from_str(note).ok());
-        let noted: Tally = noted.unwrap_or_default();
+        let before = notes.get(table.name).and_then(|note| serde_json::from_str(note).ok());
         let tally = if table.is_numbered {
-            noted
+            before.unwrap_or_default()
         } else {
             // It may have changed since without a write to tell.
             to.clear(table).map_err(writing)?;
