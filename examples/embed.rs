@@ -243,7 +243,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             target_bytes: 8_192,
             header_bytes: 32_768,
             hosts: Vec::new(),
-            staleness: Duration::from_secs(3_600),
+            staleness: Duration::from_hours(1),
         },
         max_connections: 100,
         header_timeout: Duration::from_secs(10),

@@ -167,7 +167,7 @@ impl Adopt {
         for (id, outcome) in ids.into_iter().zip(receipt.outcomes) {
             match outcome {
                 Outcome::GuidTaken { by } => {
-                    report.taken.push(format!("{id}: its identity is that of `{by}`"))
+                    report.taken.push(format!("{id}: its identity is that of `{by}`"));
                 }
                 Outcome::Corrected => report.adopted += 1,
                 _ => report.unchanged += 1,

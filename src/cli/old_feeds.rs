@@ -31,7 +31,7 @@ pub(super) struct OldFeed {
 /// Reads every source. One that cannot be read ends it: half of the old feeds would leave the rest to reappear.
 pub(super) async fn gather(sources: &[String]) -> Result<Vec<OldFeed>> {
     let limits =
-        Limits { body_bytes: MAX_BYTES, whole: Duration::from_secs(60), ..Limits::default() };
+        Limits { body_bytes: MAX_BYTES, whole: Duration::from_mins(1), ..Limits::default() };
     let client = Client::new(Reach::Anywhere, limits);
     let mut feeds = Vec::new();
     for source in sources {

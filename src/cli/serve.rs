@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
@@ -28,7 +29,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 use crate::cli::{self, log};
@@ -59,46 +60,27 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let publisher =
         Publisher::open(Arc::clone(&store), catalogue, cache_bytes, clock::now()).await?;
     let publisher = Arc::new(publisher.behind(config.edge.clone(), purge.clone()));
-    let telling = purge.map(|purge| tokio::spawn(async move { purge.follow().await }));
+    // Ended when this is.
+    let mut tasks = JoinSet::new();
+    if let Some(purge) = purge {
+        tasks.spawn(async move { purge.follow().await });
+    }
     if config.purge.as_ref().is_some_and(|purge| purge.at_start) {
         publisher.purge_everything().await;
     }
     let follower = Arc::clone(&publisher);
-    let following = tokio::spawn(async move { follower.follow(clock::now).await });
+    tasks.spawn(async move { follower.follow(clock::now).await });
     let desk = if config.catalogue.partners.is_empty() {
         None
     } else {
         Some(Arc::new(Desk::open(Arc::clone(&store)).await?))
     };
-    let keeper = desk.clone();
-    let keeping = tokio::spawn(async move {
-        if let Some(desk) = keeper {
-            desk.follow().await;
-        }
-    });
-
-    let census = store.census().await?;
-    let feeds = publisher.feeds();
-    let base = &config.catalogue.site.base;
-    let first =
-        feeds.first().map(|spec| format!("{}.rss", spec.path.encoded())).unwrap_or_default();
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}: {}", config.catalogue.site.title, describe(census, feeds.len()))?;
-    writeln!(out, "  store   {}", config.store)?;
-    writeln!(out, "  serves  http://{address}/  (public address {base})")?;
-    if let (Some(rules), here) = (&config.push, pushed.as_ref().unwrap_or(&listener)) {
-        let here = here.local_addr()?;
-        writeln!(
-            out,
-            "  takes   http://{here}{}/articles  (public address {})",
-            rules.path, rules.base
-        )?;
+    if let Some(desk) = desk.clone() {
+        tasks.spawn(async move { desk.follow().await });
     }
-    writeln!(out, "  try     curl -i http://{address}/{first}")?;
-    writeln!(out, "  stop    Ctrl-C")?;
-    out.flush()?;
-    drop(out);
 
+    let takes = pushed.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
+    announce(&config, &publisher, store.census().await?, address, takes)?;
     let traffic = Traffic::new(config.politeness.clone(), publisher.catalogue(), clock::now());
     let traffic = Arc::new(traffic);
     let sources = follow(&config, &store, &traffic).await?;
@@ -132,16 +114,40 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     for source in sources {
         source.abort();
     }
-    following.abort();
-    keeping.abort();
-    if let Some(telling) = telling {
-        telling.abort();
-    }
+    drop(tasks);
     if let Some(desk) = desk {
         desk.flush().await;
     }
     writeln!(io::stdout(), "stopped")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says on standard output what is served, and where.
+fn announce(
+    config: &Config,
+    publisher: &Publisher,
+    census: Census,
+    address: SocketAddr,
+    takes: SocketAddr,
+) -> io::Result<()> {
+    let feeds = publisher.feeds();
+    let base = &config.catalogue.site.base;
+    let first =
+        feeds.first().map(|spec| format!("{}.rss", spec.path.encoded())).unwrap_or_default();
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}: {}", config.catalogue.site.title, describe(census, feeds.len()))?;
+    writeln!(out, "  store   {}", config.store)?;
+    writeln!(out, "  serves  http://{address}/  (public address {base})")?;
+    if let Some(rules) = &config.push {
+        writeln!(
+            out,
+            "  takes   http://{takes}{}/articles  (public address {})",
+            rules.path, rules.base
+        )?;
+    }
+    writeln!(out, "  try     curl -i http://{address}/{first}")?;
+    writeln!(out, "  stop    Ctrl-C")?;
+    out.flush()
 }
 
 /// The hook with its secrets, which are in the environment or in files.

@@ -26,7 +26,7 @@ const MAX_WAITING: usize = 200_000;
 /// So many requests are on their way at a time.
 const TOGETHER: usize = 4;
 /// A cache that asks for more patience than this is asked earlier.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// What a cache answers is not needed.
 const LIMITS: Limits = Limits {
     body_bytes: 64 << 10,

@@ -161,7 +161,8 @@ fn every_table_and_column_of_a_store_is_carried() {
     for table in TABLES {
         let mut columns = list(&format!("SELECT name FROM pragma_table_info('{}')", table.name));
         columns.sort();
-        let mut known: Vec<_> = table.columns.iter().map(|column| column.name()).collect();
+        let mut known: Vec<_> =
+            table.columns.iter().map(courant::store::copy::Column::name).collect();
         known.sort_unstable();
         assert_eq!(columns, known, "{}", table.name);
     }

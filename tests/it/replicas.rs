@@ -67,7 +67,7 @@ async fn replicas_agree_on_every_byte() {
             let other = respond(&other.0, &LIMITS, other.1, at(600)).await;
             assert_eq!(one.headers(), other.headers(), "{path} {coding}");
             assert!(one.headers().contains_key("last-modified"), "{path} {coding}");
-            let [one, other] = [one, other].map(|answer| answer.into_body());
+            let [one, other] = [one, other].map(http::Response::into_body);
             let [one, other] = [whole(one).await, whole(other).await];
             assert_eq!(one, other, "{path} {coding}");
         }
@@ -211,7 +211,7 @@ async fn ready(publisher: &Publisher, staleness: Duration, accept: &str) -> (u16
 async fn a_replica_says_how_stale_it_is() {
     let pair = Pair::new().await;
     let copy = &pair.copies[1];
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let head = pair.home.store.head().await.unwrap().0;
     let fresh = format!("ready\nstale_seconds 0\nrevision {head}\nhead {head}\n");
     assert_eq!(ready(copy, hour, "*/*").await, (200, fresh));

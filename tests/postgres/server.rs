@@ -186,7 +186,7 @@ pub(crate) async fn a_server_that_is_killed_is_found_again(_: Home) {
         // Whoever asks meanwhile is told soon.
         let asked = timeout(Duration::from_secs(15), store.head()).await.unwrap();
         assert!(matches!(asked, Err(StoreError::Failed(_))), "{asked:?}");
-        kept += timeout(Duration::from_secs(60), writing).await.unwrap().unwrap();
+        kept += timeout(Duration::from_mins(1), writing).await.unwrap().unwrap();
         cluster = tokio::task::spawn_blocking(move || {
             cluster.restart();
             cluster

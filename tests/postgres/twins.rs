@@ -70,11 +70,8 @@ impl Twins {
         assert!(tables.len() > 10);
         for table in tables {
             let columns = file.prepare(&format!("SELECT * FROM {table}")).unwrap();
-            let names: Vec<String> = columns
-                .column_names()
-                .into_iter()
-                .map(|name| format!("CAST({name} AS TEXT)"))
-                .collect();
+            let names: Vec<String> =
+                columns.column_names().map(|name| format!("CAST({name} AS TEXT)")).collect();
             let select = format!("SELECT {} FROM {table}", names.join(", "));
             let mut rows: Vec<Vec<Option<String>>> = Vec::new();
             let mut selected = file.prepare(&select).unwrap();

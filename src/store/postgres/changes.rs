@@ -102,14 +102,14 @@ impl Changes {
     /// What has to be asked for it to be there.
     fn asked(self, articles: &Articles, send: impl FnOnce(&[Ask<'_>]) -> Result<()>) -> Result<()> {
         // In the order of their keys, so that the table grows at its end.
-        let mut saved: Vec<_> = self.saved.iter().filter_map(|id| articles.get(id)).collect();
-        saved.sort_by_key(|(key, _)| *key);
+        let mut rows: Vec<_> = self.saved.iter().filter_map(|id| articles.get(id)).collect();
+        rows.sort_by_key(|(key, _)| *key);
         let (filed, unfiled) = split(&self.filed);
         let (coming, left) = split(&self.coming);
         let (came, uncame) = split(&self.came);
         let counter: Vec<_> = self.counter.iter().collect();
         let sent = [
-            save(&saved),
+            save(&rows),
             log(&self.log),
             unfile(&unfiled),
             file(&filed),
