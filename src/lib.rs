@@ -3,6 +3,7 @@
 //! `ARCHITECTURE.md` is the map: a snapshot of the [`store`] becomes a [`feed`], in a [`format`](mod@format) a document, with its
 //! codings and tags an [`edition`], which [`publish`] keeps and [`http`] answers with.
 
+pub mod adopt;
 pub mod article;
 pub mod category;
 pub mod check;

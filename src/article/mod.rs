@@ -524,6 +524,21 @@ pub struct Amendment {
     pub story: Story,
 }
 
+/// What an article had in an old feed system, kept so that no reader sees it twice. As quiet as an [`Amendment`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// Which article.
+    pub id: ArticleId,
+    /// The write it was read at; when there was another since, nothing is done.
+    pub base: Revision,
+    /// Its identity there.
+    pub guid: Text,
+    /// When it was published there; `None`: as it is here.
+    pub published: Option<DateTime<Utc>>,
+    /// What it says from now on.
+    pub story: Story,
+}
+
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {

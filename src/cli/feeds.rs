@@ -81,10 +81,7 @@ enum As {
 impl Render {
     pub(super) async fn run(self, config: Config) -> Result<ExitCode> {
         let publisher = publisher(config).await?;
-        let path = match self.feed.strip_prefix("category/") {
-            Some(slug) => FeedPath::Category(Slug::from_label(slug)?),
-            None => FeedPath::Named(Slug::from_label(&self.feed)?),
-        };
+        let path = path(&self.feed)?;
         if publisher.find(&path).is_none() {
             bail!("no feed `{path}`; `courant feeds` lists them");
         }
@@ -97,6 +94,14 @@ impl Render {
         io::stdout().lock().write_all(&format.render(&publisher.feed(&path).await?)?)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// `all`, `category/headlines`.
+pub(super) fn path(named: &str) -> Result<FeedPath> {
+    Ok(match named.strip_prefix("category/") {
+        Some(slug) => FeedPath::Category(Slug::from_label(slug)?),
+        None => FeedPath::Named(Slug::from_label(named)?),
+    })
 }
 
 /// The feeds of a configuration and its store, as they would be: a service that runs by another file is not disturbed.

@@ -1,11 +1,13 @@
 //! The command line.
 
+mod adopt;
 mod check;
 mod export;
 mod feeds;
 mod import;
 mod log;
 mod media;
+mod old_feeds;
 mod partner;
 mod serve;
 mod source;
@@ -100,6 +102,7 @@ Examples:
   RUST_LOG=warn courant serve                  log nothing but trouble")]
     Serve,
     Import(import::Import),
+    Adopt(adopt::Adopt),
     Withdraw(withdraw::Withdraw),
     Check(check::Check),
     Export(export::Export),
@@ -127,12 +130,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Store(store) => return store.run(),
         others => others,
     };
+    let file = settings.config.clone();
     let config = settings.read()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         match command {
             Command::Serve => serve::run(config).await,
             Command::Import(import) => import.run(&config).await,
+            Command::Adopt(adopt) => adopt.run(config, &file).await,
             Command::Withdraw(withdraw) => withdraw.run(&config).await,
             Command::Check(check) => check.run(config).await,
             Command::Export(export) => export.run(config).await,

@@ -14,12 +14,12 @@ use crate::{
     article::Window,
     category::{Category, Selection, Slug},
     config::{
-        partner,
+        partner, redirect,
         section::{Keys, Section, Span, listed},
         show,
         value::{self, Mistake},
     },
-    feed::{Catalogue, Contact, Defaults, FeedPath, FeedSpec, Logo, Site},
+    feed::{Catalogue, Contact, Defaults, FeedPath, FeedSpec, Logo, Redirects, Site},
     text::Text,
 };
 
@@ -114,8 +114,14 @@ pub(super) fn catalogue(
 
     let labels = listings.iter().map(|listing| (listing.slug().clone(), listing.label().clone()));
     let site = Arc::new(common(site, base, labels.collect()));
-    let catalogue =
-        Catalogue { site, defaults, feeds: Vec::new(), private: Vec::new(), partners: Vec::new() };
+    let catalogue = Catalogue {
+        site,
+        defaults,
+        feeds: Vec::new(),
+        private: Vec::new(),
+        partners: Vec::new(),
+        redirects: Redirects::default(),
+    };
 
     let sections = root.sections("feed", &FEED);
     let named: Vec<_> =
@@ -137,7 +143,8 @@ pub(super) fn catalogue(
     public.extend(listings.into_iter().map(|listing| Arc::new(listing.feed(&catalogue))));
     let catalogue = Catalogue { feeds: public, private, ..catalogue };
     let partners = partner::partners(root, &catalogue, private_media);
-    Catalogue { partners, ..catalogue }
+    let redirects = redirect::redirects(root, &catalogue);
+    Catalogue { partners, redirects, ..catalogue }
 }
 
 /// What all feeds have in common.

@@ -8,6 +8,7 @@ mod error;
 mod partner;
 mod politeness;
 mod push;
+mod redirect;
 mod section;
 mod server;
 mod show;
@@ -157,6 +158,7 @@ const ROOT: Keys = Keys {
         "category",
         "feed",
         "partner",
+        "redirect",
         "source",
     ],
 };
@@ -256,7 +258,7 @@ mod tests {
     const REFERENCE: &str = include_str!("../../docs/feeds.toml.md");
 
     /// Each section: how the file and the reference head it, and its keys.
-    const SECTIONS: [(&str, &str, &Keys); 29] = [
+    const SECTIONS: [(&str, &str, &Keys); 30] = [
         ("", "`feeds.toml`", &ROOT),
         ("[site]", "`[site]`", &catalogue::SITE),
         ("[site.editor]", "`[site]`", &catalogue::CONTACT),
@@ -274,6 +276,7 @@ mod tests {
         ("[[category]]", "`[[category]]`", &catalogue::CATEGORY),
         ("[[feed]]", "`[[feed]]`", &catalogue::FEED),
         ("[[partner]]", "`[[partner]]`", &partner::PARTNER),
+        ("[[redirect]]", "`[[redirect]]`", &redirect::REDIRECT),
         ("[[partner]]\n[[partner.category]]", "`[[partner]]`", &partner::CATEGORY_NAME),
         ("[source.x]", "`[source.NAME]`", &source::SOURCE),
         ("[source.x]\n[source.x.columns]", "`[source.NAME]`", &source::COLUMNS),

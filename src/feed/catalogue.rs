@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     article::Window,
     category::{Category, Facet, Selection, Slug},
-    feed::{FeedPath, FeedSpec, Partner, Site, spec::fingerprint},
+    feed::{FeedPath, FeedSpec, Partner, Redirects, Site, spec::fingerprint},
     text::Text,
 };
 
@@ -44,6 +44,8 @@ pub struct Catalogue {
     pub private: Vec<Arc<FeedSpec>>,
     /// Those who take feeds under terms, as listed.
     pub partners: Vec<Arc<Partner>>,
+    /// Old addresses.
+    pub redirects: Redirects,
 }
 
 impl Catalogue {

@@ -6,6 +6,7 @@ mod changes;
 mod entry;
 mod listing;
 mod partner;
+mod redirect;
 mod show;
 mod spec;
 
@@ -15,6 +16,7 @@ pub use changes::{Changes, Departure};
 pub use entry::Entry;
 pub use listing::Listing;
 pub use partner::{Partner, Terms};
+pub use redirect::{Fate, Redirects};
 pub use show::{Show, ShowCategory, ShowKind, Trailer};
 pub use spec::{Contact, FeedPath, FeedSpec, Logo, Site, TEMPLATE};
 

@@ -28,7 +28,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use http_body_util::Full;
 
 use crate::{
@@ -100,9 +100,12 @@ async fn in_time<B>(
     answer
 }
 
-/// The edition at a path that is for everybody: what is at partners' addresses is for whoever is let in there.
-fn in_memory(publisher: &Publisher, path: &str) -> Option<Arc<Edition>> {
-    if path.starts_with(partner::PREFIX) { None } else { publisher.cached(path) }
+/// The edition at an address that is for everybody: what is at partners' addresses is for whoever is let in there, and what
+/// is at an address of an old system is elsewhere.
+fn in_memory(publisher: &Publisher, uri: &Uri) -> Option<Arc<Edition>> {
+    let is_old = |query| publisher.catalogue().redirects.of_query(uri.path(), query).is_some();
+    let is_elsewhere = uri.path().starts_with(partner::PREFIX) || is_old(uri.query());
+    if is_elsewhere { None } else { publisher.cached(uri.path()) }
 }
 
 /// The answer that nothing has to be waited for: an edition in memory, and no delta to cut. The rest, errors too, is for
@@ -120,7 +123,7 @@ fn at_once<B>(
         _ => return None,
     };
     check_bounds(limits, request).ok()?;
-    let edition = in_memory(publisher, request.uri().path())?;
+    let edition = in_memory(publisher, request.uri())?;
     let step = step(&edition, request, now, Look::ToCome, whole);
     let Ok(Step::Done(mut answer)) = step else { return None };
     if is_head {
@@ -142,8 +145,12 @@ async fn read<B>(
     if request.method() == Method::OPTIONS {
         return options(publisher, request);
     }
-    if let Some(mut edition) = in_memory(publisher, path) {
+    if let Some(mut edition) = in_memory(publisher, request.uri()) {
         return answer(publisher, path, &mut edition, request, now, whole).await;
+    }
+    let redirects = &publisher.catalogue().redirects;
+    if let Some(fate) = redirects.of_query(path, request.uri().query()) {
+        return response::fate(fate);
     }
     let route = route(path);
     let exists = match &route {
@@ -154,7 +161,9 @@ async fn read<B>(
         Route::Document(_) | Route::Moved(_) | Route::Health | Route::Ready => true,
         Route::Unknown => false,
     };
-    let canonical = route.path().filter(|_| exists).ok_or(Problem::Unknown)?;
+    let Some(canonical) = route.path().filter(|_| exists) else {
+        return redirects.of_path(path).map_or(Err(Problem::Unknown), response::fate);
+    };
     if canonical != path {
         let base = &publisher.catalogue().site.base;
         return Ok(response::moved(&format!(

@@ -8,6 +8,7 @@ use http_body_util::Full;
 use serde::Serialize;
 
 use crate::{
+    feed::Fate,
     publish::{Freshness, PublishError},
     store::StoreError,
     traffic::Refusal,
@@ -26,6 +27,8 @@ pub(super) enum Problem {
     Malformed(&'static str),
     /// Nothing is at this address.
     Unknown,
+    /// What was here is gone for good.
+    Gone,
     /// Nothing can be done with it but reading.
     Method,
     /// Nobody knows this method.
@@ -104,7 +107,7 @@ impl Problem {
             Self::Fields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Stranger => StatusCode::UNAUTHORIZED,
-            Self::Restart => StatusCode::GONE,
+            Self::Restart | Self::Gone => StatusCode::GONE,
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -118,6 +121,7 @@ impl Problem {
                 "There is nothing at this address; all feeds are listed at `/`, and each names its archives."
                     .to_owned()
             }
+            Self::Gone => "What was at this address is gone for good; all feeds are listed at `/`.".to_owned(),
             Self::Method => "Feeds can be read with GET and HEAD.".to_owned(),
             Self::Unimplemented => "This method is not known here.".to_owned(),
             Self::Format(addresses) => format!("There are these: {}", addresses.join(" ")),
@@ -159,8 +163,11 @@ impl Problem {
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         fields.insert(header::CONTENT_LENGTH, body.len().into());
-        let freshness =
-            if status == StatusCode::NOT_FOUND { "public, max-age=60" } else { "no-store" };
+        let freshness = match self {
+            Self::Unknown => "public, max-age=60",
+            Self::Gone => "public, max-age=86400",
+            _ => "no-store",
+        };
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(freshness));
         let mut set = |name, value| {
             fields.insert(name, value);
@@ -193,6 +200,7 @@ impl Problem {
                 set(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Unknown
+            | Self::Gone
             | Self::Unimplemented
             | Self::Precondition
             | Self::Host
@@ -217,6 +225,16 @@ pub(super) fn bare(status: StatusCode) -> Answer {
 /// The way to the one address (H-6).
 pub(super) fn moved(location: &str) -> Answer {
     elsewhere(StatusCode::PERMANENT_REDIRECT, location, "public, max-age=86400")
+}
+
+/// What became of an old address.
+pub(super) fn fate(fate: &Fate) -> Result<Answer, Problem> {
+    let (status, to) = match fate {
+        Fate::Moved(to) => (StatusCode::MOVED_PERMANENTLY, to),
+        Fate::MovedStrictly(to) => (StatusCode::PERMANENT_REDIRECT, to),
+        Fate::Gone => return Err(Problem::Gone),
+    };
+    Ok(elsewhere(status, to.as_str(), "public, max-age=86400"))
 }
 
 /// The way to where something is today, and tomorrow may not be.

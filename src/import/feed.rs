@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     import::{
         Found,
@@ -20,6 +22,11 @@ use crate::{
     },
     text::web_url,
 };
+
+/// A date as feeds write it: RFC 3339, RFC 2822, and what is often written for them.
+pub fn date(raw: &str) -> Option<DateTime<Utc>> {
+    entry::date(raw)
+}
 
 /// Most entries of a feed that is read as a whole.
 const MAX_ENTRIES: usize = 100_000;

@@ -33,10 +33,10 @@ pub struct Items<R> {
 impl<R: BufRead> Items<R> {
     /// Looks at the beginning of the input to tell what it is.
     pub fn open(mut input: R) -> io::Result<Self> {
-        let mut first = read_line(&mut input)?;
+        let mut first = begin_line(&mut input)?;
         let mut line = 1;
         while first.as_deref().is_some_and(is_blank) {
-            first = read_line(&mut input)?;
+            first = begin_line(&mut input)?;
             line += 1;
         }
         let mut items =
@@ -46,6 +46,12 @@ impl<R: BufRead> Items<R> {
             head.drain(..3);
         }
         let begins = head.trim_ascii_start().first().copied();
+        let is_cut = head.len() > MAX_LINE;
+        if is_cut && !(begins == Some(b'[') || names_items(&head)) {
+            items.input.skip_until(b'\n')?;
+            items.waiting = vec![Item { line, text: decode(head) }].into_iter();
+            return Ok(items);
+        }
         let is_record =
             serde_json::from_slice::<serde_json::Map<_, _>>(&head).is_ok_and(|map| !is_feed(&map));
         // A first line that is broken is a broken record, unless the lines after it go on with it.
@@ -55,7 +61,9 @@ impl<R: BufRead> Items<R> {
             items.waiting = vec![Item { line, text: decode(head) }].into_iter();
             return Ok(items);
         }
-        head.push(b'\n');
+        if !is_cut {
+            head.push(b'\n');
+        }
         (&mut items.input).take(MAX_DOCUMENT as u64 + 1).read_to_end(&mut head)?;
         items.is_over = true;
         items.waiting = if head.len() > MAX_DOCUMENT {
@@ -93,13 +101,24 @@ impl<R: BufRead> Iterator for Items<R> {
     }
 }
 
+/// Whether a line too long for a record begins like a JSON Feed.
+fn names_items(head: &[u8]) -> bool {
+    memchr::memmem::find(&head[..head.len().min(1 << 16)], b"\"items\"").is_some()
+}
+
 /// A line without its end; `None` at the end of the input. A line that is too long is cut, and refused by [`decode`].
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let read = input.take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)?;
-    if read > MAX_LINE && !line.ends_with(b"\n") {
+    let line = begin_line(input)?;
+    if line.as_ref().is_some_and(|line| line.len() > MAX_LINE) {
         input.skip_until(b'\n')?;
     }
+    Ok(line)
+}
+
+/// The same, without the rest of a line that is too long.
+fn begin_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let read = input.take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)?;
     if line.ends_with(b"\n") {
         line.pop();
     }

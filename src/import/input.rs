@@ -12,7 +12,7 @@ use crate::{
     feed::Catalogue,
     import::{
         Found, ImportError, Item, Items,
-        charset::{self, CharsetError, Label},
+        charset::{self, Label},
         convert::Fault,
         feed,
         kind::Kind,
@@ -150,15 +150,17 @@ impl Sources {
         let file: Arc<str> = name.as_str().into();
         match kind {
             Kind::Records => {
-                // A broken line of UTF-8 is refused alone; other charsets are of the whole file.
-                let found = match self.reading.label() {
-                    Label::None => charset::find(head, Label::None),
-                    label => charset::find(&[], label),
+                // A broken line of UTF-8 is refused alone, and a stray byte is no sign of another charset.
+                let is_other = match self.reading.label() {
+                    Label::None => charset::find(head, Label::None).is_ok_and(|found| {
+                        found != encoding_rs::UTF_8 && found != encoding_rs::WINDOWS_1252
+                    }),
+                    Label::Claimed(_) | Label::Certain(_) => true,
                 };
-                let input: Box<dyn BufRead + Send> = match found {
-                    Ok(charset) if charset == encoding_rs::UTF_8 => input,
-                    Err(CharsetError::Broken { charset: "UTF-8", .. }) => input,
-                    _ => Box::new(utf8(input, self.reading.label()).map_err(failed)?),
+                let input: Box<dyn BufRead + Send> = if is_other {
+                    Box::new(utf8(input, self.reading.label()).map_err(failed)?)
+                } else {
+                    input
                 };
                 let items = Items::open(input).map_err(failed)?;
                 let named = name.clone();

@@ -126,6 +126,6 @@ mod tests {
         assert_eq!(feeds[1].folders, ["News"]);
         let text = sections(&feeds);
         assert!(text.parse::<toml::Table>().is_ok(), "{text}");
-        assert!(read("<rss/>").unwrap_err().problem.contains("`rss` instead"));
+        assert!(read("<rss></rss>").unwrap_err().problem.contains("`rss` instead"));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    article::{ArticleId, ChangeKind, Revision, Story, Submission},
+    article::{Adoption, ArticleId, ChangeKind, Revision, Story, Submission},
     category::Facet,
     store::Outcome,
     text::Text,
@@ -209,6 +209,22 @@ pub(super) fn place(
 ) -> DateTime<Utc> {
     let end = start + room;
     last.map_or(start, |last| (last + TimeDelta::seconds(1)).min(end))
+}
+
+/// What an adoption makes of an article; `None` when there is nothing to do.
+pub(super) fn adopt(old: &Row, adoption: &Adoption, revision: Revision) -> Option<Row> {
+    let Adoption { base, guid, published, story, .. } = adoption;
+    let published = published.unwrap_or(old.published);
+    let is_same = *guid == old.guid && published == old.published && *story == old.story;
+    if old.state != State::Live || old.revision != *base || is_same {
+        return None;
+    }
+    // One that was never edited is as new as its publication.
+    let is_untouched = old.updated == old.published;
+    let updated = if is_untouched { published } else { old.updated.max(published) };
+    let (guid, story) = (guid.clone(), story.clone());
+    let bytes = weight(&story);
+    Some(Row { guid, published, updated, revision, story, bytes, ..old.clone() })
 }
 
 /// The marks a change of a row touches.

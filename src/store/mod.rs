@@ -31,8 +31,8 @@ use serde::Serialize;
 
 use crate::{
     article::{
-        Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
-        Window,
+        Adoption, Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span,
+        Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
     text::Text,
@@ -326,6 +326,14 @@ pub trait Store: Send + Sync {
 
     /// Changes articles quietly; one revision.
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt>;
+
+    /// Gives articles the identities and dates of an old system, quietly; one revision. What is not to be read now stays as
+    /// it is, and so does one whose identity would be that of another: [`Outcome::GuidTaken`]. A store that cannot do it
+    /// changes nothing.
+    async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
+        let _ = (adoptions, now);
+        Err(StoreError::ReadOnly)
+    }
 
     /// Takes articles back; `None` for an id that nobody knows. One revision.
     async fn withdraw(

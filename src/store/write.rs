@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    article::{Amendment, ArticleId, Change, ChangeKind, Revision, Story, Submission},
+    article::{Adoption, Amendment, ArticleId, Change, ChangeKind, Revision, Story, Submission},
     category::{Category, Facet},
     store::{
         Intake, Outcome, Result,
-        decide::{Circumstances, Row, State, Touch, place, submit, touch, weight},
+        decide::{self, Circumstances, Row, State, Touch, place, submit, touch, weight},
         mint,
         shelf::Arrivals,
         shift::Step,
@@ -270,6 +270,37 @@ impl<W: Writer> Writing<W> {
             let (revision, bytes) = (self.revision, weight(&story));
             let row = Row { revision, story, bytes, ..old.clone() };
             self.put(Some((key, &old)), &row, ChangeKind::Corrected)?;
+            outcomes.push(Outcome::Corrected);
+        }
+        Ok(outcomes)
+    }
+
+    /// The articles keep their places in archives, whatever their dates become.
+    pub(super) fn adopt(&mut self, adoptions: Vec<Adoption>) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(adoptions.len());
+        for adoption in adoptions {
+            let found = self.tables.find(&adoption.id)?;
+            let next =
+                found.as_ref().and_then(|(_, old)| decide::adopt(old, &adoption, self.revision));
+            let (Some((key, old)), Some(row)) = (found, next) else {
+                outcomes.push(Outcome::Unchanged);
+                continue;
+            };
+            if let Some(by) = self.tables.owner(&row.guid)?.filter(|by| *by != row.id) {
+                outcomes.push(Outcome::GuidTaken { by });
+                continue;
+            }
+            let (then, now) = (old.published.timestamp(), row.published.timestamp());
+            if then != now {
+                for facet in old.facets() {
+                    let shelved = self.tables.unfile(&facet, then, row.id.as_str())?;
+                    self.tables.file(&facet, (now, row.id.as_str(), key), shelved)?;
+                }
+            }
+            let old = Row { published: row.published, ..old };
+            self.put(Some((key, &old)), &row, ChangeKind::Corrected)?;
+            // Readers know it by another name from now on, at another place: no delta tells that.
+            self.touch(Touch { facets: row.facets(), raises_floor: true });
             outcomes.push(Outcome::Corrected);
         }
         Ok(outcomes)

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use crate::support::{SETTINGS, Site};
 use courant::import::{
     Key, Record,
     charset::Label,
@@ -121,4 +122,119 @@ fn every_layout_gives_its_article() {
     assert_eq!(captions(&bare), ["△ 新校舍的操場。"]);
     let html = bare.content_html.unwrap();
     assert_eq!(html.matches("<p>").count(), 3, "{html}");
+}
+
+/// Runs an import of a file in a memory of 900 MB.
+fn bounded(site: &Site, arguments: &[&str]) -> (Option<i32>, String) {
+    let program = env!("CARGO_BIN_EXE_courant");
+    let mut command = std::process::Command::new("sh");
+    command.arg("-c").arg("ulimit -v 900000; exec \"$0\" \"$@\"").arg(program).args(arguments);
+    let output = command.current_dir(site.path(".")).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn hostile_files_are_refused_by_name_in_bounded_memory() {
+    let site = Site::new(SETTINGS);
+    let long = |name: &str, before: &str, after: &str| {
+        use std::io::Write;
+        let mut file = std::io::BufWriter::new(fs::File::create(site.path(name)).unwrap());
+        file.write_all(before.as_bytes()).unwrap();
+        // A gigabyte on one line.
+        let piece = vec![b'x'; 1 << 20];
+        for _ in 0..1024 {
+            file.write_all(&piece).unwrap();
+        }
+        file.write_all(after.as_bytes()).unwrap();
+    };
+    long("line.ndjson", "{\"id\":\"1\",\"title\":\"", "\"}\n{\"id\":\"2\",\"title\":\"x\"}\n");
+    let (code, said) = bounded(&site, &["import", "line.ndjson"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("line.ndjson:1: ") && said.contains("1 published, 1 refused"), "{said}");
+    fs::remove_file(site.path("line.ndjson")).unwrap();
+
+    long(
+        "long.xml",
+        "<rss version=\"2.0\"><channel>\n<item><guid>1</guid><title>",
+        "</title></item></channel></rss>",
+    );
+    let (code, said) = bounded(&site, &["import", "long.xml"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("long.xml:2: ") && said.contains("larger than"), "{said}");
+    fs::rename(site.path("long.xml"), site.path("long.html")).unwrap();
+    let (code, said) = bounded(&site, &["import", "--as", "page", "long.html"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("long.html:1: ") && said.contains("larger than"), "{said}");
+    fs::remove_file(site.path("long.html")).unwrap();
+
+    let deep = format!("<html><body>{}x", "<div>".repeat(200_000));
+    let gbk = [
+        b"<html><head><meta charset=windows-1252></head><body><p>".to_vec(),
+        encoding_rs::GBK.encode(&"城东新图书馆周六开放。".repeat(9)).0.into_owned(),
+    ]
+    .concat();
+    let bomb = "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY a \"aaaaaaaaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\">]>\n<rss version=\"2.0\"><channel><item><guid>&c;</guid></channel></rss>";
+    for (name, bytes, problem) in [
+        ("deep.html", deep.into_bytes(), "nest deeper"),
+        ("said.html", gbk, "looks like gb18030"),
+        ("bomb.xml", bomb.as_bytes().to_vec(), "not XML"),
+        (
+            "cut.xml",
+            b"<rss version=\"2.0\"><channel><item><guid>1</guid><title>x".to_vec(),
+            "has no end",
+        ),
+        ("empty.html", Vec::new(), "no article"),
+        ("cut.md", b"---\ntitle: x\n".to_vec(), "no end"),
+    ] {
+        site.write(name, bytes);
+        let (code, said) = bounded(&site, &["import", name]);
+        assert_eq!(code, Some(1), "{name}: {said}");
+        assert!(said.contains(problem) && said.contains(name), "{name}: {said}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #[test]
+    fn no_reader_panics(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        parts in proptest::collection::vec(proptest::sample::select(vec![
+            "<rss><channel>", "<item>", "</item>", "<guid>", "&lt;", "&#0;", "&#xd800;", "<![CDATA[", "]]>", "<feed>", "<entry>",
+            "<itunes:duration>99999999999999999999:1:1</itunes:duration>", "---\n", "+++\n", "title: x\n", "{{< figure src=\"",
+            "<table><td>", "<p>来源：", "2026年3月5日", "</p>", "<img data-src=x>", "责任编辑：", "<script type=\"application/ld+json\">{\"@type\":\"Article\"",
+            "</script>", "：", "[caption", "]", "<a href=", "城东", "\u{3000}\u{3000}", "<br>", "99999年13月", "<opml><body><outline xmlUrl='x'>",
+        ]), 0..40),
+    ) {
+        use courant::import::{feed, markdown, read_opml, utf8, Posts, Wanted};
+        let text = parts.concat();
+        for bytes in [&bytes[..], text.as_bytes()] {
+            let _ = feed::read(bytes, Label::None, None);
+            let _ = page::read("a/b.html", bytes, Label::None, &Rules::default());
+            let _ = Posts::open(bytes, Wanted::default(), std::sync::Arc::default()).count();
+            let _ = utf8(bytes, Label::None).map(|mut read| std::io::Read::read_to_end(&mut read, &mut Vec::new()));
+        }
+        let _ = markdown::read("a/2026-01-01-b.md", &text);
+        let _ = read_opml(&text);
+    }
+}
+
+#[test]
+fn files_of_other_systems_are_known_by_their_looks() {
+    let site = Site::new(SETTINGS);
+    fs::create_dir_all(site.path("content/posts")).unwrap();
+    site.write("content/posts/2026-03-05-opening.md", "---\ntitle: Opening\n---\nText.\n");
+    site.write("content/posts/later.md", "---\ntitle: Later\ndraft: true\n---\nText.\n");
+    site.write("content/desk.html", bytes("desktop-table.gbk.html"));
+    site.write("content/hand.html", bytes("mobile-lazy.html"));
+    site.write("list.opml", "<opml version=\"2.0\"><body><outline text=\"D\" xmlUrl=\"https://daily.example.org/feed\"/></body></opml>");
+    let (code, said) = bounded(&site, &["import", "content", "list.opml"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("2 records: 2 published") && said.contains("passed over: 1 draft"),
+        "{said}"
+    );
+    assert!(said.contains("[source.d] # D\nkind = \"feed\""), "{said}");
+    let (_, said) = bounded(&site, &["render", "all", "--format", "json"]);
+    assert!(said.contains("城东新图书馆开馆首日迎来八千读者"), "{said}");
 }

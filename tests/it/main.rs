@@ -18,6 +18,7 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
+mod adopt;
 mod archives;
 mod cli;
 mod crash;

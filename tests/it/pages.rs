@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use courant::{
     article::{Article, ArticleId, Mark, Part, Picture, Revision, Snapshot, Story},
     category::Category,
-    feed::{Catalogue, Contact, Defaults, Feed, FeedPath, FeedSpec, Listing, Site},
+    feed::{Catalogue, Contact, Defaults, Feed, FeedPath, FeedSpec, Listing, Redirects, Site},
     format::{self, Format},
     text::Text,
 };
@@ -69,6 +69,7 @@ fn catalogue(site: Site) -> Catalogue {
         feeds: Vec::new(),
         private: Vec::new(),
         partners: Vec::new(),
+        redirects: Redirects::default(),
     }
 }
 

@@ -176,6 +176,24 @@ async fn a_row_that_is_committed_late_is_not_passed_by() {
 }
 
 #[tokio::test]
+async fn rows_of_long_ago_and_of_times_to_come_are_seen() {
+    let mut room = Newsroom::new();
+    // Without an overlap, the first look ends with all that is there.
+    room.settings = room.settings.replace("cursor =", "overlap_seconds = 0\ncursor =");
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.write(2, "Ahead", "2199-01-01 00:00:00", "live");
+    room.look(How::default()).await;
+    // Written with an old date, as imports of content systems do.
+    room.write(3, "Old", "2001-01-01 00:00:00", "live");
+    room.look(How::default()).await;
+    // A row whose time lies ahead does not hide others.
+    let moved = courant::clock::now().format("%Y-%m-%d %H:%M:%S").to_string();
+    room.write(1, "One, edited", &moved, "live");
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["1 One, edited", "2 Ahead", "3 Old"]);
+}
+
+#[tokio::test]
 async fn a_row_that_is_refused_stops_no_other() {
     let mut room = Newsroom::new();
     room.settings =

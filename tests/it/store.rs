@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, num::NonZeroU16};
 
 use courant::{
     article::{
-        Article, ArticleId, ChangeKind, Precision, Revision, Snapshot, Submission, When, Window,
+        Adoption, Article, ArticleId, ChangeKind, Precision, Revision, Snapshot, Span, Submission,
+        When, Window,
     },
     category::{Category, Facet, Selection, Slug},
     store::{Intake, Outcome, Store},
@@ -367,6 +368,7 @@ pub(crate) async fn the_places_that_writes_disturb_are_named(home: Home) {
 }
 
 crate::cases!(
+    an_adoption_is_one_quiet_revision_and_moves_the_article_to_its_old_date,
     a_batch_is_one_revision_newest_first,
     a_record_that_says_nothing_new_is_no_write,
     identity_and_publication_never_change,
@@ -387,3 +389,60 @@ crate::cases!(
     what_is_remembered_is_known_again_and_is_no_revision,
     the_places_that_writes_disturb_are_named,
 );
+
+fn adoption(
+    id: &str,
+    base: Revision,
+    guid: &str,
+    seconds: i64,
+    story: courant::article::Story,
+) -> Adoption {
+    let id = ArticleId::new(id).unwrap();
+    Adoption { id, base, guid: Text::new(guid), published: Some(at(seconds)), story }
+}
+
+async fn an_adoption_is_one_quiet_revision_and_moves_the_article_to_its_old_date(home: Home) {
+    home.publish(vec![submission("a", 0), submission("b", 10), submission("c", 20)], 30).await;
+    let selection = Selection::default();
+    let read = async |store: &dyn Store| {
+        store.snapshot(&selection.facets(), &selection, Window::default()).await.unwrap()
+    };
+    let before = read(&*home.store).await;
+    let story = |id: &str| {
+        let found = before.articles.iter().find(|article| article.id.as_str() == id);
+        found.unwrap().story.clone()
+    };
+    let batch = vec![
+        adoption("a", before.head, "old:a", 15, story("a")),
+        adoption("b", before.head, "old:a", 10, story("b")),
+        adoption("c", Revision(0), "old:c", 20, story("c")),
+        adoption("nobody", before.head, "old:d", 20, story("c")),
+    ];
+    let receipt = home.store.adopt(batch, at(40)).await.unwrap();
+    let by = ArticleId::new("a").unwrap();
+    let expected =
+        [Outcome::Corrected, Outcome::GuidTaken { by }, Outcome::Unchanged, Outcome::Unchanged];
+    assert_eq!(receipt.outcomes, expected);
+    assert_eq!(receipt.revision.0, before.head.0 + 1);
+
+    let home = home.reopened().await;
+    let after = read(&*home.store).await;
+    let order: Vec<_> = after.articles.iter().map(|article| article.id.to_string()).collect();
+    assert_eq!(order, ["c", "a", "b"]);
+    let a = &after.articles[1];
+    assert_eq!((a.guid.as_str(), a.published, a.updated), ("old:a", at(15), at(15)));
+    // No delta tells that an entry has another name.
+    assert_eq!(after.mark.floor, receipt.revision);
+    let log = home.store.log(before.head, 10.try_into().unwrap()).await.unwrap();
+    assert_eq!(log.iter().map(|change| change.kind).collect::<Vec<_>>(), [ChangeKind::Corrected]);
+    // Its place in archives stays, and an import says no more than before.
+    let span = Span::ending(3).unwrap();
+    let archive = home.store.archive(&[], &selection, span).await.unwrap().unwrap();
+    assert_eq!(archive.articles.len(), 3);
+    let again = home.publish(vec![submission("a", 0)], 50).await;
+    assert_eq!(again.outcomes, [Outcome::Unchanged]);
+    assert_eq!(again.revision, receipt.revision);
+    // Taken back, it leaves nothing behind.
+    home.store.withdraw(vec![ArticleId::new("a").unwrap()], at(60)).await.unwrap();
+    assert_eq!(read(&*home.store).await.articles.len(), 2);
+}

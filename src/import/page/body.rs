@@ -264,8 +264,8 @@ fn densest(tree: &Html) -> Option<ElementRef<'_>> {
         }
     }
     let elements = tree.root_element().descendent_elements();
-    let scored = elements.filter_map(|element| Some((element, *scores.get(&element.id())?)));
-    let best = scored.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let rated = elements.filter_map(|element| Some((element, *scores.get(&element.id())?)));
+    let best = rated.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     (best.1 >= 30.0).then_some(best.0)
 }
 

@@ -12,7 +12,7 @@ mod rules;
 mod twin;
 
 pub use rules::{Rules, RulesError};
-pub use twin::merge;
+pub use twin::{key as twin_key, merge};
 
 use scraper::Html;
 use url::Url;

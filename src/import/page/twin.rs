@@ -20,7 +20,7 @@ pub(super) fn is_for_small_screens(url: &Url) -> bool {
 }
 
 /// An address without what is about the device or the visit: the same for all pages of an article that differ in no more.
-pub(crate) fn key(url: &Url) -> String {
+pub fn key(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let bare =
         HOSTS.iter().find_map(|begin| host.strip_prefix(begin)).filter(|rest| rest.contains('.'));

@@ -198,7 +198,7 @@ fn save<'a>(rows: &'a [&'a (i64, Row)]) -> Sent<'a> {
            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
            $14::bigint[], $15::text[])
          ON CONFLICT (key) DO UPDATE SET
-           state = excluded.state, placed = excluded.placed, published = excluded.published, updated = excluded.updated,
+           guid = excluded.guid, state = excluded.state, placed = excluded.placed, published = excluded.published, updated = excluded.updated,
            modified = excluded.modified, slot = excluded.slot, due = excluded.due, expires = excluded.expires,
            frozen = excluded.frozen, revision = excluded.revision, bytes = excluded.bytes, story = excluded.story",
         rows,

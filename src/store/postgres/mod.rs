@@ -35,8 +35,8 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     article::{
-        Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
-        Window,
+        Adoption, Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span,
+        Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
     store::{
@@ -356,6 +356,10 @@ impl Store for PostgresStore {
     ) -> Result<Receipt> {
         let authority = self.authority.clone();
         self.write(move |session| write::upsert(session, &authority, batch, intake, now)).await
+    }
+
+    async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
+        self.write(move |session| write::adopt(session, adoptions, now)).await
     }
 
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {

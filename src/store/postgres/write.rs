@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    article::{Amendment, ArticleId, Revision, Story, Submission, When},
+    article::{Adoption, Amendment, ArticleId, Revision, Story, Submission, When},
     category::Facet,
     store::{
         Intake, Outcome, Receipt, Result, mint,
@@ -118,6 +118,22 @@ pub(super) fn amend(
     };
     let mut writing = begin(session, wanted, now)?;
     let outcomes = writing.amend(amendments)?;
+    Ok(Receipt { revision: writing.commit(session)?, outcomes })
+}
+
+pub(super) fn adopt(
+    session: &Session,
+    adoptions: Vec<Adoption>,
+    now: DateTime<Utc>,
+) -> Result<Receipt> {
+    let wanted = Wanted {
+        ids: ids(adoptions.iter().map(|adoption| &adoption.id)),
+        guids: adoptions.iter().map(|adoption| adoption.guid.as_str().to_owned()).collect(),
+        facets: adoptions.iter().flat_map(|adoption| adoption.story.facets()).collect(),
+        ..Wanted::default()
+    };
+    let mut writing = begin(session, wanted, now)?;
+    let outcomes = writing.adopt(adoptions)?;
     Ok(Receipt { revision: writing.commit(session)?, outcomes })
 }
 

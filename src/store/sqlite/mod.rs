@@ -30,8 +30,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     article::{
-        Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
-        Window,
+        Adoption, Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span,
+        Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
     store::{
@@ -275,6 +275,10 @@ impl Store for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
         self.write(move |writer| write::upsert(writer, batch, intake, now)).await
+    }
+
+    async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
+        self.write(move |writer| write::adopt(writer, adoptions, now)).await
     }
 
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {

@@ -62,7 +62,7 @@ pub(super) fn save(transaction: &Transaction<'_>, row: &Row) -> Result<i64> {
            (:id, :guid, :state, :placed, :published, :updated, :modified, :slot, :due, :expires, :frozen, :revision,
             :bytes, :story)
          ON CONFLICT (id) DO UPDATE SET
-           state = :state, placed = :placed, published = :published, updated = :updated, modified = :modified,
+           guid = :guid, state = :state, placed = :placed, published = :published, updated = :updated, modified = :modified,
            slot = :slot, due = :due, expires = :expires, frozen = :frozen, revision = :revision, bytes = :bytes,
            story = :story
          RETURNING key",

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
-    article::{Amendment, ArticleId, Revision, Submission},
+    article::{Adoption, Amendment, ArticleId, Revision, Submission},
     category::Facet,
     store::{
         Intake, Outcome, Receipt, Result,
@@ -62,6 +62,16 @@ pub(super) fn amend(
 ) -> Result<Receipt> {
     let mut writing = begin(writer, now)?;
     let outcomes = writing.amend(amendments)?;
+    Ok(Receipt { revision: writing.commit()?, outcomes })
+}
+
+pub(super) fn adopt(
+    writer: &mut Connection,
+    adoptions: Vec<Adoption>,
+    now: DateTime<Utc>,
+) -> Result<Receipt> {
+    let mut writing = begin(writer, now)?;
+    let outcomes = writing.adopt(adoptions)?;
     Ok(Receipt { revision: writing.commit()?, outcomes })
 }
 

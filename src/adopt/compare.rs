@@ -1,0 +1,131 @@
+//! The old feed and the new one as a reader sees them.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::{Known, address_key, title_key};
+
+/// An article that readers have and would be shown as unread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reappearing {
+    /// As the old feed has it.
+    pub old: Known,
+    /// As the new one has it.
+    pub new: Known,
+}
+
+/// What somebody sees who was subscribed to the old feed and gets the new one. Readers know an entry by its identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// The same entries.
+    pub same: usize,
+    /// The same entries, but with another title, address or date: shown changed, and as read.
+    pub changed: Vec<Reappearing>,
+    /// The same articles under other identities: shown a second time, as unread. Must be none.
+    pub reappearing: Vec<Reappearing>,
+    /// In the old feed only: readers keep them until they drop old entries.
+    pub vanishing: Vec<Known>,
+    /// In the new feed only, and older than the newest of the old: shown as unread although they are old.
+    pub surfacing: Vec<Known>,
+    /// In the new feed only, and newer.
+    pub coming: usize,
+}
+
+impl Comparison {
+    /// Whether a reader sees nothing again, and nothing old as new.
+    pub fn is_seamless(&self) -> bool {
+        self.reappearing.is_empty()
+    }
+}
+
+/// Compares what readers get.
+pub fn compare(old: &[Known], new: &[Known]) -> Comparison {
+    let by_guid: HashMap<&str, &Known> =
+        old.iter().map(|entry| (entry.guid.as_str(), entry)).collect();
+    let mut by_link: HashMap<String, &Known> = HashMap::new();
+    let mut by_title: HashMap<(String, Option<chrono::NaiveDate>), &Known> = HashMap::new();
+    for entry in old {
+        let links = [entry.url.as_deref(), Some(entry.guid.as_str())];
+        for key in links.into_iter().flatten().filter_map(address_key) {
+            by_link.entry(key).or_insert(entry);
+        }
+        let day = entry.published.map(|time| time.date_naive());
+        by_title.entry((title_key(&entry.title), day)).or_insert(entry);
+    }
+    let newest = old.iter().filter_map(|entry| entry.published).max();
+    let mut seen: Vec<&str> = Vec::new();
+    let mut comparison = Comparison::default();
+    for entry in new {
+        if let Some(before) = by_guid.get(entry.guid.as_str()) {
+            seen.push(&before.guid);
+            let is_same = before.title == entry.title
+                && before.url == entry.url
+                && before.published == entry.published;
+            if is_same {
+                comparison.same += 1;
+            } else {
+                comparison.changed.push(Reappearing { old: (*before).clone(), new: entry.clone() });
+            }
+            continue;
+        }
+        let link = entry.url.as_deref().and_then(address_key);
+        let title = title_key(&entry.title);
+        let day = entry.published.map(|time| time.date_naive());
+        let same_title = || by_title.get(&(title.clone(), day)).filter(|_| !title.is_empty());
+        if let Some(before) = link.and_then(|link| by_link.get(&link)).or_else(same_title) {
+            seen.push(&before.guid);
+            comparison.reappearing.push(Reappearing { old: (*before).clone(), new: entry.clone() });
+        } else if newest.is_some_and(|newest| entry.published.is_some_and(|time| time <= newest)) {
+            comparison.surfacing.push(entry.clone());
+        } else {
+            comparison.coming += 1;
+        }
+    }
+    let seen: std::collections::HashSet<&str> = seen.into_iter().collect();
+    let vanishing = old.iter().filter(|entry| !seen.contains(entry.guid.as_str()));
+    comparison.vanishing = vanishing.cloned().collect();
+    comparison
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(guid: &str, url: &str, title: &str, day: u32) -> Known {
+        let date =
+            chrono::NaiveDate::from_ymd_opt(2026, 3, day).and_then(|day| day.and_hms_opt(8, 0, 0));
+        Known {
+            guid: guid.to_owned(),
+            url: Some(url.to_owned()),
+            title: title.to_owned(),
+            published: date.map(|time| time.and_utc()),
+        }
+    }
+
+    #[test]
+    fn a_reader_knows_an_entry_by_its_identity() {
+        let old = [
+            known("1", "https://a.example/1", "One", 1),
+            known("2", "https://a.example/2", "Two", 2),
+            known("3", "https://a.example/3", "Three", 3),
+            known("4", "https://a.example/4", "Four", 4),
+        ];
+        let new = [
+            known("1", "https://a.example/1", "One", 1),
+            known("2", "https://a.example/2", "Two, mended", 2),
+            known("tag:3", "http://m.a.example/3", "Three", 3),
+            known("5", "https://a.example/5", "Five", 5),
+            known("0", "https://a.example/0", "Zero", 1),
+        ];
+        let found = compare(&old, &new);
+        assert_eq!(found.same, 1);
+        assert_eq!(found.changed[0].new.title, "Two, mended");
+        assert_eq!(found.reappearing[0].new.guid, "tag:3");
+        assert_eq!(found.vanishing[0].guid, "4");
+        assert_eq!(found.surfacing[0].guid, "0");
+        assert_eq!(found.coming, 1);
+        assert!(!found.is_seamless());
+        assert!(compare(&old, &old).is_seamless());
+    }
+}

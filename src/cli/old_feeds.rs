@@ -1,0 +1,119 @@
+//! The feeds of an old system, from addresses and files, with their archives.
+
+use std::{collections::HashSet, fs::File, io::Read, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use courant::{
+    adopt::Known,
+    fetch::{Client, Limits, Reach, Request},
+    import::{
+        charset::Label,
+        feed::{self, FeedFile},
+    },
+};
+use url::Url;
+
+/// Most documents of one feed: it and its archives.
+const MAX_DOCUMENTS: usize = 2_000;
+/// Largest document, in bytes.
+const MAX_BYTES: usize = 64 << 20;
+
+/// An old feed with all that could be had of it.
+pub(super) struct OldFeed {
+    /// Where its readers ask for it: as given, and as it calls itself.
+    pub addresses: Vec<Url>,
+    /// As a feed of ours in its format ends.
+    pub extension: &'static str,
+    /// Newest document first.
+    pub entries: Vec<Known>,
+}
+
+/// Reads every source. One that cannot be read ends it: half of the old feeds would leave the rest to reappear.
+pub(super) async fn gather(sources: &[String]) -> Result<Vec<OldFeed>> {
+    let limits =
+        Limits { body_bytes: MAX_BYTES, whole: Duration::from_secs(60), ..Limits::default() };
+    let client = Client::new(Reach::Anywhere, limits);
+    let mut feeds = Vec::new();
+    for source in sources {
+        let address =
+            Url::parse(source).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let feed = match address {
+            Some(address) => fetch(&client, address).await,
+            None => read(source),
+        };
+        feeds.push(feed.with_context(|| format!("cannot read the old feed `{source}`"))?);
+    }
+    Ok(feeds)
+}
+
+fn read(name: &str) -> Result<OldFeed> {
+    let mut bytes = Vec::new();
+    File::open(name)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_BYTES {
+        bail!("larger than {MAX_BYTES} bytes");
+    }
+    let file = whole(feed::read(&bytes, Label::None, None)?)?;
+    let addresses = file.head.feed_url.as_deref().and_then(|url| Url::parse(url).ok());
+    Ok(OldFeed {
+        addresses: addresses.into_iter().collect(),
+        extension: extension(&bytes),
+        entries: known(&file),
+    })
+}
+
+/// The feed, and what it names as its archives or further pages (RFC 5005).
+async fn fetch(client: &Client, address: Url) -> Result<OldFeed> {
+    let mut feed =
+        OldFeed { addresses: vec![address.clone()], extension: "rss", entries: Vec::new() };
+    let mut seen = HashSet::new();
+    let mut next = Some(address);
+    while let Some(url) = next.take().filter(|url| seen.insert(url.clone())) {
+        if seen.len() > MAX_DOCUMENTS {
+            bail!("more than {MAX_DOCUMENTS} archives; give saved copies of them");
+        }
+        let answer = client.send(&Request::get(url.clone())).await?;
+        if !answer.status.is_success() {
+            bail!("the server of `{url}` answered {}", answer.status);
+        }
+        let kind = answer.field(http::header::CONTENT_TYPE).unwrap_or_default();
+        let charset = kind.split("charset=").nth(1).map(|name| name.trim_matches(['"', ' ', ';']));
+        let label = charset.map_or(Label::None, Label::Claimed);
+        let file = whole(feed::read(&answer.body, label, Some(&answer.url))?)?;
+        if seen.len() == 1 {
+            feed.extension = extension(&answer.body);
+            let own = file.head.feed_url.as_deref().and_then(|own| Url::parse(own).ok());
+            let all = [Some(answer.url), own].into_iter().flatten();
+            feed.addresses.extend(all);
+            feed.addresses.dedup();
+        }
+        feed.entries.extend(known(&file));
+        let older = file.head.prev_archive.as_ref().or(file.head.next.as_ref());
+        next = older.and_then(|older| Url::parse(older).ok());
+    }
+    Ok(feed)
+}
+
+fn whole(file: FeedFile) -> Result<FeedFile> {
+    match &file.broken_off {
+        Some(fault) => bail!("{}", fault.problem),
+        None => Ok(file),
+    }
+}
+
+fn known(file: &FeedFile) -> Vec<Known> {
+    file.entries.iter().filter_map(|found| Known::of(found.record.as_ref().ok()?)).collect()
+}
+
+fn extension(bytes: &[u8]) -> &'static str {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(4_096)]);
+    let head = head.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    if head.starts_with('{') {
+        "json"
+    } else if head.contains("<feed")
+        || head.contains("http://www.w3.org/2005/Atom\">") && !head.contains("<rss")
+    {
+        "atom"
+    } else {
+        "rss"
+    }
+}

@@ -1,0 +1,132 @@
+//! Leaving an old feed system: what articles take over, where old addresses lead, what readers see.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::{SETTINGS, Site, get};
+
+/// An old feed as WordPress writes it: two posts that come along, one that does not.
+const OLD: &str = r#"<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">
+<channel><title>Old</title><atom:link href="https://www.example.com/feed/" rel="self" type="application/rss+xml"/>
+<item><title>Bridge closed</title><link>https://www.example.com/?p=8</link><guid isPermaLink="false">https://www.example.com/?p=8</guid><pubDate>Fri, 06 Mar 2026 07:30:00 +0000</pubDate></item>
+<item><title>Library opens</title><link>https://www.example.com/2026/library/</link><guid isPermaLink="false">https://www.example.com/?p=7</guid><pubDate>Thu, 05 Mar 2026 00:30:00 +0000</pubDate></item>
+<item><title>Lost</title><link>https://www.example.com/?p=1</link><guid isPermaLink="false">https://www.example.com/?p=1</guid><pubDate>Mon, 02 Mar 2026 00:30:00 +0000</pubDate></item>
+</channel></rss>"#;
+
+const RECORDS: &str = r#"{"id": "7", "title": "Library opens", "url": "https://m.example.com/2026/library", "content_text": "On Saturday.", "date_published": "2026-03-05T08:00:00Z"}
+{"id": "8", "title": "Bridge closed!", "content_text": "Until Monday.", "date_published": "2026-03-06"}
+"#;
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn nothing_reappears_after_an_adoption() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", RECORDS);
+    site.write("old.xml", OLD);
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let (code, out, _) = said(&site.run(&["adopt", "--diff", "old.xml"]));
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("2 reappear as unread"), "{out}");
+    assert!(out.contains("guid  https://www.example.com/?p=7"), "{out}");
+
+    let dry: Value =
+        serde_json::from_slice(&site.run(&["adopt", "--dry-run", "--json", "old.xml"]).stdout)
+            .unwrap();
+    assert_eq!(
+        (&dry["by_link"], &dry["by_title"], &dry["adopted"]),
+        (&1.into(), &1.into(), &2.into())
+    );
+    let (code, out, error) = said(&site.run(&["adopt", "--write", "--articles", "old.xml"]));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("2 articles adopted") && out.contains("1 no article here"), "{out}");
+    assert!(out.contains("from = \"/feed/\"\nto = \"/all.rss\"\nstatus = 301"), "{out}");
+
+    let (code, out, _) = said(&site.run(&["adopt", "--diff", "old.xml"]));
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("0 reappear as unread"), "{out}");
+    let (_, out, _) = said(&site.run(&["adopt", "--write", "--articles", "old.xml"]));
+    assert!(
+        out.contains("0 articles adopted, 2 unchanged") && !out.contains("[[redirect]]"),
+        "{out}"
+    );
+    let diff: Value =
+        serde_json::from_slice(&site.run(&["adopt", "--diff", "--json", "old.xml"]).stdout)
+            .unwrap();
+    assert_eq!(diff["vanishing"][0]["title"], "Lost");
+
+    let running = site.serve();
+    let (status, head, _) = get(running.address, "/feed", &[]);
+    assert_eq!(status, 301, "{head}");
+    assert!(head.contains("location: https://feeds.example.com/all.rss"), "{head}");
+    let (_, _, feed) = get(running.address, "/all.rss", &[]);
+    let feed = String::from_utf8(feed).unwrap();
+    assert!(
+        feed.contains("<guid isPermaLink=\"false\">https://www.example.com/?p=7</guid>"),
+        "{feed}"
+    );
+    assert!(feed.contains("Thu, 05 Mar 2026 00:30:00"), "{feed}");
+    running.stop();
+}
+
+#[test]
+fn old_addresses_lead_on_and_what_is_gone_says_so() {
+    let redirects = r#"
+[[redirect]]
+from = "/?feed=rss2"
+to = "/all.rss"
+[[redirect]]
+from = "https://www.example.com/comments/feed/"
+[[redirect]]
+from = "/about"
+to = "https://www.example.com/about.html"
+status = 308
+"#;
+    let site = Site::new(&format!("{SETTINGS}{redirects}"));
+    let running = site.serve();
+    for _ in 0..2 {
+        for (path, status, location) in [
+            ("/?feed=rss2", 301, "https://feeds.example.com/all.rss"),
+            ("/?feed=atom", 200, ""),
+            ("/", 200, ""),
+            ("/comments/feed", 410, ""),
+            ("/about/", 308, "https://www.example.com/about.html"),
+            ("/about/us", 404, ""),
+            ("/all.rss?x=1", 200, ""),
+        ] {
+            let (found, head, _) = get(running.address, path, &[]);
+            assert_eq!(found, status, "{path} {head}");
+            assert!(
+                location.is_empty() || head.contains(&format!("location: {location}")),
+                "{path} {head}"
+            );
+        }
+    }
+    running.stop();
+}
+
+#[test]
+fn redirects_that_lead_nowhere_or_around_are_refused() {
+    for (redirect, problem) in [
+        ("from = '/all.rss'\nto = '/x'", "`/all.rss` is served"),
+        ("from = '/category/none'\nstatus = 301", "without `to`"),
+        (
+            "from = '/a'\nto = '/b'\n[[redirect]]\nfrom = '/b'\nto = '/a'",
+            "`/b` is itself an old address",
+        ),
+        ("from = '/a'\nto = '/a/'", "`/a/` is itself an old address"),
+        ("from = '/a'\nto = '/b'\n[[redirect]]\nfrom = '/a'\nto = '/c'", "from `/a` already"),
+        ("from = '/a'\nto = '/b'\nstatus = 302", "302 is none of a redirect"),
+        ("from = '/a'\nto = '/b'\nstatus = 410", "leads nowhere"),
+        ("from = 'a'\nto = '/b'", "`a` is not a path"),
+    ] {
+        let site = Site::new(&format!("{SETTINGS}\n[[redirect]]\n{redirect}\n"));
+        let (code, _, error) = said(&site.run(&["feeds"]));
+        assert_eq!(code, Some(2), "{redirect}");
+        assert!(error.contains(problem), "{redirect}: {error}");
+    }
+}
