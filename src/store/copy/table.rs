@@ -294,7 +294,9 @@ mod tests {
         ];
         let tally = |order: &[usize]| {
             let mut tally = Tally::default();
-            order.iter().for_each(|nth| tally.add(&rows[*nth]));
+            for nth in order {
+                tally.add(&rows[*nth]);
+            }
             tally
         };
         assert!(tally(&[0, 1, 2]).is_equal(&tally(&[2, 0, 1])));
