@@ -10,6 +10,7 @@ mod content;
 mod database;
 mod edge;
 mod exported;
+mod moved;
 mod push;
 mod shows;
 #[path = "../support/mod.rs"]
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         .chain(shows::CLIENTS)
         .chain(database::CLIENTS)
         .chain(content::CLIENTS)
+        .chain(moved::CLIENTS)
         .chain(exported::CLIENTS)
         .chain(push::CLIENTS)
         .chain(edge::CLIENTS);
