@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -67,22 +67,40 @@ fn look(site: &Site, arguments: &[&str]) -> Result<Value, Failed> {
     Ok(serde_json::from_slice(&run.stdout)?)
 }
 
-fn has_wordpress() -> bool {
+pub(super) fn has_wordpress() -> bool {
     let has_php = works("php", &["-r", "exit(extension_loaded('mysqli') ? 0 : 1);"]);
     has_php && MariaDb::is_there() && Path::new("/usr/share/wordpress/wp-settings.php").is_file()
 }
 
 /// A blog of its own, and the database that it is in.
-struct Blog {
-    database: MariaDb,
+pub(super) struct Blog {
+    pub(super) database: MariaDb,
 }
 
 impl Blog {
+    /// With posts, and their numbers by name.
+    pub(super) fn filled() -> Result<(Self, Value), Failed> {
+        let blog = Self { database: MariaDb::start() };
+        blog.database.database("wordpress", "utf8mb4");
+        fs::create_dir(blog.database.path("content"))?;
+        let ids = serde_json::from_str(&blog.php("fill.php", &[])?)?;
+        Ok((blog, ids))
+    }
+
+    pub(super) fn script(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/wordpress").join(name)
+    }
+
+    /// Where its database and its files are, for `serve.php`.
+    pub(super) fn environment(&self) -> [(&'static str, String); 2] {
+        let content = self.database.path("content").display().to_string();
+        [("DATABASE", format!("127.0.0.1:{}", self.database.port)), ("CONTENT", content)]
+    }
+
     fn php(&self, script: &str, arguments: &[&str]) -> Result<String, Failed> {
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/wordpress");
         let mut php = Command::new("php");
-        php.args(["-d", "sendmail_path=/bin/true"]).arg(scripts.join(script));
-        php.arg(format!("127.0.0.1:{}", self.database.port)).arg(self.database.path("content"));
+        php.args(["-d", "sendmail_path=/bin/true"]).arg(Self::script(script));
+        php.args(self.environment().map(|(_, value)| value));
         output(php.args(arguments))
     }
 }
@@ -105,10 +123,7 @@ fn ours(site: &Site) -> Result<(String, Vec<[String; 3]>), Failed> {
 }
 
 fn wordpress() -> Result<(), Failed> {
-    let blog = Blog { database: MariaDb::start() };
-    blog.database.database("wordpress", "utf8mb4");
-    fs::create_dir(blog.database.path("content"))?;
-    let ids: Value = serde_json::from_str(&blog.php("fill.php", &[])?)?;
+    let (blog, ids) = Blog::filled()?;
     let site =
         source(&format!("preset = \"wordpress\"\nurl = \"{}\"", blog.database.url("wordpress")));
     let told = look(&site, &[])?;

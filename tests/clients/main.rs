@@ -10,6 +10,7 @@ mod content;
 mod database;
 mod edge;
 mod exported;
+mod moved;
 mod push;
 mod replicas;
 mod shows;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         .chain(shows::CLIENTS)
         .chain(database::CLIENTS)
         .chain(content::CLIENTS)
+        .chain(moved::CLIENTS)
         .chain(exported::CLIENTS)
         .chain(push::CLIENTS)
         .chain(edge::CLIENTS)

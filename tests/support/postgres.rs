@@ -267,7 +267,7 @@ pub(super) fn stand_in() -> Option<(u32, u32)> {
 }
 
 /// A port that nobody listens on at present.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let begin = process::id().wrapping_mul(7919);
     iter::repeat_with(|| begin + u32::from(NEXT.fetch_add(1, Ordering::SeqCst)))
