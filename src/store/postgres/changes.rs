@@ -108,7 +108,7 @@ impl Changes {
         let (coming, left) = split(&self.coming);
         let (came, uncame) = split(&self.came);
         let counter: Vec<_> = self.counter.iter().collect();
-        let sent = [
+        let parts = [
             save(&rows),
             log(&self.log),
             unfile(&unfiled),
@@ -128,9 +128,9 @@ impl Changes {
             count(&counter),
             tell(&counter),
         ];
-        let asks: Vec<Ask<'_>> = sent
+        let asks: Vec<Ask<'_>> = parts
             .iter()
-            .filter(|sent| !sent.is_empty)
+            .filter(|part| !part.is_empty)
             .map(|Sent { sql, columns, .. }| {
                 (*sql, columns.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect())
             })
