@@ -94,6 +94,50 @@ fn pages_for_large_and_small_screens_become_one_article() {
 }
 
 #[test]
+fn pages_that_say_little_to_machines_become_one_article_with_all_its_pictures() {
+    for names in [
+        ["desktop-paper.gbk.html", "mobile-paper.html"],
+        ["mobile-paper.html", "desktop-paper.gbk.html"],
+    ] {
+        let merged = page::merge(names.iter().map(|name| page(name)).collect());
+        let [one] = &merged[..] else { panic!("{merged:#?}") };
+        let record = &one.record;
+        let [title, time, source, _, editors] = byline(record);
+        assert_eq!(title, "城东新图书馆开馆 首日迎客八千");
+        // What the head of the page has is the day alone.
+        assert!(time.starts_with("2026-03-05 18:26"), "{time}");
+        assert_eq!((source.as_str(), editors.as_str()), ("城东网－城东日报", "周明, 吴桐"));
+        assert_eq!(
+            captions(record),
+            [
+                "读者走进新馆。林小雨摄",
+                "四层阅览区。林小雨摄",
+                "孩子们在儿童区看绘本。何青摄",
+                "中庭的天窗与书架。林小雨摄"
+            ]
+        );
+        let html = record.content_html.as_deref().unwrap();
+        assert_eq!(html.matches("<p>").count(), 4, "{html}");
+        for furniture in ["第 07 版", "责编", "分享", "相关", "许可证", "记者", "客户端"]
+        {
+            assert!(!html.contains(furniture), "{furniture}: {html}");
+        }
+    }
+    let agency = page("agency.html").record;
+    assert_eq!(
+        byline(&agency),
+        ["城东新图书馆：一座建在家门口的书房", "2026-03-05 18:26:40", "河沿网", "", "周明"]
+    );
+    assert_eq!(
+        captions(&agency),
+        [
+            "3月5日，读者走进城东新图书馆。 河沿社记者 林小雨 摄",
+            "这是四层阅览区。河沿社发（何青 摄）"
+        ]
+    );
+}
+
+#[test]
 fn every_layout_gives_its_article() {
     let schema = page("schema-org.html").record;
     assert_eq!(

@@ -312,7 +312,9 @@ fn without_furniture(
         let begins = BEGINS.iter().any(|sign| words.starts_with(sign));
         let holds = HOLDS.iter().any(|sign| words.contains(sign));
         let is_byline = kept.is_empty() && super::byline::is_one(words);
-        if is_title || (is_short && (begins || holds || is_byline)) {
+        // `《城东日报》（2026年03月05日 第07版）`
+        let is_issue = words.starts_with('《') && words.ends_with('版') && words.contains('年');
+        if is_title || (is_short && (begins || holds || is_byline || is_issue)) {
             lines.push(paragraph.words.clone());
             continue;
         }
@@ -341,6 +343,17 @@ fn captioned(found: Vec<Block>) -> Vec<Block> {
             && is_caption(paragraph, picture)
         {
             picture.caption.clone_from(&paragraph.words);
+            continue;
+        }
+        // Who took it may stand in a line of its own.
+        if let Block::Paragraph(paragraph) = &block
+            && let Some(Block::Picture(picture)) = kept.last_mut()
+            && !picture.caption.is_empty()
+            && paragraph.length() <= 24
+            && credit(&paragraph.words).is_some()
+            && credit(&picture.caption).is_none()
+        {
+            picture.caption.extend([" ", &paragraph.words]);
             continue;
         }
         kept.push(block);

@@ -54,6 +54,11 @@ pub(super) fn facts(tree: &Html, body: &Body, title: Option<&str>) -> Facts {
     }
 }
 
+/// The name of a source, where its label stands before it: `来源：城东日报`.
+pub(super) fn source(name: &str) -> &str {
+    after(name, &SOURCES).unwrap_or(name)
+}
+
 /// Whether a line is nothing but what stands under a headline.
 pub(super) fn is_one(words: &str) -> bool {
     let labels = SOURCES.iter().chain(&EDITORS).chain(&TIMES);

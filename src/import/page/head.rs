@@ -3,7 +3,7 @@
 use scraper::Html;
 use url::Url;
 
-use super::{Facts, linked::split, named, select};
+use super::{Facts, byline, linked::split, named, select};
 use crate::{
     import::record::SourceRecord,
     text::{Text, web_url},
@@ -73,10 +73,16 @@ pub(super) fn facts(tree: &Html) -> Facts {
     let one = |names: &[&str]| meta(tree, names).map(|raw| Text::new(&raw).as_str().to_owned());
     let people = |names: &[&str]| {
         let all = one(names).map(|raw| split(&raw)).unwrap_or_default();
-        let is_name = |name: &&String| !name.starts_with("http") && name.chars().count() <= 40;
+        // Some systems write the number of an account.
+        let is_name = |name: &&String| {
+            !name.starts_with("http")
+                && name.chars().count() <= 40
+                && name.chars().any(char::is_alphabetic)
+        };
         all.iter().filter(is_name).map(|name| named(name)).collect()
     };
     let source = one(&["source", "mediaid", "article:source", "contentsource", "dc.source"]);
+    let source = source.map(|name| byline::source(&name).to_owned());
     let language = select(tree, "html[lang]").first().and_then(|html| html.value().attr("lang"));
     Facts {
         title: one(&["og:title", "articletitle", "twitter:title"]),

@@ -100,12 +100,14 @@ pub fn read(name: &str, bytes: &[u8], label: Label<'_>, rules: &Rules) -> Result
     let rule = rules.of(address.own.as_ref(), name);
     let selected = rule.map(|rule| rule.facts(&tree)).unwrap_or_default();
     let linked = linked::facts(&tree);
-    let said = selected.or(linked).or(head::facts(&tree));
+    let mut said = selected.or(linked).or(head::facts(&tree));
     let base = address.own.as_ref().or(address.canonical.as_ref());
     let title = said.title.clone().or_else(|| head::title(&tree));
     let body = body::of(&tree, rule, title.as_deref(), base);
     let title = head::without_site(title, &tree);
     let lines = byline::facts(&tree, &body, title.as_deref());
+    // Machines are often told the day, and people the minute.
+    said.published = twin::longer(said.published.take(), lines.published.clone());
     let facts = said.or(lines);
     page(name, facts, title, body, address).ok_or_else(|| {
         fault(

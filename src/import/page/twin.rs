@@ -49,13 +49,18 @@ pub fn key(url: &Url) -> String {
 }
 
 /// Joins the pages of one article: those that name each other, have addresses that differ by the device alone, or the same
-/// title, time and source. In the order in which the articles first came.
+/// title and minute, and no two sources. In the order in which the articles first came.
 pub fn merge(pages: Vec<Page>) -> Vec<Page> {
     let mut merged: Vec<Page> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for page in pages {
-        let signs = signs(&page);
+        let (signs, told) = (signs(&page), told(&page));
         let same = signs.iter().find_map(|sign| known.get(sign).copied());
+        let alike = || {
+            let at = known.get(told.as_ref()?).copied()?;
+            merged.get(at).is_some_and(|other| agree(&page.record, &other.record)).then_some(at)
+        };
+        let same = same.or_else(alike);
         let at = match same.and_then(|at| Some((at, merged.get_mut(at)?))) {
             Some((at, first)) => {
                 let other = std::mem::take(first);
@@ -72,7 +77,7 @@ pub fn merge(pages: Vec<Page>) -> Vec<Page> {
                 merged.len() - 1
             }
         };
-        for sign in signs {
+        for sign in signs.into_iter().chain(told) {
             known.entry(sign).or_insert(at);
         }
     }
@@ -85,17 +90,22 @@ fn signs(page: &Page) -> Vec<String> {
         Some(Key::Text(id)) => Some(id.clone()),
         _ => None,
     };
-    let addresses = own.iter().chain(others).map(key);
-    let source = record.source.as_ref().and_then(|source| source.name.clone());
-    let told = match (&record.title, &record.date_published) {
-        // To the minute: pages differ in whether they have seconds.
-        (Some(title), Some(date)) if date.len() > 10 => {
-            let minute = date.get(..16).unwrap_or(date).replace('T', " ");
-            Some(format!("{title}\n{minute}\n{}", source.unwrap_or_default()))
-        }
-        _ => None,
-    };
-    addresses.chain(id).chain(told).collect()
+    own.iter().chain(others).map(key).chain(id).collect()
+}
+
+/// Title and minute: pages differ in whether they have seconds.
+fn told(page: &Page) -> Option<String> {
+    let Record { title, date_published, .. } = &page.record;
+    let date = date_published.as_ref().filter(|date| date.len() > 10)?;
+    let minute = date.get(..16).unwrap_or(date).replace('T', " ");
+    Some(format!("{}\n{minute}", title.as_ref()?))
+}
+
+/// Whether two pages name no two sources: `城东网－城东日报` is `城东日报`.
+fn agree(a: &Record, b: &Record) -> bool {
+    let name = |record: &Record| record.source.as_ref().and_then(|source| source.name.clone());
+    let (Some(a), Some(b)) = (name(a), name(b)) else { return true };
+    a.contains(&b) || b.contains(&a)
 }
 
 fn joined(main: Page, other: Page) -> Page {
@@ -142,7 +152,7 @@ fn joined(main: Page, other: Page) -> Page {
 }
 
 /// The date that says more.
-fn longer(a: Option<String>, b: Option<String>) -> Option<String> {
+pub(super) fn longer(a: Option<String>, b: Option<String>) -> Option<String> {
     match (a, b) {
         (Some(a), Some(b))
             if b.len() > a.len() && b.starts_with(a.get(..10).unwrap_or(&a)) && a.len() <= 10 =>
