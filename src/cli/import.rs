@@ -181,7 +181,7 @@ fn find(root: &Path, path: &Path, found: &mut Vec<(PathBuf, String)>) -> Result<
         let is_hidden =
             entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         // A link may lead around in circles.
-        if !is_hidden && !(entry.is_symlink() && entry.is_dir()) {
+        if !(is_hidden || (entry.is_symlink() && entry.is_dir())) {
             find(root, &entry, found)?;
         }
     }

@@ -60,13 +60,12 @@ impl List {
             let given =
                 |name: &str| outline.attribute(name).map(str::trim).filter(|text| !text.is_empty());
             let title = given("text").or_else(|| given("title")).unwrap_or_default();
-            match given("xmlUrl").and_then(|raw| web_url(raw, None)) {
-                Some(url) => self.add(title, url, folders),
-                None => {
-                    folders.push(title.to_owned());
-                    self.outlines(outline, folders);
-                    folders.pop();
-                }
+            if let Some(url) = given("xmlUrl").and_then(|raw| web_url(raw, None)) {
+                self.add(title, url, folders);
+            } else {
+                folders.push(title.to_owned());
+                self.outlines(outline, folders);
+                folders.pop();
             }
         }
     }

@@ -119,7 +119,7 @@ impl<R: BufRead> Posts<R> {
             }
             return None;
         }
-        Some(self.post(number, item))
+        Some(self.post(number.as_ref(), item))
     }
 
     fn note_file(&mut self, number: Option<String>, item: &Element) {
@@ -135,9 +135,9 @@ impl<R: BufRead> Posts<R> {
         }
     }
 
-    fn post(&self, number: Option<String>, item: &Element) -> Result<Record, Fault> {
+    fn post(&self, number: Option<&String>, item: &Element) -> Result<Record, Fault> {
         let guid = item.text_of("guid");
-        let Some(id) = number.clone().or_else(|| guid.clone()) else {
+        let Some(id) = number.or(guid.as_ref()).cloned() else {
             let problem = "the post has neither a number nor a guid".to_owned();
             return Err(Fault { field: "id".to_owned(), problem });
         };

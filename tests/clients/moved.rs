@@ -58,8 +58,9 @@ impl Reader {
         output(newsboat.args(["-x", "reload"]))?;
         let database = self.database()?;
         let select = "SELECT title FROM rss_item WHERE unread = 1 AND deleted = 0 ORDER BY title";
-        let titles = database.prepare(select)?.query_map([], |row| row.get(0))?.collect();
-        Ok(titles?)
+        let mut rows = database.prepare(select)?;
+        let titles = rows.query_map([], |row| row.get::<_, String>(0))?;
+        Ok(titles.collect::<Result<_, _>>()?)
     }
 
     fn reads_all(&self) -> Result<(), Failed> {
@@ -95,10 +96,10 @@ fn moved() -> Result<(), Failed> {
     let port = free_port();
     let old = Old::serve(&blog, port)?;
     let address = format!("http://127.0.0.1:{port}/feed/");
-    let reader = Reader::subscribe(&address)?;
-    let had = reader.polls()?;
+    let newsboat = Reader::subscribe(&address)?;
+    let had = newsboat.polls()?;
     check(had.len() == 4, format!("{had:?}"))?;
-    reader.reads_all()?;
+    newsboat.reads_all()?;
 
     let here = format!("http://127.0.0.1:{port}/");
     let settings = SETTINGS
@@ -128,7 +129,7 @@ fn moved() -> Result<(), Failed> {
         let [title, text, date] = ["title", "content_html", "date_published"].map(|key| &item[key]);
         json!({"id": nth, "url": url, "title": title, "content_html": text, "date_published": date})
     });
-    let records: String = records.map(|record| format!("{record}\n")).collect();
+    let records = records.map(|record| record.to_string() + "\n").collect::<String>();
     let by_hand = "[[redirect]]\nfrom = \"/feed/\"\nto = \"/all.rss\"\n";
     let [careless, careful] = [format!("{settings}{by_hand}"), settings].map(|settings| {
         let site = Site::new(&settings);
@@ -151,19 +152,19 @@ fn moved() -> Result<(), Failed> {
     drop(old);
 
     // Without adopting, everybody who reads the blog is shown all of it again.
-    let twin = reader.twin()?;
+    let twin = newsboat.twin()?;
     let server = careless.serve();
     let shown = twin.polls()?;
     check(shown.len() == 3, format!("nothing would have reappeared: {shown:?}"))?;
     server.stop();
 
     let server = careful.serve();
-    let shown = reader.polls()?;
+    let shown = newsboat.polls()?;
     check(shown.is_empty(), format!("shown again: {shown:?}"))?;
     for path in ["/feed/", "/feed", "/?feed=rss2", "/category/news-views/city/feed/"] {
-        let (status, head, _) = get(server.address, path, &[]);
-        let leads = head.contains(&format!("location: {here}all.rss"));
-        check(status == 301 && leads, format!("{path}: {head}"))?;
+        let (status, fields, _) = get(server.address, path, &[]);
+        let leads = fields.contains(&format!("location: {here}all.rss"));
+        check(status == 301 && leads, format!("{path}: {fields}"))?;
     }
     careful.write(
         "new.ndjson",
@@ -171,7 +172,7 @@ fn moved() -> Result<(), Failed> {
     );
     check(careful.run(&["import", "new.ndjson"]).status.success(), "the import fails")?;
     until("newsboat sees what is new", || {
-        let shown = reader.polls().unwrap();
+        let shown = newsboat.polls().unwrap();
         assert!(shown.len() < 2, "shown again: {shown:?}");
         (shown == ["After the move"]).then_some(())
     });

@@ -196,11 +196,13 @@ impl Reader {
             )),
             Kind::Tag | Kind::Date => {}
         }
-        let (status, head, body) = get(copy, path, &fields);
+        let (status, answer, body) = get(copy, path, &fields);
         let wrong = |what: &str| {
-            Err(format!("{path} of {copy}: {what}; had {tag:?}, got {status}\n{fields:?}\n{head}"))
+            Err(format!(
+                "{path} of {copy}: {what}; had {tag:?}, got {status}\n{fields:?}\n{answer}"
+            ))
         };
-        let Some(now) = tag_of(&head) else { return wrong("no tag of ours") };
+        let Some(now) = tag_of(&answer) else { return wrong("no tag of ours") };
         if self.kind != Kind::Date && held.tag.is_some_and(|held| now.revision < held.revision) {
             return wrong("went back in time");
         }
@@ -213,13 +215,13 @@ impl Reader {
                     held.items = items(&body);
                 }
                 (held.tag, held.body) = (Some(now), body);
-                held.date = field(&head, "last-modified").map(str::to_owned);
+                held.date = field(&answer, "last-modified").map(str::to_owned);
             }
             226 => {
                 if self.kind != Kind::Delta {
                     return wrong("a delta nobody asked for");
                 }
-                if field(&head, "delta-base") != tag.as_deref() {
+                if field(&answer, "delta-base") != tag.as_deref() {
                     return wrong("a delta from elsewhere");
                 }
                 if path.ends_with("json") {
@@ -240,12 +242,12 @@ impl Reader {
 
     /// Polls once more, when all is quiet: whatever it is told, it has what the feed says.
     fn settle(&mut self, copy: SocketAddr, witness: &Witness) -> Result<(), String> {
-        for nth in 0..PATHS.len() {
+        for (nth, path) in PATHS.into_iter().enumerate() {
             self.poll(copy, nth, witness)?;
-            let (_, head, body) = get(copy, PATHS[nth], &[]);
-            let (held, tag) = (&self.held[nth], tag_of(&head));
+            let (_, answer, body) = get(copy, path, &[]);
+            let (held, tag) = (&self.held[nth], tag_of(&answer));
             let has_all = match self.kind {
-                Kind::Delta if PATHS[nth].ends_with("json") => {
+                Kind::Delta if path.ends_with("json") => {
                     items(&body).iter().all(|(id, title)| held.items.get(id) == Some(title))
                 }
                 Kind::Tag | Kind::Date => held.body == body,
@@ -254,7 +256,7 @@ impl Reader {
                 }
             };
             if !has_all {
-                return Err(format!("{}: a change was lost; it has {:?}", PATHS[nth], held.tag));
+                return Err(format!("{}: a change was lost; it has {:?}", path, held.tag));
             }
         }
         Ok(())
@@ -412,7 +414,7 @@ fn storm(
         (head, readers)
     });
     let polls: u64 = readers.iter().map(|reader| reader.polls).sum();
-    println!(
+    eprintln!(
         "{} readers, {polls} polls {:?}, {} changes, {} outages, {:.0?}",
         effort.pollers,
         statuses.lock().unwrap(),
@@ -471,7 +473,7 @@ fn visibility(fleet: &Fleet, newsroom: &mut Newsroom, times: usize) -> Result<()
     waits.sort();
     let (median, most, worst) =
         (waits[times / 2], waits[(times * 99).div_ceil(100) - 1], waits[times - 1]);
-    println!(
+    eprintln!(
         "a change is in the feeds of all copies after: p50 {median:.0?}, p99 {most:.0?}, at most {worst:.0?}, of {times}"
     );
     // A second is promised; machines that test are busy.
@@ -513,7 +515,7 @@ fn over_a_database() -> Result<(), Failed> {
         cluster.restart();
         down.push(begun.elapsed());
     })?;
-    println!("the database was away for {down:.1?}");
+    eprintln!("the database was away for {down:.1?}");
     check(down.len() as u64 == effort.outages, "the database was not killed")?;
     visibility(&fleet, &mut newsroom, if takes_its_time() { 100 } else { 3 })
 }

@@ -443,13 +443,14 @@ async fn what_changed_is_all_that_changed_whatever_happens() {
         now += 100;
         for _ in 0..=dice.roll(3) {
             now += 1;
-            if dice.roll(3) == 0 {
+            let what = dice.roll(9);
+            if what < 3 {
                 let more = (1..=dice.roll(30) + 1)
                     .map(|n| made(&mut dice, count + n, step))
                     .collect::<Vec<_>>();
                 count += more.len() as u64;
                 home.publish(more, now).await;
-            } else if dice.roll(3) == 0 {
+            } else if what < 5 {
                 let id = format!("a{}", dice.roll(count) + 1);
                 let id = courant::article::ArticleId::new(&id).unwrap();
                 home.store.withdraw(vec![id], at(now)).await.unwrap();

@@ -113,7 +113,7 @@ impl Walk<'_> {
         }
         match name {
             "br" if self.open.html.ends_with("<br>") || self.open.words.trim().is_empty() => {
-                self.close()
+                self.close();
             }
             "br" => self.open.html.push_str("<br>"),
             "img" => {
@@ -130,7 +130,7 @@ impl Walk<'_> {
                 self.close();
             }
             "ul" | "ol" | "dl" | "pre" | "blockquote" | "video" | "audio" | "iframe" => {
-                self.whole(element)
+                self.whole(element);
             }
             "table" if is_data(element) => self.whole(element),
             _ if is_inline(name) && !holds_blocks(element) => self.inline(element),
@@ -205,17 +205,18 @@ impl Walk<'_> {
 
     fn close(&mut self) {
         let mut open = std::mem::take(&mut self.open);
-        open.words = Text::new(&open.words).as_str().to_owned();
+        open.words = Text::new(&open.words).to_string();
         if open.words.is_empty() {
             return;
         }
-        while let Some(rest) = open.html.trim_end().strip_suffix("<br>") {
-            open.html = rest.to_owned();
+        let mut html = open.html.trim_end();
+        while let Some(rest) = html.strip_suffix("<br>") {
+            html = rest.trim_end();
         }
         let html =
-            open.html.trim_matches(|c: char| c.is_whitespace() || c == '\u{3000}' || c == '\u{a0}');
-        open.html = html.to_owned();
-        self.found.push(Block::Paragraph(open));
+            html.trim_matches(|c: char| c.is_whitespace() || c == '\u{3000}' || c == '\u{a0}');
+        let html = html.to_owned();
+        self.found.push(Block::Paragraph(Paragraph { html, ..open }));
     }
 }
 

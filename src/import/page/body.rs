@@ -190,15 +190,15 @@ fn words_of_name(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_small = false;
     for c in name.chars() {
-        if !c.is_ascii_alphabetic() {
-            words.push(String::new());
-        } else {
+        if c.is_ascii_alphabetic() {
             if c.is_ascii_uppercase() && was_small {
                 words.push(String::new());
             }
             if let Some(word) = words.last_mut() {
                 word.push(c.to_ascii_lowercase());
             }
+        } else {
+            words.push(String::new());
         }
         was_small = c.is_ascii_lowercase();
     }
@@ -385,7 +385,7 @@ fn written(found: Vec<Block>, lines: Vec<String>) -> Body {
     for block in found {
         match block {
             Block::Paragraph(Paragraph { html, heading: 0, .. }) => {
-                body.html.extend(["<p>", &html, "</p>\n"])
+                body.html.extend(["<p>", &html, "</p>\n"]);
             }
             Block::Paragraph(Paragraph { html, heading, .. }) => {
                 let name = format!("h{}", heading.max(2));

@@ -125,7 +125,7 @@ fn after<'l>(line: &'l str, labels: &[&str]) -> Option<&'l str> {
                 return None;
             }
             let rest = line[at + label.len()..].trim_start();
-            rest.strip_prefix(['：', ':']).map(|rest| rest.trim_start())
+            rest.strip_prefix(['：', ':']).map(str::trim_start)
         })
     })
 }
@@ -179,12 +179,11 @@ fn people(names: &str) -> Vec<PersonRecord> {
         }
     });
     let bare = parts.map(|name| {
-        let name = ["本报记者", "记者", "通讯员", "编辑"]
+        ["本报记者", "记者", "通讯员", "编辑"]
             .iter()
             .find_map(|title| name.strip_prefix(title))
             .unwrap_or(&name)
-            .to_owned();
-        name
+            .to_owned()
     });
     bare.filter(|name| (1..=40).contains(&name.chars().count())).map(|name| named(&name)).collect()
 }

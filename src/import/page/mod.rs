@@ -132,7 +132,7 @@ fn page(
     }
     let stated = facts.url.as_deref().and_then(|raw| web_url(raw, own.as_ref()));
     let main = canonical.or(stated).or_else(|| own.clone());
-    let key = main.as_ref().map_or_else(|| name.to_owned(), |url| twin::key(url));
+    let key = main.as_ref().map_or_else(|| name.to_owned(), twin::key);
     let images: Vec<ImageRecord> = pictures;
     let record = Record {
         id: Some(Key::Text(shortened(key))),

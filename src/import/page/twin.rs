@@ -61,21 +61,18 @@ pub fn merge(pages: Vec<Page>) -> Vec<Page> {
             merged.get(at).is_some_and(|other| agree(&page.record, &other.record)).then_some(at)
         };
         let same = same.or_else(alike);
-        let at = match same.and_then(|at| Some((at, merged.get_mut(at)?))) {
-            Some((at, first)) => {
-                let other = std::mem::take(first);
-                // Pages for large screens say more.
-                *first = if other.is_mobile && !page.is_mobile {
-                    joined(page, other)
-                } else {
-                    joined(other, page)
-                };
-                at
-            }
-            None => {
-                merged.push(page);
-                merged.len() - 1
-            }
+        let at = if let Some((at, first)) = same.and_then(|at| Some((at, merged.get_mut(at)?))) {
+            let other = std::mem::take(first);
+            // Pages for large screens say more.
+            *first = if other.is_mobile && !page.is_mobile {
+                joined(page, other)
+            } else {
+                joined(other, page)
+            };
+            at
+        } else {
+            merged.push(page);
+            merged.len() - 1
         };
         for sign in signs.into_iter().chain(told) {
             known.entry(sign).or_insert(at);
