@@ -33,7 +33,7 @@ sub vcl_recv {
             return (synth(400));
         }
         # Only what is stored is looked at, so that this is done in the background.
-        if (std.ban({"obj.http.Surrogate-Key ~ ""} + req.http.X-Ban-Keys + {"""})) {
+        if (std.ban("obj.http.Surrogate-Key ~ " + req.http.X-Ban-Keys)) {
             return (synth(200));
         }
         return (synth(400, std.ban_error()));

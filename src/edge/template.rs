@@ -151,7 +151,8 @@ impl Template {
             }
             Piece::Stale(Form::Pattern) => {
                 let escaped: Vec<_> = stale.iter().map(|key| key.replace('.', "[.]")).collect();
-                format!("(^| )({})( |$)", escaped.join("|"))
+                // No blank: Varnish takes what it is told apart there.
+                format!(r"(^|\s)({})(\s|$)", escaped.join("|"))
             }
         };
         self.0.iter().map(fill).collect()
@@ -197,7 +198,7 @@ mod tests {
             ("{keys_spaces}", "category/a.b feed/c"),
             ("a{keys_commas}b", "acategory/a.b,feed/cb"),
             (r#"{"tags": {keys_json}}"#, r#"{"tags": ["category/a.b","feed/c"]}"#),
-            ("obj ~ {keys_pattern}", r"obj ~ (^| )(category/a[.]b|feed/c)( |$)"),
+            ("obj ~ {keys_pattern}", r"obj ~ (^|\s)(category/a[.]b|feed/c)(\s|$)"),
             ("Bearer {env:TOKEN}", "Bearer hidden"),
             ("{file:/run/secrets/key}", "deep"),
             ("{ a } {} {{", "{ a } {} {{"),

@@ -75,7 +75,8 @@ fn varnish() -> Result<(), Failed> {
     let none = site.path("varnish.vcl").display().to_string();
     check(tell(&["vcl.load", "none", &none]).is_some(), "it takes no rules")?;
     check(tell(&["vcl.use", "none"]).is_some(), "it takes no rules")?;
-    check(tell(&["start"]).is_some(), "it does not start")?;
+    // It may have started by itself.
+    tell(&["start"]);
     let address = until("varnishd serves", || {
         let listens = tell(&["debug.listen_address"])?;
         let mut words = listens.split_whitespace().skip(1);

@@ -47,6 +47,7 @@ mod pushed;
 mod rebuild;
 mod replicas;
 mod samples;
+mod scale;
 mod sources;
 mod sqlite;
 mod store;

@@ -7,6 +7,8 @@ $_SERVER['PHP_SELF'] = $_SERVER['SCRIPT_NAME'] = '/index.php';
 unset($_SERVER['PATH_INFO']);
 require __DIR__ . '/load.php';
 require ABSPATH . 'wp-settings.php';
+// It is asked at another address than the one it believes to have.
+remove_action('template_redirect', 'redirect_canonical');
 wp();
 define('WP_USE_THEMES', true);
 require ABSPATH . WPINC . '/template-loader.php';
