@@ -36,3 +36,20 @@ fn files_of_others_and_of_the_future_are_refused() {
 
     assert!(matches!(refused(&folder.path().join("no/such/folder.db")), StoreError::Open { .. }));
 }
+
+#[test]
+fn a_file_may_be_made_by_several_at_once() {
+    for _ in 0..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("courant.db");
+        let begin = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    begin.wait();
+                    SqliteStore::open(&path, "example.com,2026", at(0)).map(drop).unwrap();
+                });
+            }
+        });
+    }
+}

@@ -1,9 +1,9 @@
 //! Layouts of the file, and the way from one to the next.
 
-use std::path::Path;
+use std::{path::Path, thread, time::Duration};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
 use crate::store::{Result, StoreError};
 
@@ -39,7 +39,7 @@ pub(super) fn prepare(
         refuse_part(writer, path)?;
     }
     let known = known();
-    writer.pragma_update(None, "journal_mode", "wal").map_err(&opened)?;
+    write_ahead(writer).map_err(&opened)?;
     writer.pragma_update(None, "synchronous", "full")?;
     make_room(writer)?;
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -60,6 +60,23 @@ pub(super) fn prepare(
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Begins to write ahead. SQLite does not wait here for others that make the same file, so this does.
+fn write_ahead(writer: &Connection) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    loop {
+        match writer.pragma_update(None, "journal_mode", "wal") {
+            Err(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.code == ErrorCode::DatabaseBusy && waited < super::BUSY =>
+            {
+                thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// For large writes.
@@ -87,9 +104,11 @@ pub(super) enum Layout {
 pub(super) fn look(file: &Connection, path: &Path) -> Result<Layout> {
     let opened = opened(path);
     let foreign = || StoreError::Foreign(path.display().to_string());
+    // One view: another process may be making the store meanwhile.
+    let file = file.unchecked_transaction().map_err(&opened)?;
     let application: i64 = match file.pragma_query_value(None, "application_id", |row| row.get(0)) {
         Err(rusqlite::Error::SqliteFailure(failure, _))
-            if failure.code == rusqlite::ErrorCode::NotADatabase =>
+            if failure.code == ErrorCode::NotADatabase =>
         {
             return Err(foreign());
         }
