@@ -18,8 +18,8 @@ use courant::{
         Delivery, Effects, Grant, Intake, Key, Operation, Precondition, Push, Result, SqliteSource,
         SqliteStore, SqliteTarget, Store, StoreError, Task, Token,
         copy::{
-            Beginning, CopyError, Found, Origin, Progress, Row, Source, TABLES, Table, Target,
-            Value, copy,
+            Beginning, CopyError, Found, Origin, Place, Progress, Row, Source, TABLES, Table,
+            Target, Value, copy,
         },
     },
 };
@@ -203,17 +203,9 @@ pub(crate) struct Weak<T> {
     pub(crate) loses: bool,
 }
 
-impl<T: Target> Source for Weak<T> {
+impl<T: Target> Place for Weak<T> {
     fn place(&self) -> String {
         self.target.place()
-    }
-
-    fn origin(&mut self) -> Result<Origin> {
-        self.target.origin()
-    }
-
-    fn count(&mut self, table: &Table) -> Result<u64> {
-        self.target.count(table)
     }
 
     fn each(
@@ -223,10 +215,6 @@ impl<T: Target> Source for Weak<T> {
         visit: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         self.target.each(table, after, visit)
-    }
-
-    fn afresh(&mut self) -> Result<Origin> {
-        self.target.afresh()
     }
 }
 

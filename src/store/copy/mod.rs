@@ -80,16 +80,10 @@ pub struct Origin {
     pub authority: String,
 }
 
-/// A place that is read, as it was at one moment.
-pub trait Source: Send {
+/// Where rows are.
+pub trait Place: Send {
     /// What it is called, without what is secret.
     fn place(&self) -> String;
-
-    /// The one row.
-    fn origin(&mut self) -> Result<Origin>;
-
-    /// How many rows a table has.
-    fn count(&mut self, table: &Table) -> Result<u64>;
 
     /// Visits the rows of a table in the order of its key, those after a key if one is given.
     fn each(
@@ -98,6 +92,15 @@ pub trait Source: Send {
         after: Option<&[Value]>,
         visit: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()>;
+}
+
+/// A place that is read, as it was at one moment.
+pub trait Source: Place {
+    /// The one row.
+    fn origin(&mut self) -> Result<Origin>;
+
+    /// How many rows a table has.
+    fn count(&mut self, table: &Table) -> Result<u64>;
 
     /// The one row as it is at present; the moment before is over.
     fn afresh(&mut self) -> Result<Origin>;
@@ -115,7 +118,7 @@ pub enum Found {
 }
 
 /// A place that is filled.
-pub trait Target: Source {
+pub trait Target: Place {
     /// What it holds.
     fn found(&mut self) -> Result<Found>;
 
@@ -229,11 +232,7 @@ pub fn copy(
 }
 
 /// What a table amounts to.
-fn tally<S: Source + ?Sized>(
-    table: &Table,
-    place: &mut S,
-    step: &mut dyn FnMut(),
-) -> Result<Tally> {
+fn tally<P: Place + ?Sized>(table: &Table, place: &mut P, step: &mut dyn FnMut()) -> Result<Tally> {
     let mut tally = Tally::default();
     place.each(table, None, &mut |row| {
         tally.add(&row);

@@ -7,7 +7,7 @@ use tokio_postgres::{Row as SqlRow, types::ToSql};
 use crate::{
     store::{
         Cause, Result, StoreError,
-        copy::{Column, Found, Origin, Row, Source, TABLES, Table, Target, Value},
+        copy::{Column, Found, Origin, Place, Row, Source, TABLES, Table, Target, Value},
         postgres::{
             schema::{self, Layout},
             server::Server,
@@ -54,17 +54,9 @@ impl PostgresSource {
     }
 }
 
-impl Source for PostgresSource {
+impl Place for PostgresSource {
     fn place(&self) -> String {
         self.place.clone()
-    }
-
-    fn origin(&mut self) -> Result<Origin> {
-        origin(&self.session)
-    }
-
-    fn count(&mut self, table: &Table) -> Result<u64> {
-        count(&self.session, table)
     }
 
     fn each(
@@ -74,6 +66,16 @@ impl Source for PostgresSource {
         visit: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         each(&self.session, table, after, visit)
+    }
+}
+
+impl Source for PostgresSource {
+    fn origin(&mut self) -> Result<Origin> {
+        origin(&self.session)
+    }
+
+    fn count(&mut self, table: &Table) -> Result<u64> {
+        count(&self.session, table)
     }
 
     fn afresh(&mut self) -> Result<Origin> {
@@ -116,17 +118,9 @@ impl PostgresTarget {
     }
 }
 
-impl Source for PostgresTarget {
+impl Place for PostgresTarget {
     fn place(&self) -> String {
         self.place.clone()
-    }
-
-    fn origin(&mut self) -> Result<Origin> {
-        origin(&self.session)
-    }
-
-    fn count(&mut self, table: &Table) -> Result<u64> {
-        count(&self.session, table)
     }
 
     fn each(
@@ -136,10 +130,6 @@ impl Source for PostgresTarget {
         visit: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         each(&self.session, table, after, visit)
-    }
-
-    fn afresh(&mut self) -> Result<Origin> {
-        self.origin()
     }
 }
 

@@ -10,7 +10,7 @@ use rusqlite::{
 
 use crate::store::{
     Result, StoreError,
-    copy::{Found, Origin, Row, Source, TABLES, Table, Target, Value},
+    copy::{Found, Origin, Place, Row, Source, TABLES, Table, Target, Value},
     sqlite::{self, schema},
 };
 
@@ -43,17 +43,9 @@ impl SqliteSource {
     }
 }
 
-impl Source for SqliteSource {
+impl Place for SqliteSource {
     fn place(&self) -> String {
         self.place.clone()
-    }
-
-    fn origin(&mut self) -> Result<Origin> {
-        origin(&self.file)
-    }
-
-    fn count(&mut self, table: &Table) -> Result<u64> {
-        count(&self.file, table)
     }
 
     fn each(
@@ -63,6 +55,16 @@ impl Source for SqliteSource {
         visit: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         each(&self.file, table, after, visit)
+    }
+}
+
+impl Source for SqliteSource {
+    fn origin(&mut self) -> Result<Origin> {
+        origin(&self.file)
+    }
+
+    fn count(&mut self, table: &Table) -> Result<u64> {
+        count(&self.file, table)
     }
 
     fn afresh(&mut self) -> Result<Origin> {
@@ -112,17 +114,9 @@ impl SqliteTarget {
     }
 }
 
-impl Source for SqliteTarget {
+impl Place for SqliteTarget {
     fn place(&self) -> String {
         self.place.clone()
-    }
-
-    fn origin(&mut self) -> Result<Origin> {
-        origin(&self.file)
-    }
-
-    fn count(&mut self, table: &Table) -> Result<u64> {
-        count(&self.file, table)
     }
 
     fn each(
@@ -132,10 +126,6 @@ impl Source for SqliteTarget {
         visit: &mut dyn FnMut(Row) -> Result<()>,
     ) -> Result<()> {
         each(&self.file, table, after, visit)
-    }
-
-    fn afresh(&mut self) -> Result<Origin> {
-        self.origin()
     }
 }
 
