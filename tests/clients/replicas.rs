@@ -25,7 +25,9 @@ use libtest_mimic::Failed;
 use crate::{
     Client, check,
     support::{
-        Running, SETTINGS, Site, get,
+        Running, SETTINGS, Site,
+        dice::Dice,
+        get,
         postgres::{Cluster, DURABLE, FAST},
         takes_its_time, until,
     },
@@ -107,18 +109,6 @@ impl Fleet {
     }
 }
 
-/// Xorshift: the same choices for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
-    }
-}
-
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
@@ -161,7 +151,7 @@ struct Held {
 /// A reader of all feeds.
 struct Reader {
     kind: Kind,
-    random: Random,
+    dice: Dice,
     held: Vec<Held>,
     polls: u64,
 }
@@ -170,8 +160,8 @@ impl Reader {
     fn new(nth: u64) -> Self {
         let kinds = [Kind::Tag, Kind::Delta, Kind::Coded, Kind::Date];
         let kind = kinds[usize::try_from(nth).unwrap() % kinds.len()];
-        let random = Random(0x5eed_c0de ^ (nth + 1) << 20);
-        Self { kind, random, held: PATHS.iter().map(|_| Held::default()).collect(), polls: 0 }
+        let dice = Dice(0x5eed_c0de ^ (nth + 1) << 20);
+        Self { kind, dice, held: PATHS.iter().map(|_| Held::default()).collect(), polls: 0 }
     }
 
     /// Polls one feed of one copy; what was wrong with the answer.
@@ -192,7 +182,7 @@ impl Reader {
             Kind::Delta => fields.push(("A-IM", "feed")),
             Kind::Coded => fields.push((
                 "Accept-Encoding",
-                ["gzip", "br", "zstd, gzip", "br, identity"][self.random.below(4)],
+                ["gzip", "br", "zstd, gzip", "br, identity"][self.dice.roll(4)],
             )),
             Kind::Tag | Kind::Date => {}
         }
@@ -274,7 +264,7 @@ fn items(body: &[u8]) -> BTreeMap<String, String> {
 struct Newsroom {
     store: Arc<dyn Store>,
     runtime: tokio::runtime::Runtime,
-    random: Random,
+    dice: Dice,
     /// The title of each article; `None`: withdrawn.
     articles: BTreeMap<usize, Option<String>>,
     written: u64,
@@ -282,8 +272,8 @@ struct Newsroom {
 
 impl Newsroom {
     fn new(runtime: tokio::runtime::Runtime, store: Arc<dyn Store>) -> Self {
-        let random = Random(0x00c0_ffee);
-        Self { store, runtime, random, articles: BTreeMap::new(), written: 0 }
+        let dice = Dice(0x00c0_ffee);
+        Self { store, runtime, dice, articles: BTreeMap::new(), written: 0 }
     }
 
     /// In a database.
@@ -298,9 +288,9 @@ impl Newsroom {
     fn change(&mut self) -> Revision {
         self.written += 1;
         let known = self.articles.len();
-        let is_new = known < 20 || self.random.below(3) == 0;
-        let number = if is_new { known } else { known - 1 - self.random.below(20) };
-        let is_withdrawal = !is_new && self.random.below(8) == 0;
+        let is_new = known < 20 || self.dice.roll(3) == 0;
+        let number = if is_new { known } else { known - 1 - self.dice.roll(20) };
+        let is_withdrawal = !is_new && self.dice.roll(8) == 0;
         if is_withdrawal {
             self.articles.insert(number, None);
             let ids = || vec![id(number)];
@@ -382,8 +372,8 @@ fn storm(
             scope.spawn(move || {
                 let mut reader = Reader::new(nth);
                 while !is_over.load(Ordering::Relaxed) {
-                    let copy = addresses[reader.random.below(addresses.len())];
-                    let path = reader.random.below(PATHS.len());
+                    let copy = addresses[reader.dice.roll(addresses.len())];
+                    let path = reader.dice.roll(PATHS.len());
                     match reader.poll(copy, path, witness) {
                         Ok(status) => *statuses.lock().unwrap().entry(status).or_default() += 1,
                         Err(what) => wrong.lock().unwrap().push(what),

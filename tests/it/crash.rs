@@ -17,20 +17,12 @@ use rusqlite::Connection;
 
 use crate::{
     fixtures::open,
-    support::{SETTINGS, Site, takes_its_time, wait},
+    support::{SETTINGS, Site, dice::Dice, takes_its_time, wait},
 };
 
 /// Records of the first batch, which edits what every round edits; then come the new ones of the second.
 const EDITED: usize = 4_000;
 const NEW: usize = 100;
-
-/// Xorshift: the same instants for the same seed.
-fn random(seed: &mut u64) -> u64 {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    *seed
-}
 
 fn records(round: u64) -> String {
     let text = "All four floors are open to everyone. ".repeat(8);
@@ -48,8 +40,9 @@ fn records(round: u64) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_import_loses_nothing_acknowledged() {
     let rounds = if takes_its_time() { 200 } else { 25 };
-    let mut seed = 0x5eed_c0de_u64 ^ u64::from(std::process::id());
+    let seed = 0x5eed_c0de_u64 ^ u64::from(std::process::id());
     eprintln!("seed {seed:#x}");
+    let mut dice = Dice(seed);
     let site = Site::new(SETTINGS);
     let mut usual = Duration::ZERO;
     let mut killed_while_writing = 0;
@@ -65,7 +58,7 @@ async fn a_killed_import_loses_nothing_acknowledged() {
             .unwrap();
         let is_first = round == 0;
         if !is_first {
-            thread::sleep(usual * u32::try_from(random(&mut seed) % 1_000).unwrap() / 900);
+            thread::sleep(usual * dice.roll(1_000_u32) / 900);
             import.kill().unwrap();
         }
         let is_acknowledged = wait(&mut import).success();

@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fixtures::{FEEDS, Home, at, catalogue, submission},
-    support::{SETTINGS, Site, until, wait},
+    support::{SETTINGS, Site, dice::Dice, takes_its_time, until, wait},
 };
 
 const BASE: &str = "https://feeds.example.com/";
@@ -346,7 +346,7 @@ async fn nothing_leads_to_what_is_not_there_wherever_it_is_cut_short() {
     let cuts = AtomicUsize::new(0);
     // Each run goes further than the one before; the shorter way begins elsewhere for each step, so that all kinds of
     // writes are among the last.
-    let stride = if crate::support::takes_its_time() { 3 } else { 13 };
+    let stride = if takes_its_time() { 3 } else { 13 };
     let mut first = 1;
     for step in ["one more", "a hundred is full", "a takedown", "an edit", "a feed less"] {
         let now = second.load(Ordering::SeqCst);
@@ -407,18 +407,6 @@ async fn nothing_leads_to_what_is_not_there_wherever_it_is_cut_short() {
     assert!(cuts > 20, "hardly ever cut short: {cuts}");
 }
 
-/// Xorshift: the same choices for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
 #[tokio::test]
 async fn what_changed_is_all_that_changed_whatever_happens() {
     let several = "\n[[feed]]\nname = \"both\"\ntitle = \"Both\"\nany_of = [\"news\", \"headlines\"]\nnewest = 10\n";
@@ -446,7 +434,7 @@ async fn what_changed_is_all_that_changed_whatever_happens() {
     let first = (1..=260).map(|id| made(&mut dice, id, 0)).collect();
     home.publish(first, now).await;
     let mut count = 260;
-    for step in 1..=if crate::support::takes_its_time() { 300 } else { 9 } {
+    for step in 1..=if takes_its_time() { 300 } else { 9 } {
         now += 100;
         for _ in 0..=dice.roll(3) {
             now += 1;

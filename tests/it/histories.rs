@@ -24,6 +24,7 @@ use http_body_util::{BodyExt, Empty};
 use crate::{
     fixtures::{at, open as open_file, submission},
     http::LIMITS,
+    support::dice::Dice,
 };
 
 const PREFIX: &str = "tag:example.com,2026:article/";
@@ -47,22 +48,6 @@ fn settings(variant: u64) -> String {
          [[feed]]\nname = \"calm\"\ntitle = \"Calm\"\nnone_of = [\"{excluded}\"]\n\
          [[category]]\nslug = \"news\"\nlabel = \"News\"\n[[category]]\nslug = \"sport\"\nlabel = \"Sport\"\n"
     )
-}
-
-/// Xorshift: the same history for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[usize::try_from(self.roll(u64::try_from(list.len()).unwrap())).unwrap()]
-    }
 }
 
 /// What the test knows of an article that can be read, or will be.

@@ -28,7 +28,7 @@ use serde_json::Value;
 use crate::{
     fixtures::{Home, at, submission},
     http::LIMITS,
-    support::{SETTINGS, Site, get, request, takes_its_time, until},
+    support::{SETTINGS, Site, dice::Dice, get, request, takes_its_time, until},
 };
 
 const FEEDS: &str = r#"
@@ -939,18 +939,6 @@ fn tokens_of_a_partner_that_feeds_toml_has_no_more_were_not_listed() {
     assert_eq!(listed[0]["tokens"][0]["holder"], "li.ming");
     assert!(site.run(&["partner", "token", "wire", "--revoke", "--all"]).status.success());
     assert!(!list(&[]).contains("wire"));
-}
-
-/// Xorshift: the same history for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: i64) -> i64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        i64::try_from(self.0 % u64::try_from(sides).unwrap()).unwrap()
-    }
 }
 
 /// Identities and titles.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixtures::{Home, open},
-    support::{SETTINGS, Site, get, until, wait},
+    support::{SETTINGS, Site, dice::Dice, get, until, wait},
 };
 
 const TABLE: &str = "CREATE TABLE article (
@@ -317,14 +317,6 @@ fn write_rows(file: &Path, rows: std::ops::Range<i64>, moved: &str) {
     transaction.commit().unwrap();
 }
 
-/// Xorshift: the same instants for the same seed.
-fn random(seed: &mut u64) -> u64 {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    *seed
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_follower_loses_nothing_and_takes_nothing_twice() {
     let site = Site::new(&format!("{SETTINGS}{SOURCE}"));
@@ -333,8 +325,9 @@ async fn a_killed_follower_loses_nothing_and_takes_nothing_twice() {
         .unwrap()
         .execute_batch(&format!("PRAGMA journal_mode = wal; {TABLE}"))
         .unwrap();
-    let mut seed = 0x5eed_u64 ^ u64::from(std::process::id());
+    let seed = 0x5eed_u64 ^ u64::from(std::process::id());
     eprintln!("seed {seed:#x}");
+    let mut dice = Dice(seed);
     let (rounds, rows) = (12, 1_500);
     for round in 0..rounds {
         write_rows(
@@ -348,7 +341,7 @@ async fn a_killed_follower_loses_nothing_and_takes_nothing_twice() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(random(&mut seed) % 400));
+        std::thread::sleep(std::time::Duration::from_millis(dice.roll(400)));
         follower.kill().unwrap();
         wait(&mut follower);
     }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program needs a part of it")]
 
+pub(crate) mod dice;
 pub(crate) mod mariadb;
 pub(crate) mod postgres;
 pub(crate) mod receiver;
