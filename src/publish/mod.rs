@@ -6,6 +6,7 @@
 mod bundle;
 mod changes;
 mod document;
+mod follow;
 mod freshness;
 mod front;
 mod make;
@@ -47,17 +48,8 @@ use renew::Turns;
 
 /// How long a request waits for an edition that is being made (H-106).
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to leave a failing store alone.
-const RESPITE: Duration = Duration::from_secs(1);
 /// Deltas have one part in so many of the memory; they are small, and cut again soon enough.
 const DELTAS: u64 = 16;
-/// An edition that has been made anew so often without being asked for is dropped instead.
-const MAX_IDLE: u32 = 30;
-/// A store releases some at a time; so often in one round.
-const MAX_RELEASES: usize = 100;
-/// Least time from one round of making editions anew to the next: a burst of writes makes one edition a second, and a
-/// write after a quiet second is seen at once.
-const ROUND: Duration = Duration::from_secs(1);
 
 /// Why there is no edition.
 #[derive(Debug, thiserror::Error)]
@@ -344,94 +336,6 @@ impl Publisher {
         if self.cache.peek(&path).is_some_and(|known| known.head <= kept.head) {
             let _ = self.cache.replace(path, kept, false);
         }
-    }
-
-    /// Follows the store for ever: publishes what falls due, makes editions anew that a write has touched, and codes
-    /// those again that stay.
-    pub async fn follow(&self, clock: impl Fn() -> DateTime<Utc>) {
-        let mut recoding = Recoding::default();
-        loop {
-            self.recode(&mut recoding);
-            if let Err(error) = self.round(&clock).await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the store does not answer; serving what is in memory"
-                );
-                tokio::time::sleep(RESPITE).await;
-            }
-        }
-    }
-
-    async fn round(&self, clock: &impl Fn() -> DateTime<Utc>) -> Result<(), StoreError> {
-        let now = clock();
-        let begun = tokio::time::Instant::now();
-        let before = self.seen.load(Ordering::SeqCst);
-        let due = self.refresh(now).await?;
-        let seen = self.seen.load(Ordering::SeqCst);
-        if seen != before {
-            tokio::time::sleep_until(begun + ROUND).await;
-        }
-        // Capped: a clock that is set, or a machine that slept, moves the time that is left.
-        let left = due.map_or(RESPITE, |due| (due - now).to_std().unwrap_or_default().min(RESPITE));
-        let changed = tokio::time::timeout(left, self.store.changed(Revision(seen)));
-        changed.await.map_or(Ok(()), |changed| changed.map(|head| self.hear(head)))
-    }
-
-    /// One round: publishes what is due, then makes those editions in memory anew that writes have touched since the
-    /// last round, the most used first. Says when the next article falls due, if one does.
-    pub async fn refresh(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.rounds.fetch_add(1, Ordering::Relaxed);
-        let mut due = self.store.release(now).await?;
-        for _ in 0..MAX_RELEASES {
-            if due.is_none_or(|due| due > now) {
-                break;
-            }
-            due = self.store.release(now).await?;
-        }
-        let seen = Revision(self.seen.load(Ordering::SeqCst));
-        let moved = self.store.moved(seen).await?;
-        self.hear(moved.head);
-        let touched: HashSet<&Facet> = moved.facets.iter().collect();
-        if touched.contains(&Facet::catalogue()) {
-            self.learn().await?;
-        }
-        // From here on, an edition that is kept without this write knows that it has to catch up.
-        self.seen.store(moved.head.0, Ordering::SeqCst);
-        let is_touched = |kept: &Kept| kept.marks.iter().any(|mark| touched.contains(mark));
-        let kept = self.cache.iter().map(|(_, kept)| kept);
-        let mut stale: Vec<_> = kept
-            .filter(|kept| is_touched(kept))
-            .map(|kept| (kept.uses.load(Ordering::Relaxed), kept))
-            .collect();
-        stale.sort_by_key(|(uses, _)| std::cmp::Reverse(*uses));
-        for (uses, old) in stale {
-            let idle = if uses == 0 { old.idle + 1 } else { 0 };
-            // An archive seldom changes, and is made again when somebody asks for it.
-            let is_archive = matches!(old.document, Document::Archive(..));
-            if is_archive || idle > MAX_IDLE {
-                self.cache.remove(&old.document.path());
-                continue;
-            }
-            match self.make(&old.document).await {
-                Ok(kept) => self.keep(Arc::new(Kept { idle, ..kept })),
-                Err(PublishError::Store(error)) => {
-                    // The next round does all of this again.
-                    self.seen.store(seen.0, Ordering::SeqCst);
-                    return Err(error);
-                }
-                // What it showed has been taken back.
-                Err(PublishError::UnknownFile(path)) => drop(self.cache.remove(&path)),
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "keeping the last good edition of `{}`",
-                    old.document.path()
-                ),
-            }
-        }
-        self.served.store(moved.head.0, Ordering::Relaxed);
-        // Not before the editions are there: a cache that asked now for what is old would keep it.
-        self.purge(moved.facets).await;
-        Ok(due)
     }
 }
 

@@ -13,10 +13,11 @@ use crate::{
     source::{
         SourceError,
         folder::{self, Seen},
+        mark::Mark,
         preview,
         spec::{Kind, Source, Sql},
         sql::{PAGE_ROWS, Reader},
-        state::{Load, Mark, Standing, State},
+        state::{Load, Standing, State},
         take::{Entry, Round, Taker},
     },
     store::Store,

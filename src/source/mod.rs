@@ -7,6 +7,7 @@ mod feed;
 mod field;
 mod folder;
 mod follow;
+mod mark;
 mod preset;
 mod preview;
 mod spec;

@@ -18,8 +18,8 @@ use self::query::{CURSOR, Engine, KEY, Relation, STATUS, Statement};
 use crate::source::{
     SourceError,
     field::{self, List},
+    mark::Mark,
     spec::{Link, Sql},
-    state::Mark,
     take::{Entry, Given, Presence, key_text},
 };
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::source::{
+    mark::Mark,
     spec::{Rows, Sql},
-    state::Mark,
 };
 
 /// Names of columns that say where a row stands.

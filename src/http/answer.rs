@@ -1,0 +1,156 @@
+//! From an edition to an answer: codings, preconditions, a delta or the whole.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
+
+use super::{Answer, Outcome, ahead, codings, delta, evaluate, response::Problem};
+use crate::{
+    article::Revision,
+    edition::{Coding, Edition, EntityTag, Validators},
+    publish::Publisher,
+};
+
+/// How far the clocks of replicas may be apart, in seconds.
+const SKEW_SECONDS: i64 = 1;
+
+/// The whole edition, word that the client has it, or what is new since the one that it has. `edition` becomes a newer one
+/// of the document at `path` where the client has seen one.
+pub(super) async fn answer<B>(
+    publisher: &Publisher,
+    path: &str,
+    edition: &mut Arc<Edition>,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    whole: &mut usize,
+) -> Result<Answer, Problem> {
+    let mut look = Look::ToCome;
+    loop {
+        match step(edition, request, now, look, whole)? {
+            Step::Done(answer) => return Ok(answer),
+            Step::Delta { base, coding, is_dated } => {
+                let news = only_news(publisher, edition, coding, base).await;
+                return Ok(dated(news.unwrap_or_else(|| entire(edition, coding)), is_dated));
+            }
+            Step::Ahead(seen) => match publisher.renewed(path, seen).await {
+                Some(renewed) => (*edition, look) = (renewed, Look::Taken),
+                None => look = Look::Failed,
+            },
+        }
+    }
+}
+
+/// Whether the store has been looked at for a client that has seen a newer edition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Not yet.
+    ToCome,
+    /// The edition is the store's.
+    Taken,
+    /// It did not answer.
+    Failed,
+}
+
+/// How far an answer comes without waiting.
+pub(super) enum Step {
+    /// It is there.
+    Done(Answer),
+    /// A delta from a base may do.
+    Delta { base: EntityTag, coding: Coding, is_dated: bool },
+    /// The client has seen a newer edition, and the store has not been looked at.
+    Ahead(Revision),
+}
+
+/// The answer that nothing has to be waited for, or what it takes.
+pub(super) fn step<B>(
+    edition: &Edition,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+    look: Look,
+    whole: &mut usize,
+) -> Result<Step, Problem> {
+    let codings = edition.available(&codings(request.headers()));
+    let Some(preferred) = codings.first() else { return Err(Problem::Coding) };
+    *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
+    // A date stands for one state only when its second is over (H-39) by every replica's clock, and never lies ahead of
+    // `Date` (H-37).
+    let is_over = |changed: &DateTime<Utc>| changed.timestamp() + SKEW_SECONDS < now.timestamp();
+    let last_modified = edition.changed().filter(is_over);
+    let mut tags = [""; Coding::ALL.len()];
+    for (tag, coding) in tags.iter_mut().zip(&*codings) {
+        *tag = edition.tag(*coding);
+    }
+    // What is coded is of no use to a client that takes no coding: it gets the document in a form it can read (V30).
+    let takes_codings = codings.iter().any(|coding| *coding != Coding::Identity);
+    let content = takes_codings.then(|| edition.content());
+    let current = Validators { tags: &tags[..codings.len()], last_modified, content };
+    let outcome = evaluate(request.method(), request.headers(), &current);
+    if let Some(seen) = ahead::seen(request.headers(), outcome, edition.revision()) {
+        match look {
+            Look::ToCome => return Ok(Step::Ahead(seen.revision)),
+            // Nothing here is news to whoever holds a newer edition.
+            Look::Failed if takes_codings || seen.coding == Coding::Identity => {
+                return Ok(Step::Done(unchanged(edition, *preferred, seen)));
+            }
+            Look::Taken | Look::Failed => {}
+        }
+    }
+    match outcome {
+        Outcome::NotModified(nth) => {
+            let fields = edition.unchanged(codings[nth]).cloned().unwrap_or_default();
+            Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
+        }
+        Outcome::NotModifiedAs(tag) => Ok(Step::Done(unchanged(edition, *preferred, tag))),
+        Outcome::PreconditionFailed => Err(Problem::Precondition),
+        Outcome::Proceed => {
+            let (coding, is_dated) = (*preferred, last_modified.is_some());
+            Ok(match delta::base(request.headers(), edition) {
+                Some(base) => Step::Delta { base, coding, is_dated },
+                None => Step::Done(dated(entire(edition, coding), is_dated)),
+            })
+        }
+    }
+}
+
+/// A 304 under a tag that the client has.
+fn unchanged(edition: &Edition, preferred: Coding, tag: EntityTag) -> Answer {
+    let mut fields = edition.unchanged(preferred).cloned().unwrap_or_default();
+    let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
+    fields.insert(header::ETAG, tag);
+    with(StatusCode::NOT_MODIFIED, fields, Bytes::new())
+}
+
+/// Without `Last-Modified`, where its second is not over yet (H-39).
+fn dated(mut answer: Answer, is_dated: bool) -> Answer {
+    if !is_dated {
+        answer.headers_mut().remove(header::LAST_MODIFIED);
+    }
+    answer
+}
+
+/// RFC 3229 section 10.4.1 (H-141); `None` where the whole is no larger (H-146).
+async fn only_news(
+    publisher: &Publisher,
+    edition: &Arc<Edition>,
+    coding: Coding,
+    base: EntityTag,
+) -> Option<Answer> {
+    let body = publisher.delta(edition, coding, base.revision).await?;
+    let fields = edition.delta_fields(coding, body.len(), base);
+    Some(with(StatusCode::IM_USED, fields, body))
+}
+
+fn entire(edition: &Edition, coding: Coding) -> Answer {
+    let (fields, body) = edition.whole(coding).unzip();
+    with(StatusCode::OK, fields.cloned().unwrap_or_default(), body.cloned().unwrap_or_default())
+}
+
+fn with(status: StatusCode, fields: HeaderMap, body: Bytes) -> Answer {
+    let mut answer = Answer::new(Full::new(body));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = fields;
+    answer
+}
