@@ -33,8 +33,10 @@ pub struct Presentation {
     pub content_type: &'static str,
     /// How long a copy stays fresh, in seconds.
     pub max_age_seconds: u32,
-    /// Links to itself and its other forms (H-124), as in the field `Link`; may be empty.
-    pub links: String,
+    /// The link to itself, as in the field `Link`. A 304 repeats it: it is what WebSub looks for (H-62).
+    pub own_link: Option<String>,
+    /// Links to its other forms (H-124).
+    pub links: Vec<String>,
     /// Whether search engines should leave it out (O-21).
     pub is_unlisted: bool,
     /// For pages.
@@ -251,7 +253,8 @@ fn exactly(bytes: Vec<u8>) -> Bytes {
     bytes.into_boxed_slice().into()
 }
 
-/// The fields that every answer with an edition has (H-60, H-62).
+/// The fields that every answer with an edition has (H-60, H-62): all that a 304 has. Most polls end with one, and cost
+/// its bytes.
 fn unchanged_fields(tag: &str, presentation: &Presentation) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(16);
     fields.insert(header::ETAG, value(&format!("\"{tag}\"")));
@@ -269,8 +272,8 @@ fn unchanged_fields(tag: &str, presentation: &Presentation) -> HeaderMap {
         fields.extend(presentation.edge.iter().cloned());
     }
     fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !presentation.links.is_empty() {
-        fields.insert(header::LINK, value(&presentation.links));
+    if let Some(own_link) = &presentation.own_link {
+        fields.insert(header::LINK, value(own_link));
     }
     fields
 }
@@ -285,6 +288,10 @@ fn whole_fields(
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(presentation.content_type));
     fields.insert(header::CONTENT_LENGTH, length.into());
     fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+    let links: Vec<_> = presentation.own_link.iter().chain(&presentation.links).cloned().collect();
+    if !links.is_empty() {
+        fields.insert(header::LINK, value(&links.join(", ")));
+    }
     if coding != Coding::Identity {
         fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
     }

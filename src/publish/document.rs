@@ -80,23 +80,21 @@ const SLOW: u32 = 3_600;
 pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
     let is_page = format == Format::Html;
     let is_private = spec.terms.is_some();
-    let link = |other: Format| {
-        let relation = if other == format { "self" } else { "alternate" };
-        let address = spec.address(other.extension());
-        format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", other.media_type())
+    let link = |relation: &str, form: Format| {
+        let address = spec.address(form.extension());
+        format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", form.media_type())
     };
-    let mut links: Vec<String> = Format::FEEDS
-        .into_iter()
-        .filter(|other| Format::offered(spec).contains(other))
-        .map(link)
-        .collect();
+    let offered = Format::offered(spec);
+    let others = Format::FEEDS.into_iter().filter(|form| *form != format && offered.contains(form));
+    let mut links: Vec<_> = others.map(|form| link("alternate", form)).collect();
     if !is_page {
         links.push(format!("<{}>; rel=\"alternate\"; type=\"text/html\"", spec.home));
     }
     Presentation {
         content_type: format.content_type(),
         max_age_seconds: u32::from(spec.ttl.get()) * 60,
-        links: links.join(", "),
+        own_link: (!is_page).then(|| link("self", format)),
+        links,
         is_unlisted: format == Format::Json || is_private,
         security_policy: is_page.then_some(PAGE_POLICY),
         is_private,
@@ -109,9 +107,10 @@ pub(super) fn of_archive(feed: &Feed, format: Format) -> Presentation {
     let link = |(relation, address)| {
         format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", format.media_type())
     };
-    let links: Vec<String> = format.links(feed).into_iter().map(link).collect();
-    let max_age_seconds = 86_400;
-    Presentation { max_age_seconds, links: links.join(", "), ..of_feed(&feed.spec, format) }
+    let mut links = format.links(feed).into_iter().map(link);
+    let (own_link, max_age_seconds) = (links.next(), 86_400);
+    let links = links.collect();
+    Presentation { max_age_seconds, own_link, links, ..of_feed(&feed.spec, format) }
 }
 
 /// How the others are presented.
@@ -120,7 +119,8 @@ pub(super) fn of_other(content_type: &'static str, max_age_seconds: u32) -> Pres
     Presentation {
         content_type,
         max_age_seconds,
-        links: String::new(),
+        own_link: None,
+        links: Vec::new(),
         is_unlisted: content_type.starts_with("text/x-opml"),
         security_policy: is_page.then_some(PAGE_POLICY),
         is_private: false,

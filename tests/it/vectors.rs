@@ -103,6 +103,9 @@ fn check(vector: &Vector, status: u16, fields: &HeaderMap, body: &[u8], tag: &st
             fields["cache-control"].to_str().unwrap().starts_with("public, max-age=300"),
             "{name}: H-60"
         );
+        let link = fields["link"].to_str().unwrap();
+        assert!(link.contains(path) && link.contains("rel=\"self\""), "{name}: {link}, H-62");
+        assert!(!link.contains("alternate"), "{name}: {link}");
         for absent in ["last-modified", "content-type", "content-encoding", "content-length"] {
             assert!(!fields.contains_key(absent), "{name}: {absent}, H-60");
         }
