@@ -86,30 +86,32 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let sources = follow(&config, &store, &traffic).await?;
     let mut settings = settings(&config.server, media, desk.clone(), traffic);
     let (stopping, stopped) = watch::channel(false);
-    let stop = async {
-        tokio::select! {
-            _ = interrupt.recv() => {},
-            _ = terminate.recv() => {},
-        }
-        stopping.send_replace(true);
+    // Tasks: connections are taken in where they are answered, on the threads of the runtime, and not on this one.
+    let mut servers = JoinSet::new();
+    let mut serve = |listener, settings| {
+        let (publisher, mut stopped) = (Arc::clone(&publisher), stopped.clone());
+        servers.spawn(async move {
+            let stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+            server::serve(listener, publisher, Arc::new(settings), stop).await;
+        });
     };
-    let mut taking = None;
     match (inbox, pushed) {
         (Some(inbox), Some(listener)) => {
             let own = Settings { inbox: Some(inbox), is_inbox_only: true, ..settings.clone() };
-            let publisher = Arc::clone(&publisher);
-            taking = Some(tokio::spawn(async move {
-                let mut stopped = stopped;
-                let stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
-                server::serve(listener, publisher, Arc::new(own), stop).await;
-            }));
+            serve(listener, own);
         }
         (inbox, _) => settings.inbox = inbox,
     }
-    server::serve(listener, publisher, Arc::new(settings), stop).await;
-    if let Some(taking) = taking {
-        // It ends by itself, within the same grace.
-        let _ = taking.await;
+    serve(listener, settings);
+    tokio::select! {
+        _ = interrupt.recv() => {},
+        _ = terminate.recv() => {},
+        Some(ended) = servers.join_next() => ended.context("a server broke")?,
+    }
+    stopping.send_replace(true);
+    // Each ends by itself, within the same grace.
+    while let Some(ended) = servers.join_next().await {
+        ended.context("a server broke")?;
     }
     for source in sources {
         source.abort();
