@@ -2,9 +2,12 @@
 //!
 //! The rules of every store; its tables are an engine's own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::{
     article::{Adoption, Amendment, ArticleId, Change, ChangeKind, Revision, Story, Submission},
@@ -29,8 +32,9 @@ pub(super) struct Writing<W> {
     authority: String,
     /// The revision this write will be, if it changes anything.
     pub(super) revision: Revision,
-    /// Its time: never before an earlier write's, whatever the clock does.
+    /// Its time as it begins: never before an earlier write's, whatever the clock does.
     pub(super) commit: DateTime<Utc>,
+    now: Told,
     changes: bool,
     /// Whether something was written that is part of no revision.
     keeps: bool,
@@ -46,13 +50,14 @@ pub(super) struct Writing<W> {
 }
 
 impl<W: Writer> Writing<W> {
-    pub(super) fn new(tables: W, counter: Counter, shifts: Vec<i16>, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(tables: W, counter: Counter, shifts: Vec<i16>, now: Told) -> Self {
         let Counter { head, changed, shelved, authority } = counter;
-        let commit = commit(now.timestamp(), changed);
+        let commit = commit(now.now().timestamp(), changed);
         Self {
             tables,
             shifts,
             authority,
+            now,
             revision: Revision(head.0 + 1),
             commit: DateTime::from_timestamp(commit, 0).unwrap_or_default(),
             changes: false,
@@ -160,7 +165,10 @@ impl<W: Writer> Writing<W> {
         if is_new_category {
             self.touched.entry(Facet::catalogue()).or_default();
         }
-        let (revision, commit) = (self.revision, self.commit);
+        // As late as can be: before it is committed nobody sees it, and by then readers may hold the date at which it began
+        // for the state before (H-38).
+        let commit = self.now.now().trunc_subsecs(0).max(self.commit);
+        let revision = self.revision;
         let arrivals = std::mem::take(&mut self.arrivals);
         let places = arrivals.settle(&mut self.tables, &mut self.shelved, revision)?;
         for (article, kind) in std::mem::take(&mut self.log) {
@@ -183,6 +191,25 @@ impl<W: Writer> Writing<W> {
             authority: self.authority.clone(),
         })?;
         Ok(revision)
+    }
+}
+
+/// The time as a write was told it, and what has passed since: it may have waited long for others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    time: DateTime<Utc>,
+    at: Instant,
+}
+
+impl Told {
+    pub(super) fn now(self) -> DateTime<Utc> {
+        self.time + self.at.elapsed()
+    }
+}
+
+impl From<DateTime<Utc>> for Told {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self { time, at: Instant::now() }
     }
 }
 

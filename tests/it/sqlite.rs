@@ -1,8 +1,11 @@
 //! What is the embedded store's own: files.
 
-use courant::store::{SqliteStore, StoreError};
+use courant::{
+    category::Selection,
+    store::{Intake, SqliteStore, StoreError},
+};
 
-use crate::fixtures::{at, open};
+use crate::fixtures::{Home, at, open, submission};
 
 fn refused(path: &std::path::Path) -> StoreError {
     match SqliteStore::open(path, "example.com,2026", at(0)) {
@@ -52,4 +55,21 @@ fn a_file_may_be_made_by_several_at_once() {
             }
         });
     }
+}
+
+/// H-38: the date of a write is that of the moment from which it can be seen.
+#[tokio::test]
+async fn a_write_that_waited_for_another_process_has_the_date_of_its_end() {
+    let home = Home::new();
+    let other = rusqlite::Connection::open(home.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let store = std::sync::Arc::clone(&home.store);
+    let batch = vec![submission("a", 0)];
+    let write = tokio::spawn(async move { store.upsert(batch, Intake::default(), at(10)).await });
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    assert!(!write.is_finished());
+    other.execute_batch("ROLLBACK").unwrap();
+    write.await.unwrap().unwrap();
+    let mark = home.store.mark(&Selection::default().facets()).await.unwrap();
+    assert!(mark.changed >= at(11), "{}", mark.changed);
 }

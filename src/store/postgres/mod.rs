@@ -45,6 +45,7 @@ use crate::{
         postgres::{listen::announce, read::View, server::Server, session::Session},
         read as rules, shelf,
         tables::{Counter, Reader},
+        write::Told,
     },
     text::DatabaseUrl,
 };
@@ -355,14 +356,17 @@ impl Store for PostgresStore {
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
         let authority = self.authority.clone();
+        let now = Told::from(now);
         self.write(move |session| write::upsert(session, &authority, batch, intake, now)).await
     }
 
     async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
+        let now = Told::from(now);
         self.write(move |session| write::adopt(session, adoptions, now)).await
     }
 
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {
+        let now = Told::from(now);
         self.write(move |session| write::amend(session, amendments, now)).await
     }
 
@@ -371,10 +375,12 @@ impl Store for PostgresStore {
         ids: Vec<ArticleId>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Option<Outcome>>> {
+        let now = Told::from(now);
         self.write(move |session| write::withdraw(session, &ids, now)).await
     }
 
     async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let now = Told::from(now);
         self.write(move |session| write::release(session, now)).await
     }
 
@@ -383,6 +389,7 @@ impl Store for PostgresStore {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision> {
+        let now = Told::from(now);
         self.write(move |session| write::declare(session, fingerprints, now)).await
     }
 
@@ -401,6 +408,7 @@ impl Store for PostgresStore {
         now: DateTime<Utc>,
     ) -> Result<usize> {
         let (partner, holder) = (partner.clone(), holder.map(str::to_owned));
+        let now = Told::from(now);
         self.write(move |session| partners::revoke(session, &partner, holder.as_deref(), now)).await
     }
 
@@ -414,6 +422,7 @@ impl Store for PostgresStore {
     }
 
     async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
+        let now = Told::from(now);
         self.write(move |session| push::push(session, &push, now)).await
     }
 

@@ -15,6 +15,7 @@ use crate::{
             write::begin,
         },
         stored::{number, time},
+        write::Told,
     },
 };
 
@@ -39,7 +40,7 @@ pub(super) fn issue(
     others_end: Option<DateTime<Utc>>,
 ) -> Result<()> {
     let Token { digest, partner, holder, created, ends } = token;
-    let mut writing = begin(session, Wanted::default(), *created)?;
+    let mut writing = begin(session, Wanted::default(), Told::from(*created))?;
     match others_end {
         Some(end) if end > *created => {
             // No token of the holder's is good for longer than until then.
@@ -67,13 +68,13 @@ pub(super) fn revoke(
     session: &Session,
     partner: &Slug,
     holder: Option<&str>,
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<usize> {
     let mut writing = begin(session, Wanted::default(), now)?;
     let select = "SELECT count(*) FROM token
          WHERE partner = $1 AND ($2::text IS NULL OR holder = $2) AND (ends IS NULL OR ends > $3)";
     let count: i64 =
-        session.one(select, &[&partner.as_str(), &holder, &now.timestamp()])?.try_get(0)?;
+        session.one(select, &[&partner.as_str(), &holder, &now.now().timestamp()])?.try_get(0)?;
     if forget(session, partner, holder)? > 0 {
         writing.move_mark(Facet::access(), false);
     }

@@ -17,13 +17,14 @@ use crate::{
         pushed::{Bin, Binned},
         stored::{number, time},
         tables::Reader,
+        write::Told,
     },
 };
 
-pub(super) fn push(session: &Session, push: &Push, now: DateTime<Utc>) -> Result<Pushed> {
+pub(super) fn push(session: &Session, push: &Push, now: Told) -> Result<Pushed> {
     let mut writing = begin(session, Wanted::default(), now)?;
     if let Some(key) = &push.key
-        && let Some(pushed) = before(session, key, now)?
+        && let Some(pushed) = before(session, key, now.now())?
     {
         session.end()?;
         return Ok(pushed);
@@ -47,7 +48,7 @@ pub(super) fn push(session: &Session, push: &Push, now: DateTime<Utc>) -> Result
     }
     fill_bin(session, &mut writing, bin)?;
     if let Some(key) = &push.key {
-        keep(session, &mut writing, key, &(push.answer)(&effects), now)?;
+        keep(session, &mut writing, key, &(push.answer)(&effects), now.now())?;
     }
     writing.commit(session)?;
     Ok(Pushed::Done(effects))

@@ -16,14 +16,14 @@ use crate::{
             session::{Session, WRITE},
             shift,
         },
-        write::{self, Declared, declared},
+        write::{self, Declared, Told, declared},
     },
 };
 
 pub(super) type Writing = write::Writing<Draft>;
 
 /// Takes the row that counts revisions, and finds what is wanted.
-pub(super) fn begin(session: &Session, wanted: Wanted, now: DateTime<Utc>) -> Result<Writing> {
+pub(super) fn begin(session: &Session, wanted: Wanted, now: Told) -> Result<Writing> {
     let lock = "SELECT FROM store WHERE one = 1 FOR UPDATE";
     let counter = "SELECT head, changed, shelved, authority, (SELECT coalesce(max(key), 0) FROM article) AS last,
            ARRAY(SELECT facet FROM mark WHERE facet >= 'shift/' AND facet < 'shift0' AND fingerprint IS NOT NULL) AS shifts
@@ -94,7 +94,7 @@ pub(super) fn upsert(
     authority: &str,
     batch: Vec<Submission>,
     intake: Intake,
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<Receipt> {
     let wanted = wanted(authority, batch.iter(), Vec::new(), std::iter::empty());
     let mut writing = begin(session, wanted, now)?;
@@ -106,11 +106,7 @@ pub(super) fn upsert(
     Ok(Receipt { revision: writing.commit(session)?, outcomes })
 }
 
-pub(super) fn amend(
-    session: &Session,
-    amendments: Vec<Amendment>,
-    now: DateTime<Utc>,
-) -> Result<Receipt> {
+pub(super) fn amend(session: &Session, amendments: Vec<Amendment>, now: Told) -> Result<Receipt> {
     let wanted = Wanted {
         ids: ids(amendments.iter().map(|amendment| &amendment.id)),
         facets: amendments.iter().flat_map(|amendment| amendment.story.facets()).collect(),
@@ -121,11 +117,7 @@ pub(super) fn amend(
     Ok(Receipt { revision: writing.commit(session)?, outcomes })
 }
 
-pub(super) fn adopt(
-    session: &Session,
-    adoptions: Vec<Adoption>,
-    now: DateTime<Utc>,
-) -> Result<Receipt> {
+pub(super) fn adopt(session: &Session, adoptions: Vec<Adoption>, now: Told) -> Result<Receipt> {
     let wanted = Wanted {
         ids: ids(adoptions.iter().map(|adoption| &adoption.id)),
         guids: adoptions.iter().map(|adoption| adoption.guid.as_str().to_owned()).collect(),
@@ -140,7 +132,7 @@ pub(super) fn adopt(
 pub(super) fn withdraw(
     session: &Session,
     gone: &[ArticleId],
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<Vec<Option<Outcome>>> {
     let wanted = Wanted { ids: ids(gone), ..Wanted::default() };
     let mut writing = begin(session, wanted, now)?;
@@ -158,14 +150,14 @@ pub(super) fn settle(session: &Session, name: &str, value: &str) -> Result<Strin
     Ok(settled.try_get(0)?)
 }
 
-pub(super) fn release(session: &Session, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+pub(super) fn release(session: &Session, now: Told) -> Result<Option<DateTime<Utc>>> {
     let soonest = "SELECT least((SELECT min(due) FROM article WHERE due IS NOT NULL),
          (SELECT min(expires) FROM article WHERE expires IS NOT NULL AND state IN (0, 1)),
          (SELECT min(at) FROM coming)) AS soonest";
     let next = || times(&session.query(soonest, &[])?, "soonest");
     // Most looks find nothing, and need not take the row to do so.
     let due = next()?;
-    if due.is_none_or(|due| due.timestamp() > now.timestamp()) {
+    if due.is_none_or(|due| due.timestamp() > now.now().timestamp()) {
         return Ok(due);
     }
     let mut writing = begin(session, Wanted::default(), now)?;
@@ -192,11 +184,7 @@ pub(super) fn release(session: &Session, now: DateTime<Utc>) -> Result<Option<Da
     next()
 }
 
-pub(super) fn declare(
-    session: &Session,
-    said: Vec<(Facet, u64)>,
-    now: DateTime<Utc>,
-) -> Result<Revision> {
+pub(super) fn declare(session: &Session, said: Vec<(Facet, u64)>, now: Told) -> Result<Revision> {
     let mut writing = begin(session, Wanted::default(), now)?;
     let select = "SELECT facet, fingerprint FROM mark WHERE fingerprint IS NOT NULL";
     let mut known = HashMap::new();

@@ -36,7 +36,7 @@ use crate::{
     category::{Category, Facet, Selection, Slug},
     store::{
         Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result, Store,
-        StoreError, Stored, Token, read as rules, shelf,
+        StoreError, Stored, Token, read as rules, shelf, write::Told,
     },
 };
 
@@ -274,14 +274,17 @@ impl Store for SqliteStore {
         intake: Intake,
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
+        let now = Told::from(now);
         self.write(move |writer| write::upsert(writer, batch, intake, now)).await
     }
 
     async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
+        let now = Told::from(now);
         self.write(move |writer| write::adopt(writer, adoptions, now)).await
     }
 
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {
+        let now = Told::from(now);
         self.write(move |writer| write::amend(writer, amendments, now)).await
     }
 
@@ -290,10 +293,12 @@ impl Store for SqliteStore {
         ids: Vec<ArticleId>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Option<Outcome>>> {
+        let now = Told::from(now);
         self.write(move |writer| write::withdraw(writer, &ids, now)).await
     }
 
     async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let now = Told::from(now);
         self.write(move |writer| write::release(writer, now)).await
     }
 
@@ -302,6 +307,7 @@ impl Store for SqliteStore {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision> {
+        let now = Told::from(now);
         self.write(move |writer| write::declare(writer, fingerprints, now)).await
     }
 
@@ -320,6 +326,7 @@ impl Store for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<usize> {
         let (partner, holder) = (partner.clone(), holder.map(str::to_owned));
+        let now = Told::from(now);
         self.write(move |writer| partners::revoke(writer, &partner, holder.as_deref(), now)).await
     }
 
@@ -333,6 +340,7 @@ impl Store for SqliteStore {
     }
 
     async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
+        let now = Told::from(now);
         self.write(move |writer| push::push(writer, &push, now)).await
     }
 

@@ -9,6 +9,7 @@ use crate::{
         Delivery, MEMORY, Result, STATES, Token,
         sqlite::write::{Writing, begin},
         stored::{number, revision, time},
+        write::Told,
     },
 };
 
@@ -42,7 +43,7 @@ pub(super) fn issue(
     others_end: Option<DateTime<Utc>>,
 ) -> Result<()> {
     let Token { digest, partner, holder, created, ends } = token;
-    let mut writing = begin(writer, *created)?;
+    let mut writing = begin(writer, Told::from(*created))?;
     match others_end {
         Some(end) if end > *created => cut_short(&writing, partner, holder, end)?,
         Some(_) => {
@@ -71,13 +72,13 @@ pub(super) fn revoke(
     writer: &mut Connection,
     partner: &Slug,
     holder: Option<&str>,
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<usize> {
     let mut writing = begin(writer, now)?;
     let count = writing.tables.0.query_row(
         "SELECT count(*) FROM token
          WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2) AND (ends IS NULL OR ends > ?3)",
-        params![partner.as_str(), holder, now.timestamp()],
+        params![partner.as_str(), holder, now.now().timestamp()],
         |row| row.get::<_, i64>(0),
     )?;
     if forget(&writing, partner, holder)? > 0 {

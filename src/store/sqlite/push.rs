@@ -15,13 +15,14 @@ use crate::{
             write::{Writing, begin},
         },
         stored::{number, time},
+        write::Told,
     },
 };
 
-pub(super) fn push(writer: &mut Connection, push: &Push, now: DateTime<Utc>) -> Result<Pushed> {
+pub(super) fn push(writer: &mut Connection, push: &Push, now: Told) -> Result<Pushed> {
     let mut writing = begin(writer, now)?;
     if let Some(key) = &push.key
-        && let Some(pushed) = before(&writing, key, now)?
+        && let Some(pushed) = before(&writing, key, now.now())?
     {
         return Ok(pushed);
     }
@@ -41,7 +42,7 @@ pub(super) fn push(writer: &mut Connection, push: &Push, now: DateTime<Utc>) -> 
     }
     fill_bin(&mut writing, bin)?;
     if let Some(key) = &push.key {
-        keep(&mut writing, key, &(push.answer)(&effects), now)?;
+        keep(&mut writing, key, &(push.answer)(&effects), now.now())?;
     }
     writing.commit()?;
     Ok(Pushed::Done(effects))

@@ -17,14 +17,14 @@ use crate::{
             tables::Tables,
         },
         stored::time,
-        write::{self, Declared, declared},
+        write::{self, Declared, Told, declared},
     },
 };
 
 pub(super) type Writing<'c> = write::Writing<Tables<'c>>;
 
 /// Takes the lock.
-pub(super) fn begin(writer: &mut Connection, now: DateTime<Utc>) -> Result<Writing<'_>> {
+pub(super) fn begin(writer: &mut Connection, now: Told) -> Result<Writing<'_>> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let counter = read::counter(&transaction)?;
     let shifts = shift::known(&transaction)?;
@@ -45,7 +45,7 @@ pub(super) fn upsert(
     writer: &mut Connection,
     batch: Vec<Submission>,
     intake: Intake,
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<Receipt> {
     let mut writing = begin(writer, now)?;
     let outcomes = writing.upsert(batch, intake)?;
@@ -58,7 +58,7 @@ pub(super) fn upsert(
 pub(super) fn amend(
     writer: &mut Connection,
     amendments: Vec<Amendment>,
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<Receipt> {
     let mut writing = begin(writer, now)?;
     let outcomes = writing.amend(amendments)?;
@@ -68,7 +68,7 @@ pub(super) fn amend(
 pub(super) fn adopt(
     writer: &mut Connection,
     adoptions: Vec<Adoption>,
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<Receipt> {
     let mut writing = begin(writer, now)?;
     let outcomes = writing.adopt(adoptions)?;
@@ -78,7 +78,7 @@ pub(super) fn adopt(
 pub(super) fn withdraw(
     writer: &mut Connection,
     ids: &[ArticleId],
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<Vec<Option<Outcome>>> {
     let mut writing = begin(writer, now)?;
     let outcomes = writing.withdraw(ids)?;
@@ -98,10 +98,7 @@ pub(super) fn settle(writer: &mut Connection, name: &str, value: &str) -> Result
     Ok(settled)
 }
 
-pub(super) fn release(
-    writer: &mut Connection,
-    now: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>> {
+pub(super) fn release(writer: &mut Connection, now: Told) -> Result<Option<DateTime<Utc>>> {
     // Left to itself, SQLite goes through all articles of these states.
     let soonest =
         "SELECT min(least) FROM (SELECT min(due) AS least FROM article WHERE due IS NOT NULL
@@ -115,7 +112,7 @@ pub(super) fn release(
     };
     // Most looks find nothing, and need no write lock to do so.
     let due = next(writer)?;
-    if due.is_none_or(|due| due > now.timestamp()) {
+    if due.is_none_or(|due| due > now.now().timestamp()) {
         return Ok(due.map(time));
     }
     let mut writing = begin(writer, now)?;
@@ -148,7 +145,7 @@ pub(super) fn release(
 pub(super) fn declare(
     writer: &mut Connection,
     said: Vec<(Facet, u64)>,
-    now: DateTime<Utc>,
+    now: Told,
 ) -> Result<Revision> {
     let mut writing = begin(writer, now)?;
     let known = {
