@@ -11,17 +11,17 @@ use super::{Answer, Outcome, ahead, codings, delta, evaluate, response::Problem}
 use crate::{
     article::Revision,
     edition::{Coding, Edition, EntityTag, Validators},
-    publish::Publisher,
+    publish::{Document, Publisher},
 };
 
 /// How far the clocks of replicas may be apart, in seconds.
 const SKEW_SECONDS: i64 = 1;
 
 /// The whole edition, word that the client has it, or what is new since the one that it has. `edition` becomes a newer one
-/// of the document at `path` where the client has seen one.
+/// of its document where the client has seen one.
 pub(super) async fn answer<B>(
     publisher: &Publisher,
-    path: &str,
+    document: &Document,
     edition: &mut Arc<Edition>,
     request: &Request<B>,
     now: DateTime<Utc>,
@@ -35,7 +35,7 @@ pub(super) async fn answer<B>(
                 let news = only_news(publisher, edition, coding, base).await;
                 return Ok(dated(news.unwrap_or_else(|| entire(edition, coding)), is_dated));
             }
-            Step::Ahead(seen) => match publisher.renewed(path, seen).await {
+            Step::Ahead(seen) => match publisher.renewed(document, seen).await {
                 Some(renewed) => (*edition, look) = (renewed, Look::Taken),
                 None => look = Look::Failed,
             },

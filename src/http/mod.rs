@@ -142,14 +142,16 @@ async fn read<B>(
     if request.method() == Method::OPTIONS {
         return options(publisher, request);
     }
-    if let Some(mut edition) = in_memory(publisher, request.uri()) {
-        return answer(publisher, path, &mut edition, request, now, whole).await;
+    let route = route(path);
+    if let Route::Document(document) = &route
+        && let Some(mut edition) = in_memory(publisher, request.uri())
+    {
+        return answer(publisher, document, &mut edition, request, now, whole).await;
     }
     let redirects = &publisher.catalogue().redirects;
     if let Some(fate) = redirects.of_query(path, request.uri().query()) {
         return response::fate(fate);
     }
-    let route = route(path);
     let exists = match &route {
         Route::Feed(feed)
         | Route::Document(Document::Feed(feed, _) | Document::Archive(feed, ..)) => {
@@ -177,7 +179,7 @@ async fn read<B>(
             }
             (made, document) => {
                 let mut edition = made.map_err(|error| failed(document, &error))?;
-                answer(publisher, path, &mut edition, request, now, whole).await
+                answer(publisher, document, &mut edition, request, now, whole).await
             }
         },
         Route::Feed(feed) => negotiate_format(publisher, feed, request, now, whole).await,
@@ -284,7 +286,7 @@ async fn negotiate_format<B>(
         Some(edition) => edition,
         None => publisher.edition(&document).await.map_err(|error| failed(&document, &error))?,
     };
-    let mut answer = answer(publisher, &path, &mut edition, request, now, whole).await?;
+    let mut answer = answer(publisher, &document, &mut edition, request, now, whole).await?;
     let fields = answer.headers_mut();
     let vary = fields.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or_default();
     let vary = HeaderValue::try_from(format!("Accept, {vary}")).expect("names of fields");

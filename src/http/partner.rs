@@ -196,7 +196,7 @@ async fn feed<B>(
             Err(error) => return Err(failed(&document, &error)),
         },
     };
-    let answer = answer(publisher, &canonical, &mut edition, request, now, &mut 0).await?;
+    let answer = answer(publisher, &document, &mut edition, request, now, &mut 0).await?;
     let has_it = match answer.status() {
         StatusCode::OK | StatusCode::IM_USED => true,
         // Where tags are listed, one of them was ours; `*` and a date are said by those who have nothing, too.
@@ -297,7 +297,7 @@ async fn reached<B>(
     let document = Document::Reached(partner.name.clone(), id, file);
     let made = publisher.edition(&document).await;
     let mut edition = made.map_err(|error| failed(&document, &error))?;
-    let answer = answer(publisher, &document.path(), &mut edition, request, now, &mut 0).await?;
+    let answer = answer(publisher, &document, &mut edition, request, now, &mut 0).await?;
     Ok(answer.map(Either::Left))
 }
 

@@ -31,7 +31,10 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
 use crate::{
     article::{Revision, Span},
@@ -48,6 +51,11 @@ use renew::Turns;
 
 /// How long a request waits for an edition that is being made (H-106).
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A cache is cut into parts, one lock each, and keeps nothing that does not fit into one: none is made smaller than this,
+/// in bytes, so that a long archive in all its codings is kept.
+const LARGEST: u64 = 30 << 20;
+/// More parts do not make it quicker.
+const MAX_SHARDS: usize = 64;
 /// Deltas have one part in so many of the memory; they are small, and cut again soon enough.
 const DELTAS: u64 = 16;
 
@@ -185,8 +193,20 @@ impl Publisher {
         let items =
             usize::try_from(memory_bytes / TYPICAL).unwrap_or(usize::MAX).clamp(16, 100_000);
         let head = store.head().await?;
+        let editions = memory_bytes - memory_bytes / DELTAS;
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(editions)
+            .shards(usize::try_from(editions / LARGEST).unwrap_or(usize::MAX).clamp(1, MAX_SHARDS))
+            .build()
+            .expect("both capacities are given");
         let publisher = Self {
-            cache: Cache::with_weighter(items, memory_bytes - memory_bytes / DELTAS, Weight),
+            cache: Cache::with_options(
+                options,
+                Weight,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
             deltas: Cache::with_weighter(items, memory_bytes / DELTAS, Weight),
             categories: RwLock::default(),
             seen: AtomicU64::new(head.0),

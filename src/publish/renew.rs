@@ -9,7 +9,11 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use crate::{article::Revision, edition::Edition, publish::Publisher};
+use crate::{
+    article::Revision,
+    edition::Edition,
+    publish::{Document, Publisher},
+};
 
 /// How long such a client waits. What was written is in the editions of all replicas within a second.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,15 +35,19 @@ impl Turns {
 }
 
 impl Publisher {
-    /// The edition at a canonical path as the store has it now, unless the one in memory has come to `seen` meanwhile;
-    /// `None` where the store does not answer in time, or the edition has been dropped from memory.
+    /// The edition of a document as the store has it now, unless the one in memory has come to `seen` meanwhile; `None`
+    /// where the store does not answer in time.
     ///
     /// It may still be older than `seen`, when that comes from another history: of a store that was restored from a backup,
     /// or of nobody's.
-    pub async fn renewed(&self, path: &str, seen: Revision) -> Option<Arc<Edition>> {
+    pub async fn renewed(&self, document: &Document, seen: Revision) -> Option<Arc<Edition>> {
+        let path = document.path();
         let look = async {
-            let _turn = self.turns.of(path).lock().await;
-            let kept = self.cache.peek(path)?;
+            let _turn = self.turns.of(&path).lock().await;
+            let Some(kept) = self.cache.peek(&path) else {
+                // Dropped, or too large to be kept.
+                return self.edition(document).await.ok();
+            };
             if kept.edition.revision() >= seen || kept.marks.is_empty() {
                 return Some(Arc::clone(&kept.edition));
             }
@@ -47,7 +55,7 @@ impl Publisher {
             if mark.revision <= kept.head {
                 return Some(Arc::clone(&kept.edition));
             }
-            let made = Arc::new(self.make(&kept.document).await.ok()?);
+            let made = Arc::new(self.make(document).await.ok()?);
             self.keep(Arc::clone(&made));
             self.catch_up(made).await.ok()
         };

@@ -157,6 +157,17 @@ async fn a_tag_of_no_history_gets_the_feed() {
 }
 
 #[tokio::test]
+async fn a_tag_of_no_history_gets_a_feed_that_is_too_large_to_be_kept() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 0).await;
+    let publisher = Publisher::open(Arc::clone(&home.store), catalogue(), 1, at(0)).await.unwrap();
+    let made_up = ("if-none-match", "\"n999999-0123456789abcdef\"");
+    let answer = ask(&publisher, &[made_up]).await;
+    assert!(publisher.cached("/all.atom").is_none(), "nothing is kept in no memory");
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
 async fn an_older_edition_never_takes_the_place_of_a_newer_one() {
     let pair = Pair::new().await;
     for n in 0..20 {
