@@ -303,6 +303,10 @@ async fn reached<B>(
 
 /// A path as it may be written down or repeated: without what lets somebody in (P-42), however the rest is written.
 pub(super) fn without_secret(path: &str) -> Cow<'_, str> {
+    // Every secret has an underscore, as it is or percent-encoded.
+    if !path.bytes().any(|byte| matches!(byte, b'_' | b'%')) {
+        return Cow::Borrowed(path);
+    }
     let is_secret = |segment: &str| {
         let decoded = percent_decode_str(segment).decode_utf8_lossy().to_ascii_lowercase();
         holds_secret(&decoded) || decoded.contains(Terms::REACH)

@@ -126,19 +126,21 @@ fn connection(
     socket.set_write_timeout(Some(settings.write_timeout));
     let header_timeout = settings.header_timeout;
     let caller = settings.traffic.access().caller(peer.ip());
+    let logged = settings.logs_access.then(|| peer.ip().to_string());
     // One count of holders to keep for each request, and little to carry.
-    let shared = Arc::new((publisher, settings, caller));
+    let shared = Arc::new((publisher, settings, caller, logged));
     let service = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
         async move {
-            let (publisher, settings, caller) = &*shared;
+            let (publisher, settings, caller, logged) = &*shared;
+            let logged = logged.as_deref();
             if let Some(inbox) = &settings.inbox
                 && (settings.is_inbox_only || inbox.covers(request.uri().path()))
             {
-                return Ok(Box::pin(take(inbox, settings, caller, request, peer)).await);
+                return Ok(Box::pin(take(inbox, settings, caller, request, logged)).await);
             }
             let answer = answer(publisher, settings, caller, &request).await;
-            if settings.logs_access {
+            if let Some(peer) = logged {
                 log(&request, &answer, peer);
             }
             Ok::<_, Infallible>(answer)
@@ -160,19 +162,19 @@ fn connection(
     }
 }
 
-/// Answers somebody who pushes articles.
+/// Answers somebody who pushes articles; `logged` is whose line it leaves in the log, if it leaves one.
 async fn take(
     inbox: &Inbox,
     settings: &Settings,
     caller: &Caller,
     request: Request<Incoming>,
-    peer: SocketAddr,
+    logged: Option<&str>,
 ) -> Response<files::Body> {
     let (head, body) = request.into_parts();
     let request = Request::from_parts(head, ());
     let client = settings.traffic.access().client(caller, request.headers());
     let answer = inbox.respond(&request, body, client, clock::now()).await.map(Either::Left);
-    if settings.logs_access {
+    if let Some(peer) = logged {
         log(&request, &answer, peer);
     }
     answer
@@ -208,7 +210,7 @@ async fn answer(
 }
 
 /// A line for each request, as fields.
-fn log<B>(request: &Request<B>, answer: &Response<files::Body>, peer: SocketAddr) {
+fn log<B>(request: &Request<B>, answer: &Response<files::Body>, peer: &str) {
     fn text(fields: &HeaderMap, name: HeaderName) -> &str {
         fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
@@ -227,6 +229,6 @@ fn log<B>(request: &Request<B>, answer: &Response<files::Body>, peer: SocketAddr
         coding = text(answer.headers(), header::CONTENT_ENCODING),
         conditional = is_conditional,
         agent = text(asked, header::USER_AGENT),
-        peer = %peer.ip(),
+        peer = %peer,
     );
 }
