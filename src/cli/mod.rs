@@ -19,9 +19,11 @@ mod withdraw;
 use std::{
     fs,
     io::{self, Write},
+    num::NonZeroUsize,
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
+    thread,
 };
 
 use anyhow::{Context, Result};
@@ -31,6 +33,7 @@ use courant::{
     config::{self, Config, Overrides, StoreUrl},
     store::{PostgresStore, SqliteStore, Store},
 };
+use tokio::runtime::{self, Runtime};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -132,7 +135,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let file = settings.config.clone();
     let config = settings.read()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let code = runtime.block_on(async {
         match command {
             Command::Serve => serve::run(config).await,
@@ -154,6 +157,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     // A look at the store that still waits for its answer keeps nobody here.
     runtime.shutdown_background();
     code
+}
+
+/// A thread for each processor; where there is one, this one, which has nobody to hand anything over to.
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = match thread::available_parallelism() {
+        Ok(NonZeroUsize::MIN) => runtime::Builder::new_current_thread(),
+        _ => runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build()
 }
 
 impl Settings {
