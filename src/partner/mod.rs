@@ -100,11 +100,11 @@ impl Desk {
         }
     }
 
-    /// Waits for writes after one, and learns of the tokens among them.
+    /// Waits for writes after one, and learns of the tokens among them; of all, where the store went back.
     async fn news(&self, seen: Revision) -> Result<Revision, StoreError> {
         self.store.changed(seen).await?;
         let moved = self.store.moved(seen).await?;
-        if moved.facets.contains(&Facet::access()) {
+        if moved.head < seen || moved.facets.contains(&Facet::access()) {
             self.learn().await?;
         }
         Ok(moved.head)

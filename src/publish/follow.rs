@@ -71,6 +71,10 @@ impl Publisher {
         let seen = Revision(self.seen.load(Ordering::SeqCst));
         let moved = self.store.moved(seen).await?;
         self.hear(moved.head);
+        if moved.head < seen {
+            self.start_again(moved.head).await?;
+            return Ok(due);
+        }
         let touched: HashSet<&Facet> = moved.facets.iter().collect();
         if touched.contains(&Facet::catalogue()) {
             self.learn().await?;
@@ -112,5 +116,16 @@ impl Publisher {
         // Not before the editions are there: a cache that asked now for what is old would keep it.
         self.purge(moved.facets).await;
         Ok(due)
+    }
+    /// Forgets every edition: the store went back to a state before them, by a fail-over that lost writes, or from a backup.
+    async fn start_again(&self, head: Revision) -> Result<(), StoreError> {
+        self.learn().await?;
+        self.cache.clear();
+        self.deltas.clear();
+        self.seen.store(head.0, Ordering::SeqCst);
+        self.served.store(head.0, Ordering::Relaxed);
+        tracing::warn!("the store went back to revision {head}; everything is made again");
+        self.purge_everything().await;
+        Ok(())
     }
 }

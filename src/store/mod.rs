@@ -225,7 +225,8 @@ pub trait Store: Send + Sync {
     /// The newest write.
     async fn head(&self) -> Result<Revision>;
 
-    /// Waits until there is a write newer than `seen`, by this process or another.
+    /// Waits until there is a write newer than `seen`, by this process or another; or until the newest is an older one: a
+    /// fail-over may lose writes that were seen.
     async fn changed(&self, seen: Revision) -> Result<Revision>;
 
     /// The facets that writes after `seen` have touched.

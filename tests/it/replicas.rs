@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use courant::{
+    article::Revision,
     config::{self, Overrides},
     http::{Answer, Limits, respond},
     publish::Publisher,
@@ -165,6 +166,52 @@ async fn a_tag_of_no_history_gets_a_feed_that_is_too_large_to_be_kept() {
     let answer = ask(&publisher, &[made_up]).await;
     assert!(publisher.cached("/all.atom").is_none(), "nothing is kept in no memory");
     assert_eq!(answer.status(), 200);
+}
+
+/// Puts the older state of a store, kept in another file, back under those who have it open.
+fn put_back(home: &Home, older: &std::path::Path) {
+    let file = rusqlite::Connection::open(home.file()).unwrap();
+    file.execute("ATTACH ? AS older", [older.to_str().unwrap()]).unwrap();
+    file.pragma_update(None, "foreign_keys", false).unwrap();
+    let tables =
+        "SELECT name FROM older.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
+    let mut tables = file.prepare(tables).unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let swap = |table: String| {
+        format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM older.{table};")
+    };
+    let swaps: String = tables.map(|table| swap(table.unwrap())).collect();
+    file.execute_batch(&format!("BEGIN IMMEDIATE; {swaps} COMMIT")).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_went_back_is_followed() {
+    let pair = Pair::new().await;
+    let older = pair.home.folder.path().join("older.db");
+    let file = rusqlite::Connection::open(pair.home.file()).unwrap();
+    file.execute("VACUUM INTO ?", [older.to_str().unwrap()]).unwrap();
+    pair.news("lost", 20).await;
+    pair.home.publish(vec![submission("lost-too", 30)], 30).await;
+    pair.copies[0].refresh(at(30)).await.unwrap();
+    let seen = pair.home.store.head().await.unwrap();
+    assert!(body(pair.ask(0, &[]).await).await.contains("Title of lost-too"));
+
+    put_back(&pair.home, &older);
+    let changed = tokio::time::timeout(Duration::from_secs(20), pair.home.store.changed(seen));
+    let head = changed.await.expect("whoever waits is told").unwrap();
+    assert!(head < seen);
+    pair.copies[0].refresh(at(40)).await.unwrap();
+    assert!(!body(pair.ask(0, &[]).await).await.contains("Title of lost"));
+
+    // What is written from then on takes the numbers of what was lost.
+    pair.home.publish(vec![submission("kept", 50)], 50).await;
+    pair.copies[0].refresh(at(50)).await.unwrap();
+    assert!(body(pair.ask(0, &[]).await).await.contains("Title of kept"));
+    let after = tokio::time::timeout(
+        Duration::from_millis(500),
+        pair.home.store.changed(Revision(head.0 + 1)),
+    );
+    assert!(after.await.is_err(), "there is no news, and nobody is told of any");
 }
 
 #[tokio::test]

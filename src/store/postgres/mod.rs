@@ -177,6 +177,13 @@ impl PostgresStore {
         answer
     }
 
+    /// Takes back news of writes that are not there any more.
+    fn agree(&self, head: Revision, seen: Revision) {
+        if head < seen {
+            self.news.send_replace(head);
+        }
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Session) -> Result<T> + Send + 'static,
@@ -249,14 +256,17 @@ impl Store for PostgresStore {
                 // Elapsed: news of a write may have been lost.
                 Err(_) => self.head().await?,
             };
-            if head > seen {
+            if head != seen {
+                self.agree(head, seen);
                 return Ok(head);
             }
         }
     }
 
     async fn moved(&self, seen: Revision) -> Result<Moved> {
-        self.read(move |view| view.moved(seen)).await
+        let moved = self.read(move |view| view.moved(seen)).await?;
+        self.agree(moved.head, seen);
+        Ok(moved)
     }
 
     async fn mark(&self, facets: &[Facet]) -> Result<Mark> {

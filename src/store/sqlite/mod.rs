@@ -110,6 +110,13 @@ impl SqliteStore {
         .await
     }
 
+    /// Takes back news of writes that are not there any more.
+    fn agree(&self, head: Revision, seen: Revision) {
+        if head < seen {
+            self.news.send_replace(head);
+        }
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
@@ -161,7 +168,8 @@ impl Store for SqliteStore {
         let mut news = self.news.subscribe();
         loop {
             let head = self.head().await?;
-            if head > seen {
+            if head != seen {
+                self.agree(head, seen);
                 return Ok(head);
             }
             // Elapsed: another process may have written.
@@ -170,7 +178,9 @@ impl Store for SqliteStore {
     }
 
     async fn moved(&self, seen: Revision) -> Result<Moved> {
-        self.read(move |reader| read::moved(reader, seen)).await
+        let moved = self.read(move |reader| read::moved(reader, seen)).await?;
+        self.agree(moved.head, seen);
+        Ok(moved)
     }
 
     async fn mark(&self, facets: &[Facet]) -> Result<Mark> {
