@@ -158,6 +158,7 @@ fn a_second_start_takes_nothing_in_and_gives_the_same_tags() {
     let tags = paths.map(|path| tag(first.address, path));
     let (status, rest) = first.stop();
     assert_eq!((status.code(), rest.last().map(String::as_str)), (Some(0), Some("stopped")));
+    assert!(!site.path("courant.db-wal").exists(), "everything is in the one file, to be copied");
     let second = site.serve();
     assert!(!second.said.iter().any(|line| line.contains("taking in")), "{:?}", second.said);
     assert_eq!(paths.map(|path| tag(second.address, path)), tags);

@@ -26,7 +26,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
     article::{
@@ -52,8 +52,9 @@ const READERS: usize = 4;
 /// A store in one file.
 pub struct SqliteStore {
     path: PathBuf,
-    writer: Arc<Mutex<Connection>>,
     readers: Arc<Mutex<Vec<Connection>>>,
+    /// Closed after them: the last to go puts what was written ahead into the file, and readers cannot.
+    writer: Arc<Mutex<Connection>>,
     permits: Arc<Semaphore>,
     news: watch::Sender<Revision>,
 }
@@ -102,10 +103,8 @@ impl SqliteStore {
         let readers = Arc::clone(&self.readers);
         blocking(move || {
             let reader = lock(&readers).pop().expect("there are as many readers as permits");
-            let answer = work(&reader);
-            lock(&readers).push(reader);
-            drop(permit);
-            answer
+            let lent = Lent { reader: Some(reader), readers, _permit: permit };
+            work(lent.reader.as_ref().expect("it is given back at the end"))
         })
         .await
     }
@@ -125,15 +124,30 @@ impl SqliteStore {
         let (answer, head) = blocking(move || {
             let mut writer = lock(&writer);
             let answer = work(&mut writer);
-            Ok((answer, read::head(&writer)?))
+            Ok((answer, read::head(&writer)))
         })
         .await?;
+        // What was written is written, whatever becomes of this look.
+        let Ok(head) = head else { return answer };
         self.news.send_if_modified(|known| {
             let is_news = head > *known;
             *known = head.max(*known);
             is_news
         });
         answer
+    }
+}
+
+/// A reader that is given back, whatever happens to who has it.
+struct Lent {
+    reader: Option<Connection>,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        lock(&self.readers).extend(self.reader.take());
     }
 }
 

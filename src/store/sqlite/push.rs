@@ -1,7 +1,7 @@
 //! Writes from outside: preconditions and the answers of keys, in the transaction of the write itself.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::{
     article::{ArticleId, Cursor},
@@ -174,7 +174,7 @@ pub(super) fn grant(writer: &mut Connection, grant: &Grant) -> Result<()> {
 
 /// Forgets every token of a name; how many were good until then.
 pub(super) fn retract(writer: &mut Connection, name: &Slug, now: DateTime<Utc>) -> Result<usize> {
-    let transaction = writer.transaction()?;
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let count: i64 = transaction.query_row(
         "SELECT count(*) FROM writer WHERE name = ? AND (ends IS NULL OR ends > ?)",
         params![name.as_str(), now.timestamp()],

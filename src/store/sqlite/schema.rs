@@ -35,13 +35,18 @@ pub(super) fn prepare(
 ) -> Result<()> {
     let opened = opened(path);
     writer.busy_timeout(super::BUSY).map_err(&opened)?;
-    if let Layout::Of { .. } = look(writer, path)? {
+    let layout = look(writer, path)?;
+    if let Layout::Of { .. } = layout {
         refuse_part(writer, path)?;
     }
     let known = known();
     write_ahead(writer).map_err(&opened)?;
     writer.pragma_update(None, "synchronous", "full")?;
     make_room(writer)?;
+    if matches!(layout, Layout::Of { found, known } if found == known) {
+        // Nothing to write, and nobody who writes to wait for.
+        return Ok(());
+    }
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > known {
