@@ -24,6 +24,8 @@ const MAX_RELEASES: usize = 100;
 /// Least time from one round of making editions anew to the next: a burst of writes makes one edition a second, and a
 /// write after a quiet second is seen at once.
 const ROUND: Duration = Duration::from_secs(1);
+/// The same, whatever the store says.
+const LEAST: Duration = Duration::from_millis(100);
 
 impl Publisher {
     /// Follows the store for ever: publishes what falls due, makes editions anew that a write has touched, and codes
@@ -47,6 +49,7 @@ impl Publisher {
         let begun = tokio::time::Instant::now();
         let before = self.seen.load(Ordering::SeqCst);
         let due = self.refresh(now).await?;
+        self.settled.store(now.timestamp(), Ordering::Relaxed);
         let seen = self.seen.load(Ordering::SeqCst);
         if seen != before {
             tokio::time::sleep_until(begun + ROUND).await;
@@ -54,20 +57,23 @@ impl Publisher {
         // Capped: a clock that is set, or a machine that slept, moves the time that is left.
         let left = due.map_or(RESPITE, |due| (due - now).to_std().unwrap_or_default().min(RESPITE));
         let changed = tokio::time::timeout(left, self.store.changed(Revision(seen)));
-        changed.await.map_or(Ok(()), |changed| changed.map(|head| self.hear(head)))
+        let changed = changed.await;
+        tokio::time::sleep_until(begun + LEAST).await;
+        changed.map_or(Ok(()), |changed| changed.map(|head| self.hear(head)))
     }
 
     /// One round: publishes what is due, then makes those editions in memory anew that writes have touched since the
     /// last round, the most used first. Says when the next article falls due, if one does.
     pub async fn refresh(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.rounds.fetch_add(1, Ordering::Relaxed);
-        let mut due = self.store.release(now).await?;
-        for _ in 0..MAX_RELEASES {
-            if due.is_none_or(|due| due > now) {
-                break;
+        let due = match self.release(now).await {
+            Err(error @ StoreError::Article { .. }) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "what is due waits");
+                None
             }
-            due = self.store.release(now).await?;
-        }
+            due => due?,
+        };
         let seen = Revision(self.seen.load(Ordering::SeqCst));
         let moved = self.store.moved(seen).await?;
         self.hear(moved.head);
@@ -98,7 +104,7 @@ impl Publisher {
             }
             match self.make(&old.document).await {
                 Ok(kept) => self.keep(Arc::new(Kept { idle, ..kept })),
-                Err(PublishError::Store(error)) => {
+                Err(PublishError::Store(error)) if !matches!(error, StoreError::Article { .. }) => {
                     // The next round does all of this again.
                     self.seen.store(seen.0, Ordering::SeqCst);
                     return Err(error);
@@ -117,6 +123,18 @@ impl Publisher {
         self.purge(moved.facets).await;
         Ok(due)
     }
+    /// Publishes what is due, and says when the next article falls due.
+    async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let mut due = self.store.release(now).await?;
+        for _ in 0..MAX_RELEASES {
+            if due.is_none_or(|due| due > now) {
+                break;
+            }
+            due = self.store.release(now).await?;
+        }
+        Ok(due)
+    }
+
     /// Forgets every edition: the store went back to a state before them, by a fail-over that lost writes, or from a backup.
     async fn start_again(&self, head: Revision) -> Result<(), StoreError> {
         self.learn().await?;

@@ -144,8 +144,9 @@ impl Publisher {
     ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
         let marks = vec![Facet::site(), Facet::catalogue()];
         let head = self.store.head().await?;
-        self.learn().await?;
+        // Before the categories: one that comes in between is shown too early, and not under a date that it never had.
         let mark = self.store.mark(&marks).await?;
+        self.learn().await?;
         let (revision, changed) = (mark.revision, mark.changed);
         let listing = Listing {
             site: Arc::clone(&self.catalogue.site),

@@ -24,7 +24,7 @@ use std::{
     convert::Infallible,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -145,6 +145,9 @@ pub struct Publisher {
     rounds: AtomicU64,
     /// Up to which write the editions in memory are made.
     served: AtomicU64,
+    /// When the last round began that came to its end, in seconds since 1970: what was written before is in every edition.
+    /// For ever, where nobody follows the store.
+    settled: AtomicI64,
     /// When the store last answered.
     heard: Mutex<Heard>,
     /// Held by whoever makes an archive.
@@ -212,6 +215,7 @@ impl Publisher {
             seen: AtomicU64::new(head.0),
             rounds: AtomicU64::new(0),
             served: AtomicU64::new(head.0),
+            settled: AtomicI64::new(i64::MAX),
             heard: Mutex::new(Heard::now(head)),
             archivist: tokio::sync::Mutex::default(),
             edge: None,
@@ -241,6 +245,12 @@ impl Publisher {
             kept.uses.fetch_add(1, Ordering::Relaxed);
             Arc::clone(&kept.edition)
         })
+    }
+
+    /// Until when every write is known to be in the editions, in seconds since 1970. A second may have more writes than an
+    /// edition shows while it is not over, and longer where many editions are made.
+    pub fn settled(&self, now: DateTime<Utc>) -> i64 {
+        now.timestamp().min(self.settled.load(Ordering::Relaxed))
     }
 
     /// The feeds of partners in memory from which articles are held back, by path, and how many.

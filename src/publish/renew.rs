@@ -51,6 +51,8 @@ impl Publisher {
             if kept.edition.revision() >= seen || kept.marks.is_empty() {
                 return Some(Arc::clone(&kept.edition));
             }
+            // Heard of first: a copy that is read from may be as far behind as this replica.
+            self.store.head().await.ok()?;
             let mark = self.store.mark(&kept.marks).await.ok()?;
             if mark.revision <= kept.head {
                 return Some(Arc::clone(&kept.edition));

@@ -144,3 +144,26 @@ async fn a_burst_of_writes_makes_an_edition_a_second() {
     }
     follower.abort();
 }
+
+#[tokio::test]
+async fn an_article_that_cannot_be_read_keeps_no_other_feed_old() {
+    let home = Home::new();
+    home.publish(vec![submission("good", 0), submission("bad", 0)], 0).await;
+    let publisher = home.publisher(at(0)).await;
+    // The most used feed is the first to be made again.
+    for path in ["/category/news.rss", "/category/news.rss", "/all.rss"] {
+        ask(&publisher, path, &[]).await;
+    }
+    let file = rusqlite::Connection::open(home.file()).unwrap();
+    let spoil = "UPDATE article SET story = '{' WHERE id = 'bad'";
+    assert_eq!(file.execute(spoil, []).unwrap(), 1);
+    let listing = ask(&publisher, "/", &[]).await;
+    let before = field(&listing, "etag").to_owned();
+    let mut letter = submission("letter", 0);
+    letter.story.categories = vec![courant::category::Category::from_label("读者").unwrap()];
+    home.publish(vec![letter], 50).await;
+    publisher.refresh(at(50)).await.unwrap();
+    assert_ne!(field(&ask(&publisher, "/", &[]).await, "etag"), before);
+    let kept = ask(&publisher, "/all.rss", &[]).await;
+    assert_eq!(kept.status(), 200, "the last good edition");
+}

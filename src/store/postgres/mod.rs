@@ -264,7 +264,8 @@ impl Store for PostgresStore {
     }
 
     async fn moved(&self, seen: Revision) -> Result<Moved> {
-        let moved = self.read(move |view| view.moved(seen)).await?;
+        // Not of a copy: what is asked is what copies may not have yet, or have from before a fail-over.
+        let moved = self.recent(move |view| view.moved(seen)).await?;
         self.agree(moved.head, seen);
         Ok(moved)
     }
