@@ -107,16 +107,20 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         _ = interrupt.recv() => {},
         _ = terminate.recv() => {},
         Some(ended) = servers.join_next() => ended.context("a server broke")?,
+        // They go on for ever: without them nothing new would be seen.
+        Some(ended) = tasks.join_next() => ended.context("what follows the store broke")?,
     }
     stopping.send_replace(true);
     // Each ends by itself, within the same grace.
     while let Some(ended) = servers.join_next().await {
         ended.context("a server broke")?;
     }
+    // Waited for: whoever is the last to have the store closes it, and its file is whole then.
     for source in sources {
         source.abort();
+        let _ = source.await;
     }
-    drop(tasks);
+    tasks.shutdown().await;
     if let Some(desk) = desk {
         desk.flush().await;
     }
