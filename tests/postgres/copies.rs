@@ -269,7 +269,7 @@ fn killed() {
         while Instant::now() < until && copying.try_wait().unwrap().is_none() {
             thread::sleep(Duration::from_millis(1));
         }
-        if tries.is_multiple_of(3) {
+        if tries % 3 == 2 {
             cluster.kill();
             let output = copying.wait_with_output().unwrap();
             cluster.restart();
