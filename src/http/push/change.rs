@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
-    Asked, Inbox, failed,
+    Asked, How, Inbox, failed,
     json::{apart, first},
 };
 use crate::{
@@ -64,13 +64,19 @@ impl Inbox {
             let mut record = record.clone();
             record.insert("id".to_owned(), id.as_str().into());
             let single = self.read(&id, record).await?;
+            if !asked.pass.reaches(&single.submission.story) {
+                return Err(Problem::Category);
+            }
             let precondition =
                 Precondition { is_not: Some(Versions::Any), ..Precondition::default() };
             let operation = Operation::Put(Box::new(single.submission));
             let address = self.rules.address(folder, id.as_str());
             let answer = move |effects: &_| {
                 first(effects, |effect, _| match &effect.fate {
-                    Fate::Refused(Refused::Precondition | Refused::Retired) => Reply::default(),
+                    // Whoever has the name, and whether anybody may know.
+                    Fate::Refused(
+                        Refused::Precondition | Refused::Retired | Refused::OutOfScope,
+                    ) => Reply::default(),
                     Fate::Refused(refused) => Problem::of(refused, effect.revision).reply(),
                     Fate::Taken(_) | Fate::Withdrawn | Fate::WithdrawnBefore => {
                         micropub::created(address.as_str()).tagged(effect.revision)
@@ -78,7 +84,7 @@ impl Inbox {
                 })
             };
             let tasks = vec![Task { operation, precondition }];
-            let reply = self.push(asked, tasks, false, body, answer).await?;
+            let reply = self.push(asked, tasks, How::default(), body, answer).await?;
             if reply.status != 0 {
                 return Ok(reply);
             }
@@ -134,7 +140,7 @@ impl Inbox {
                     }
                 })
             };
-            let reply = self.push(asked, tasks, false, body, answer).await?;
+            let reply = self.push(asked, tasks, How::default(), body, answer).await?;
             if reply.status != 0 {
                 return Ok(reply);
             }
@@ -159,7 +165,7 @@ impl Inbox {
                 }
             })
         };
-        self.push(asked, tasks, false, body, answer).await
+        self.push(asked, tasks, How::default(), body, answer).await
     }
 
     pub(super) async fn keep(

@@ -64,6 +64,15 @@ impl fmt::Debug for Inbox {
     }
 }
 
+/// How tasks are done.
+#[derive(Clone, Copy, Default)]
+struct How {
+    /// All or none of them.
+    is_atomic: bool,
+    /// Publish again what was withdrawn; only for those who may withdraw.
+    republish: bool,
+}
+
 /// A request, and who makes it.
 struct Asked<'a> {
     method: &'a Method,
@@ -296,7 +305,7 @@ impl Inbox {
         &self,
         asked: &Asked<'_>,
         tasks: Vec<Task>,
-        is_atomic: bool,
+        how: How,
         body: &[u8],
         answer: impl Fn(&Effects) -> Reply + Send + Sync + 'static,
     ) -> Result<Reply, Problem> {
@@ -306,8 +315,8 @@ impl Inbox {
         let kept = Arc::clone(&answer);
         let push = Push {
             tasks,
-            is_atomic,
-            republish: asked.says("republish")?,
+            is_atomic: how.is_atomic,
+            republish: how.republish,
             within: asked.pass.scopes.within.clone(),
             key,
             answer: Box::new(move |effects| kept(effects).to_text()),

@@ -1,5 +1,7 @@
 //! What is pushed from outside: by JSON, `AtomPub` and Micropub.
 
+mod guards;
+
 use std::{
     fs,
     io::{Read, Write},

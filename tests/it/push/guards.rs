@@ -1,0 +1,62 @@
+//! Who may push what: scopes, categories, pages of other sites, and how often.
+
+use courant::{
+    article::ArticleId,
+    push::{Scope, Scopes},
+    store::State,
+};
+
+use super::{Desk, ENTRY, FORM, RECORD, everything, micropub, token};
+use crate::fixtures::Home;
+
+/// Everything, of one category.
+fn within(category: &str) -> Scopes {
+    Scopes { within: Some([category.parse().unwrap()].into()), ..everything() }
+}
+
+fn only(scope: Scope) -> Scopes {
+    Scopes { may: [scope].into(), within: None }
+}
+
+fn entry(title: &str) -> String {
+    format!("<entry xmlns=\"http://www.w3.org/2005/Atom\"><title>{title}</title></entry>")
+}
+
+async fn state(home: &Home, id: &str) -> State {
+    home.store.stored(&ArticleId::new(id).unwrap()).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn republish_in_any_query_published_what_was_withdrawn() {
+    let home = Home::new();
+    let mut desk = Desk::new(&home).await;
+    desk.put("a", &[], RECORD).await;
+    assert_eq!(desk.ask("DELETE", "/articles/a", &[], "").await.status, 200);
+    desk.token = token(&*home.store, "writer", only(Scope::Write), None).await;
+    let form = "h=entry&content=x&mp-slug=a";
+    let made = desk.ask("POST", "/micropub?republish=true", &[FORM], form).await;
+    assert_eq!(made.field("location"), "https://feeds.example.com/articles/a-2");
+    let fields = [ENTRY, ("slug", "a")];
+    let made = desk.ask("POST", "/atompub/articles?republish=true", &fields, entry("x")).await;
+    assert_eq!(made.field("location"), "https://feeds.example.com/atompub/articles/a-3");
+    assert_eq!(state(&home, "a").await, State::Withdrawn);
+    // Nobody knows any more whether it was of their category.
+    desk.token = token(&*home.store, "news", within("news"), None).await;
+    assert_eq!(desk.put("a?republish=true", &[], RECORD).await.status, 403);
+    assert_eq!(state(&home, "a").await, State::Withdrawn);
+}
+
+#[tokio::test]
+async fn a_name_that_another_category_has_could_not_be_wished_for() {
+    let home = Home::new();
+    let mut desk = Desk::new(&home).await;
+    desk.put("a", &[], RECORD).await;
+    desk.token = token(&*home.store, "headlines", within("headlines"), None).await;
+    let post = async |category: &str| {
+        let form = format!("h=entry&content=x&mp-slug=a&category[]={category}");
+        desk.ask("POST", "/micropub", &[FORM], form).await
+    };
+    let made = post("headlines").await;
+    assert_eq!(made.field("location"), "https://feeds.example.com/articles/a-2", "{}", made.text);
+    assert_eq!(post("news").await.status, 403);
+}
