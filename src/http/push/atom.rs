@@ -161,7 +161,7 @@ impl Inbox {
         let change = |stored: &Stored, old: &Map<String, Value>| {
             atom::record(&self.catalogue, Some(stored), old, &entry)
         };
-        let reply = self.change(asked, &id, precondition, &body, change).await?;
+        let reply = self.change(asked, &id, &precondition, &body, change).await?;
         if reply.status >= 400 {
             return Ok(reply);
         }

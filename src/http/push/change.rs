@@ -111,7 +111,7 @@ impl Inbox {
         &self,
         asked: &Asked<'_>,
         id: &ArticleId,
-        wanted: Precondition,
+        wanted: &Precondition,
         body: &[u8],
         change: impl Fn(&Stored, &Map<String, Value>) -> Map<String, Value>,
     ) -> Result<Reply, Problem> {
@@ -120,20 +120,20 @@ impl Inbox {
         }
         for _ in 0..MAX_TRIES {
             let stored = self.visible(asked, id).await?;
+            let base = stored.revision;
+            if !wanted.holds(Some(base)) {
+                return Err(Problem::Precondition(Some(base)));
+            }
             let old = record::record(&self.catalogue, &stored);
             let single = self.read(id, change(&stored, &old)).await?;
-            let base = stored.revision;
-            let is_own = wanted == Precondition::default();
-            let precondition = if is_own {
-                Precondition { is: Some(Versions::Of(vec![base])), is_not: None }
-            } else {
-                wanted.clone()
-            };
+            // What was changed is this state and no other, whichever ones the client would have taken.
+            let precondition =
+                Precondition { is: Some(Versions::Of(vec![base])), ..Precondition::default() };
             let operation = Operation::Put(Box::new(single.submission));
             let tasks = vec![Task { operation, precondition }];
             let answer = move |effects: &_| {
                 first(effects, |effect, _| match &effect.fate {
-                    Fate::Refused(Refused::Precondition) if is_own => Reply::default(),
+                    Fate::Refused(Refused::Precondition) => Reply::default(),
                     Fate::Refused(refused) => Problem::of(refused, effect.revision).reply(),
                     Fate::Taken(_) | Fate::Withdrawn | Fate::WithdrawnBefore => {
                         Reply::empty(StatusCode::NO_CONTENT).tagged(effect.revision)

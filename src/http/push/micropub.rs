@@ -34,7 +34,7 @@ impl Inbox {
                     changes.apply(&mut properties);
                     micropub::record(&self.catalogue, old, &properties)
                 };
-                self.change(asked, &id, precondition, &body, change).await
+                self.change(asked, &id, &precondition, &body, change).await
             }
             micropub::Request::Delete(url) => {
                 asked.require(Scope::Withdraw)?;

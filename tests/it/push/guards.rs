@@ -6,7 +6,7 @@ use courant::{
     store::State,
 };
 
-use super::{Desk, ENTRY, FORM, RECORD, everything, micropub, token};
+use super::{Desk, ENTRY, FORM, RECORD, everything, token};
 use crate::fixtures::Home;
 
 /// Everything, of one category.

@@ -1,5 +1,6 @@
 //! What is pushed from outside: by JSON, `AtomPub` and Micropub.
 
+mod edits;
 mod guards;
 
 use std::{
