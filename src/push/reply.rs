@@ -56,6 +56,12 @@ impl Reply {
         }
     }
 
+    /// What a field of it says.
+    pub fn field(&self, name: &HeaderName) -> Option<&str> {
+        let known = self.fields.iter().find(|(known, _)| known == name.as_str());
+        known.map(|(_, value)| value.as_str())
+    }
+
     /// To be kept.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("text and a number")

@@ -15,7 +15,7 @@ use crate::{
     article::{ArticleId, Cursor, Revision},
     category::Slug,
     media::Kept,
-    push::{Problem, Reply, Route, Scope, atom, condition, form},
+    push::{Problem, Reply, Route, Scope, atom, condition, form, tag},
     store::{State, Stored},
 };
 
@@ -131,21 +131,33 @@ impl Inbox {
         let wish = header_text(asked, "slug").or_else(|| entry.title().map(str::to_owned));
         let wish = wish.and_then(|wish| Slug::from_label(&wish).ok());
         let reply = self.create(asked, record, wish.as_ref(), "atompub/articles/", &body).await?;
-        // The entry as it is now, whether it was made by this request or by the one before with its key.
-        let location = reply.fields.iter().find(|(name, _)| name == header::LOCATION.as_str());
-        let Some((_, location)) = location else { return Ok(reply) };
+        let location = reply.field(&header::LOCATION).unwrap_or_default().to_owned();
         let name = location.rsplit('/').next().unwrap_or_default();
         let id = percent_decode_str(name).decode_utf8().ok().and_then(|id| ArticleId::new(&id));
-        let id = id.ok_or(Problem::Internal)?;
-        match self.store.stored(&id).await.map_err(|error| failed(&error))? {
-            Some(stored) if stored.state != State::Withdrawn => {
-                let whole = self.entry(&stored, StatusCode::CREATED);
-                Ok(whole
-                    .with(&header::LOCATION, location.as_str())
-                    .with(&header::CONTENT_LOCATION, location.as_str()))
-            }
-            _ => Ok(reply),
-        }
+        let Some(id) = id else { return Ok(reply) };
+        let Some(whole) = self.written(asked, &id, &reply, StatusCode::CREATED).await? else {
+            return Ok(reply);
+        };
+        Ok(whole
+            .with(&header::LOCATION, location.as_str())
+            .with(&header::CONTENT_LOCATION, location))
+    }
+
+    /// The entry that was written, if `reply` speaks of the article as it is: whoever gets another text takes over what
+    /// somebody else wrote, and not everybody who writes may read that.
+    async fn written(
+        &self,
+        asked: &Asked<'_>,
+        id: &ArticleId,
+        reply: &Reply,
+        status: StatusCode,
+    ) -> Result<Option<Reply>, Problem> {
+        let stored = self.store.stored(id).await.map_err(|error| failed(&error))?;
+        let stored = stored.filter(|stored| {
+            let is_same = reply.field(&header::ETAG) == Some(&tag(stored.revision));
+            is_same && stored.state != State::Withdrawn && asked.pass.sees(stored)
+        });
+        Ok(stored.map(|stored| self.entry(&stored, status)))
     }
 
     async fn atom_put(
@@ -165,11 +177,7 @@ impl Inbox {
         if reply.status >= 400 {
             return Ok(reply);
         }
-        match self.visible(asked, &id).await {
-            Ok(stored) => Ok(self.entry(&stored, StatusCode::OK)),
-            // Somebody else was quick to take it back: it was done all the same.
-            Err(_) => Ok(reply),
-        }
+        Ok(self.written(asked, &id, &reply, StatusCode::OK).await?.unwrap_or(reply))
     }
 }
 

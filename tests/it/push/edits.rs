@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use courant::{article::ArticleId, push::Rules, store::Stored};
+use courant::{
+    article::ArticleId,
+    push::{Rules, Scope, Scopes},
+    store::Stored,
+};
 use serde_json::{Value, json};
 
-use super::{Desk, RECORD, rules};
+use super::{Desk, ENTRY, RECORD, rules, token};
 use crate::fixtures::{Home, catalogue};
 
 async fn stored(home: &Home, id: &str) -> Stored {
@@ -70,5 +74,34 @@ async fn an_update_is_held_against_what_it_was_made_from() {
         let fields = [("content-type", "application/json"), (field, value)];
         let told = desk.ask("POST", "/micropub", &fields, body.clone()).await;
         assert_eq!(told.status, status, "{field}: {value}: {}", told.text);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_came_with_the_tag_and_the_text_of_a_later_write() {
+    let entry = "<entry xmlns=\"http://www.w3.org/2005/Atom\"><title>Market day</title></entry>";
+    let home = Home::new();
+    let mut desk = Desk::new(&home).await;
+    let cms = desk.token.clone();
+    let writer = Scopes { may: [Scope::Write].into(), within: None };
+    let writer = token(&*home.store, "writer", writer, None).await;
+    for (method, path, status, again) in
+        [("POST", "/atompub/articles", 201, 201), ("PUT", "/atompub/articles/market-day", 200, 204)]
+    {
+        desk.token.clone_from(&writer);
+        let key = format!("\"{method}\"");
+        let fields = [ENTRY, ("idempotency-key", &key)];
+        let first = desk.ask(method, path, &fields, entry).await;
+        assert_eq!(first.status, status, "{}", first.text);
+        assert!(first.text.contains("Market day") && first.text.contains("<app:edited>"));
+        desk.token.clone_from(&cms);
+        let secret = format!(r#"{{"title": "Secret of {method}"}}"#);
+        assert_eq!(desk.put("market-day", &[], &secret).await.status, 200);
+        desk.token.clone_from(&writer);
+        let replayed = desk.ask(method, path, &fields, entry).await;
+        assert_eq!(replayed.status, again, "{}", replayed.text);
+        assert_eq!(replayed.field("etag"), first.field("etag"));
+        assert_eq!(replayed.field("location"), first.field("location"));
+        assert!(!replayed.text.contains("Secret"), "{}", replayed.text);
     }
 }
