@@ -95,7 +95,7 @@ pub enum Problem {
     Stranger,
     /// The token is not good for this.
     Scope(Scope),
-    /// The token is for articles of other categories.
+    /// The token is for articles of some categories, and this is none of them.
     Category,
     /// There is no article, or no file.
     Unknown,
@@ -213,7 +213,10 @@ impl Problem {
                 "Show a token that `courant token create` made, as a bearer token.".to_owned()
             }
             Self::Scope(scope) => format!("This token is not good for `{}`.", scope.name()),
-            Self::Category => "This token is for articles of other categories.".to_owned(),
+            Self::Category => {
+                "This token is for articles of some categories, and this is none of them."
+                    .to_owned()
+            }
             Self::Unknown => "Nothing is here.".to_owned(),
             Self::Gone(_) => "The article was withdrawn.".to_owned(),
             Self::Method(allow) => format!("What can be done here: {allow}."),

@@ -18,7 +18,7 @@ pub enum Scope {
     Read,
     /// Hand articles in.
     Write,
-    /// Take articles back, and publish again what was taken back.
+    /// Take articles and files back, and publish again what was taken back.
     Withdraw,
     /// Hand in pictures and other files.
     Media,

@@ -71,7 +71,11 @@ impl Inbox {
                 Ok(Reply::new(StatusCode::OK, atom::FEED, atom::files(&self.rules, &files)))
             }
             Route::AtomFile(name) if *method == Method::DELETE => {
-                asked.require(Scope::Media)?;
+                asked.require(Scope::Withdraw)?;
+                // Whose a file is, nobody knows: articles of any category may lead to it.
+                if asked.pass.scopes.within.is_some() {
+                    return Err(Problem::Category);
+                }
                 let media = self.media.clone().ok_or(Problem::Unknown)?;
                 let was =
                     apart(move || media.remove(&name)).await?.map_err(|error| lost(&error))?;

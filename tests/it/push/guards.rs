@@ -2,12 +2,13 @@
 
 use courant::{
     article::ArticleId,
+    media::Intake,
     push::{Scope, Scopes},
     store::State,
 };
 
-use super::{Desk, ENTRY, FORM, RECORD, everything, token};
-use crate::fixtures::Home;
+use super::{Desk, ENTRY, FORM, RECORD, everything, rules, token};
+use crate::fixtures::{Home, catalogue};
 
 /// Everything, of one category.
 fn within(category: &str) -> Scopes {
@@ -59,4 +60,23 @@ async fn a_name_that_another_category_has_could_not_be_wished_for() {
     let made = post("headlines").await;
     assert_eq!(made.field("location"), "https://feeds.example.com/articles/a-2", "{}", made.text);
     assert_eq!(post("news").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_token_for_files_deleted_those_of_anybody() {
+    let home = Home::new();
+    let media = Intake::new(home.folder.path(), &rules().base).unwrap();
+    let mut desk = Desk::with(&home, rules(), catalogue(), Some(media)).await;
+    let png = [("content-type", "image/png")];
+    let made = desk.ask("POST", "/atompub/media", &png, "png").await;
+    let name = made.field("location").rsplit('/').next().unwrap().to_owned();
+    let path = format!("/atompub/media/{name}");
+    for (who, scopes, status) in [
+        ("media", only(Scope::Media), 403),
+        ("news", within("news"), 403),
+        ("withdraw", only(Scope::Withdraw), 204),
+    ] {
+        desk.token = token(&*home.store, who, scopes, None).await;
+        assert_eq!(desk.ask("DELETE", &path, &[], "").await.status, status, "{who}");
+    }
 }
