@@ -97,6 +97,8 @@ pub enum Problem {
     Scope(Scope),
     /// The token is for articles of some categories, and this is none of them.
     Category,
+    /// A page of another site makes a browser send it.
+    OtherSite,
     /// There is no article, or no file.
     Unknown,
     /// The article was withdrawn by this write.
@@ -189,7 +191,7 @@ impl Problem {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Stranger => StatusCode::UNAUTHORIZED,
-            Self::Scope(_) | Self::Category => StatusCode::FORBIDDEN,
+            Self::Scope(_) | Self::Category | Self::OtherSite => StatusCode::FORBIDDEN,
             Self::Unknown => StatusCode::NOT_FOUND,
             Self::Gone(_) => StatusCode::GONE,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -215,6 +217,10 @@ impl Problem {
             Self::Scope(scope) => format!("This token is not good for `{}`.", scope.name()),
             Self::Category => {
                 "This token is for articles of some categories, and this is none of them."
+                    .to_owned()
+            }
+            Self::OtherSite => {
+                "A page of another site cannot push; send it from a program, without `Origin`."
                     .to_owned()
             }
             Self::Unknown => "Nothing is here.".to_owned(),

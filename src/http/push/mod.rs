@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 use hyper::body::Body;
 use tokio::sync::Semaphore;
+use url::Url;
 
 use super::{Answer, Limits, check_bounds, partner};
 use crate::{
@@ -196,6 +197,10 @@ impl Inbox {
             return Ok(Reply::json(StatusCode::OK, &openapi::document(&self.rules)));
         }
         let fields = request.headers();
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        if !is_read && is_of_another_site(fields, &self.rules.base) {
+            return Err(Problem::OtherSite);
+        }
         let mut shown = partner::credentials(fields).map(std::borrow::Cow::into_owned);
         let is_form = fields
             .get(header::CONTENT_TYPE)
@@ -224,7 +229,6 @@ impl Inbox {
             pass,
             now,
         };
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
         let body = match (form, body) {
             (Some(read), _) => read,
             (None, Some(body)) if !is_read => {
@@ -387,6 +391,15 @@ impl Drop for Working<'_> {
     fn drop(&mut self) {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
+}
+
+/// Whether a page of another site makes a browser send this, and with it a password that the browser keeps. Programs
+/// send neither field (Fetch Metadata section 2.1, RFC 6454 section 7).
+fn is_of_another_site(fields: &HeaderMap, base: &Url) -> bool {
+    let is_from = |value: &HeaderValue| matches!(value.as_bytes(), b"cross-site" | b"same-site");
+    let own = base.origin().ascii_serialization();
+    fields.get_all("sec-fetch-site").iter().any(is_from)
+        || fields.get_all(header::ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes())
 }
 
 /// What clients are told of a failure; the log has the rest.

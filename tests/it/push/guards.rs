@@ -63,6 +63,30 @@ async fn a_name_that_another_category_has_could_not_be_wished_for() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_pushed_with_the_password_of_a_browser() {
+    let home = Home::new();
+    let desk = Desk::new(&home).await;
+    for (name, value, status) in [
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("sec-fetch-site", "same-origin", 201),
+        ("sec-fetch-site", "none", 201),
+        ("origin", "https://elsewhere.example", 403),
+        ("origin", "http://feeds.example.com", 403),
+        ("origin", "null", 403),
+        ("origin", "https://feeds.example.com", 201),
+        ("accept", "*/*", 201),
+    ] {
+        let told = desk.ask("POST", "/micropub", &[FORM, (name, value)], "h=entry&name=x").await;
+        assert_eq!(told.status, status, "{name}: {value}: {}", told.text);
+    }
+    let fields = [("sec-fetch-site", "cross-site"), ("origin", "null")];
+    assert_eq!(desk.put("x", &fields, RECORD).await.status, 403);
+    assert_eq!(desk.ask("DELETE", "/articles/x", &fields, "").await.status, 403);
+    assert_eq!(desk.ask("GET", "/articles/x", &fields, "").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_token_for_files_deleted_those_of_anybody() {
     let home = Home::new();
     let media = Intake::new(home.folder.path(), &rules().base).unwrap();
