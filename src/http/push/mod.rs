@@ -207,6 +207,7 @@ impl Inbox {
             .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
         // A form may hold the token itself (Micropub section 3.1), and is read before anybody is known.
         let (mut form, mut body) = (None, Some(body));
+        self.look(client, now)?;
         if shown.is_none()
             && is_form
             && route == Route::Micropub
@@ -214,7 +215,11 @@ impl Inbox {
         {
             let _place = self.strangers.try_acquire().map_err(|_| Problem::Busy)?;
             let most = self.rules.max_body_bytes.min(body::STRANGERS_FORM);
-            let read = body::read(body, fields, most, self.rules.body_timeout).await?;
+            let read = match body::read(body, fields, most, self.rules.body_timeout).await {
+                Ok(read) => read,
+                // A place was taken all the same, for nothing.
+                Err(problem) => return self.strange(client, now).and(Err(problem)),
+            };
             let token = form::pairs(&read).find(|(key, _)| key == "access_token");
             shown = token.map(|(_, token)| token.into_owned());
             form = Some(read);
@@ -283,25 +288,23 @@ impl Inbox {
             None => None,
         };
         let Some(pass) = pass else {
-            self.spend(&client.prefix(), STRANGERS_PER_HOUR, now)?;
-            return Err(Problem::Stranger);
+            return self.strange(client, now).and(Err(Problem::Stranger));
         };
-        self.spend(&pass.name, self.rules.requests_per_hour, now)?;
+        let key = self.hasher.hash_one(&pass.name);
+        self.budgets.spend(key, self.rules.requests_per_hour, milliseconds(now)).map_err(wait)?;
         Ok(pass)
     }
 
-    fn spend(
-        &self,
-        who: &impl std::hash::Hash,
-        per_hour: NonZeroU32,
-        now: DateTime<Utc>,
-    ) -> Result<(), Problem> {
-        let milliseconds = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        let key = self.hasher.hash_one(who);
-        self.budgets.spend(key, per_hour, milliseconds).map_err(|wait| {
-            // One second at least, and no less than it takes.
-            Problem::TooOften(wait.div_ceil(1_000).max(1))
-        })
+    /// Whether a client may yet show what lets nobody in. Asked before the store is, and before anything is read.
+    fn look(&self, client: Client, now: DateTime<Utc>) -> Result<(), Problem> {
+        let key = self.hasher.hash_one(client.prefix());
+        self.budgets.look(key, STRANGERS_PER_HOUR, milliseconds(now)).map_err(wait)
+    }
+
+    /// A client has shown what lets nobody in.
+    fn strange(&self, client: Client, now: DateTime<Utc>) -> Result<(), Problem> {
+        let key = self.hasher.hash_one(client.prefix());
+        self.budgets.spend(key, STRANGERS_PER_HOUR, milliseconds(now)).map_err(wait)
     }
 
     /// Does tasks in one transaction; what is answered under a key is kept with it.
@@ -391,6 +394,15 @@ impl Drop for Working<'_> {
     fn drop(&mut self) {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
+}
+
+fn milliseconds(now: DateTime<Utc>) -> u64 {
+    u64::try_from(now.timestamp_millis()).unwrap_or_default()
+}
+
+/// One second at least, and no less than it takes; from milliseconds.
+fn wait(milliseconds: u64) -> Problem {
+    Problem::TooOften(milliseconds.div_ceil(1_000).max(1))
 }
 
 /// Whether a page of another site makes a browser send this, and with it a password that the browser keeps. Programs

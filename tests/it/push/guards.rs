@@ -1,14 +1,21 @@
 //! Who may push what: scopes, categories, pages of other sites, and how often.
 
+use std::{num::NonZeroU32, time::Duration};
+
+use bytes::Bytes;
 use courant::{
     article::ArticleId,
     media::Intake,
-    push::{Scope, Scopes},
+    push::{Rules, Scope, Scopes},
     store::State,
 };
+use futures_util::{StreamExt as _, stream};
+use http::Request;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 
-use super::{Desk, ENTRY, FORM, RECORD, everything, rules, token};
-use crate::fixtures::{Home, catalogue};
+use super::{Desk, ENTRY, FORM, RECORD, client, everything, rules, token};
+use crate::fixtures::{Home, at, catalogue};
 
 /// Everything, of one category.
 fn within(category: &str) -> Scopes {
@@ -84,6 +91,37 @@ async fn a_page_of_another_site_pushed_with_the_password_of_a_browser() {
     assert_eq!(desk.put("x", &fields, RECORD).await.status, 403);
     assert_eq!(desk.ask("DELETE", "/articles/x", &fields, "").await.status, 403);
     assert_eq!(desk.ask("GET", "/articles/x", &fields, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn forms_that_never_came_cost_nothing_and_good_tokens_were_looked_up_for_guessers() {
+    let home = Home::new();
+    let requests_per_hour = NonZeroU32::new(1_000).unwrap();
+    let rules = Rules { body_timeout: Duration::from_millis(1), requests_per_hour, ..rules() };
+    let desk = Desk::with(&home, rules, catalogue(), None).await;
+    let post = async |is_slow: bool| {
+        let request = Request::post("/micropub")
+            .header("host", "feeds.example.com")
+            .header(FORM.0, FORM.1)
+            .body(())
+            .unwrap();
+        let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"h=entry")))]);
+        let broken = stream::iter([Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
+        let end = if is_slow { stream::pending().boxed() } else { broken.boxed() };
+        let body = StreamBody::new(start.chain(end));
+        desk.inbox.respond(&request, body, client(), at(10)).await.status()
+    };
+    assert_eq!(desk.ask("GET", "/articles/a", &[], "").await.status, 404);
+    for nth in 0..120 {
+        let is_slow = nth % 2 == 0;
+        assert_eq!(post(is_slow).await, if is_slow { 408 } else { 400 }, "{nth}");
+    }
+    assert_eq!(post(false).await, 429);
+    // Whether a token is good is not looked up any more.
+    assert_eq!(desk.ask("GET", "/articles/a", &[], "").await.status, 429);
+    let bearer = format!("Bearer {}", desk.token);
+    let later = desk.ask_as("GET", "/articles/a", &[("authorization", &bearer)], "", at(50)).await;
+    assert_eq!(later.status, 404);
 }
 
 #[tokio::test]
