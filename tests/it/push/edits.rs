@@ -1,16 +1,17 @@
 //! What becomes of an article that several change, and of what an edit does not speak of.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use courant::{
     article::ArticleId,
+    config::{self, Overrides},
     push::{Rules, Scope, Scopes},
     store::Stored,
 };
 use serde_json::{Value, json};
 
-use super::{Desk, ENTRY, RECORD, rules, token};
-use crate::fixtures::{Home, catalogue};
+use super::{Desk, ENTRY, RECORD, everything, rules, token};
+use crate::fixtures::{FEEDS, Home, catalogue};
 
 async fn stored(home: &Home, id: &str) -> Stored {
     home.store.stored(&ArticleId::new(id).unwrap()).await.unwrap().unwrap()
@@ -104,4 +105,32 @@ async fn an_entry_came_with_the_tag_and_the_text_of_a_later_write() {
         assert_eq!(replayed.field("location"), first.field("location"));
         assert!(!replayed.text.contains("Secret"), "{}", replayed.text);
     }
+}
+
+#[tokio::test]
+async fn an_edit_by_atompub_after_a_label_was_changed_left_the_category() {
+    let home = Home::new();
+    let desk = Desk::new(&home).await;
+    let record = r#"{"title": "x", "categories": ["头条", "市场"], "tags": ["t"]}"#;
+    desk.put("a", &[], record).await;
+    let before = stored(&home, "a").await.story;
+    let feeds = format!("{}\n[push]\n", FEEDS.replace("label = \"头条\"", "label = \"要闻\""));
+    let changed = config::read(&feeds, Path::new("feeds.toml"), &Overrides::default()).unwrap();
+    let token = token(&*home.store, "other", everything(), None).await;
+    let desk = Desk { token, ..Desk::with(&home, rules(), changed.catalogue, None).await };
+    let path = "/atompub/articles/a";
+    let entry = desk.ask("GET", path, &[], "").await.text;
+    let edited = entry.replace("<title>x</title>", "<title>y</title>");
+    assert_eq!(desk.ask("PUT", path, &[ENTRY], edited).await.status, 200);
+    let after = stored(&home, "a").await.story;
+    let slugs = |story: &courant::article::Story| -> Vec<_> {
+        story.categories.iter().map(|category| category.slug.to_string()).collect()
+    };
+    assert_eq!((after.title.as_str(), slugs(&after)), ("y", slugs(&before)));
+    assert_eq!(after.tags, before.tags);
+    // What feeds.toml has is a category by its slug as well, whatever the label beside it says.
+    let other = entry.replace("</entry>", "<category term=\"news\" label=\"Nouvelles\"/></entry>");
+    assert_eq!(desk.ask("PUT", path, &[ENTRY], other).await.status, 200);
+    let after = stored(&home, "a").await.story;
+    assert_eq!(slugs(&after).last().map(String::as_str), Some("news"));
 }
