@@ -10,7 +10,7 @@ use courant::{
 };
 use serde_json::{Value, json};
 
-use super::{Desk, ENTRY, RECORD, everything, rules, token};
+use super::{Desk, ENTRY, RECORD, everything, micropub, rules, token};
 use crate::fixtures::{FEEDS, Home, catalogue};
 
 async fn stored(home: &Home, id: &str) -> Stored {
@@ -133,4 +133,36 @@ async fn an_edit_by_atompub_after_a_label_was_changed_left_the_category() {
     assert_eq!(desk.ask("PUT", path, &[ENTRY], other).await.status, 200);
     let after = stored(&home, "a").await.story;
     assert_eq!(slugs(&after).last().map(String::as_str), Some("news"));
+}
+
+#[tokio::test]
+async fn an_update_by_micropub_put_other_files_first() {
+    let home = Home::new();
+    let desk = Desk::new(&home).await;
+    let files = ["a.pdf", "b.mp3", "c.mp4", "d.mp3"].map(|name| {
+        let kind = match name.rsplit_once('.').unwrap().1 {
+            "pdf" => "application/pdf",
+            "mp3" => "audio/mpeg",
+            _ => "video/mp4",
+        };
+        json!({"url": format!("https://www.example.com/{name}"), "mime_type": kind})
+    });
+    let record = json!({"title": "x", "attachments": files});
+    desk.put("a", &[], &record.to_string()).await;
+    let names = async |changes: Value| {
+        let body = serde_json::from_str(&update(&changes)).unwrap();
+        assert_eq!(micropub(&desk, body).await.status, 204);
+        let files = stored(&home, "a").await.story.attachments;
+        let name = |file: &courant::article::Attachment| {
+            file.url.as_str().rsplit('/').next().unwrap().to_owned()
+        };
+        files.iter().map(name).collect::<Vec<_>>().join(" ")
+    };
+    let url = |name: &str| format!("https://www.example.com/{name}");
+    assert_eq!(names(json!({"replace": {"name": ["y"]}})).await, "a.pdf b.mp3 c.mp4 d.mp3");
+    let more = json!({"add": {"audio": [url("e.mp3")], "video": [url("f.mp4")]}});
+    assert_eq!(names(more).await, "a.pdf b.mp3 c.mp4 d.mp3 f.mp4 e.mp3");
+    let fewer = json!({"delete": {"audio": [url("b.mp3")]}});
+    assert_eq!(names(fewer).await, "a.pdf c.mp4 d.mp3 f.mp4 e.mp3");
+    assert_eq!(names(json!({"delete": ["video", "audio"]})).await, "a.pdf");
 }
