@@ -425,10 +425,13 @@ fn failed(error: &StoreError) -> Problem {
 fn answer(reply: &Reply) -> Answer {
     let body = Bytes::from(reply.body.clone());
     let mut answer = Response::new(Full::new(body.clone()));
-    *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    *answer.status_mut() = status;
     let fields = answer.headers_mut();
     *fields = reply.header();
-    if reply.status != StatusCode::NO_CONTENT.as_u16() {
+    // A 304 would say that the document is of no length (H-60).
+    let has_body = ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    if has_body {
         fields.insert(header::CONTENT_LENGTH, body.len().into());
     }
     // What a token opens is for nobody's cache.

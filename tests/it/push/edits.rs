@@ -166,3 +166,34 @@ async fn an_update_by_micropub_put_other_files_first() {
     assert_eq!(names(fewer).await, "a.pdf c.mp4 d.mp3 f.mp4 e.mp3");
     assert_eq!(names(json!({"delete": ["video", "audio"]})).await, "a.pdf");
 }
+
+/// H-51, H-54, H-55, H-60.
+#[tokio::test]
+async fn if_none_match_was_compared_strongly() {
+    let home = Home::new();
+    let desk = Desk::new(&home).await;
+    desk.put("a", &[], RECORD).await;
+    for (value, status) in [
+        ("W/\"r1\"", 304),
+        ("\"r1\"", 304),
+        ("*", 304),
+        ("\"x,y\", , \"r1\"", 304),
+        ("\"r1-gzip\"", 304),
+        ("\"r2\"", 200),
+        ("\"x,y\"", 200),
+        ("r1", 400),
+    ] {
+        let told = desk.ask("GET", "/articles/a", &[("if-none-match", value)], "").await;
+        assert_eq!(told.status, status, "{value}: {}", told.text);
+        let has_length = told.fields.contains_key("content-length");
+        assert_eq!(has_length, status != 304, "{value}: of no body but of the document's");
+    }
+    for (field, value, status) in [
+        ("if-none-match", "W/\"r1\"", 412),
+        ("if-match", "W/\"r1\"", 412),
+        ("if-match", "\"r1-gzip\"", 412),
+        ("if-match", "\"a,b\", \"r1\"", 200),
+    ] {
+        assert_eq!(desk.put("a", &[(field, value)], RECORD).await.status, status, "{value}");
+    }
+}
