@@ -4,10 +4,12 @@
 
 mod coding;
 mod delta;
+mod tags;
 mod validators;
 
 pub use coding::{Coding, Codings, Effort};
 pub use delta::Entries;
+pub use tags::{Malformed, Member, TagList, mended};
 pub use validators::{EntityTag, Validators};
 
 use std::ops::Range;

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, Method, header};
 
-use crate::edition::{EntityTag, Validators};
+use crate::edition::{EntityTag, Malformed, Member, TagList, Validators, mended};
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ fn compare(
     let mut same = None;
     let (mut has_star, mut members) = (false, 0_usize);
     for line in &all {
-        for member in List(line.as_bytes()) {
+        for member in TagList::new(line.as_bytes()) {
             members += 1;
             let mut find_weakly = |opaque| {
                 let found = find(opaque).or_else(|| find(mended(opaque)));
@@ -180,68 +180,10 @@ fn same_content(current: &Validators<'_>, opaque: &[u8]) -> Option<EntityTag> {
 /// The tags that `If-None-Match` lists, each without its quotes.
 pub(super) fn listed(fields: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let lines = fields.get_all(header::IF_NONE_MATCH).into_iter();
-    lines.flat_map(|line| List(line.as_bytes())).filter_map(|member| match member {
+    lines.flat_map(|line| TagList::new(line.as_bytes())).filter_map(|member| match member {
         Ok(Member::Tag { opaque, .. }) => Some(mended(opaque)),
         Ok(Member::Everything) | Err(Malformed) => None,
     })
-}
-
-/// What a list of tags has yet to give (H-51).
-struct List<'a>(&'a [u8]);
-
-enum Member<'a> {
-    /// `*`.
-    Everything,
-    Tag {
-        is_weak: bool,
-        /// Between the quotes.
-        opaque: &'a [u8],
-    },
-}
-
-/// Not a list of tags, from here on.
-struct Malformed;
-
-impl<'a> Iterator for List<'a> {
-    type Item = Result<Member<'a>, Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut rest = self.0.trim_ascii_start();
-        // Empty members are skipped (RFC 9110 section 5.6.1.2).
-        while let Some(next) = rest.strip_prefix(b",") {
-            rest = next.trim_ascii_start();
-        }
-        if rest.is_empty() {
-            return None;
-        }
-        let (member, next) = match rest.strip_prefix(b"*") {
-            Some(next) => (Some(Member::Everything), next),
-            None => tag(rest).map_or((None, rest), |(is_weak, opaque, next)| {
-                (Some(Member::Tag { is_weak, opaque }), next)
-            }),
-        };
-        let next = next.trim_ascii_start();
-        let is_whole = next.is_empty() || next.starts_with(b",");
-        self.0 = if is_whole { next } else { b"" };
-        Some(member.filter(|_| is_whole).ok_or(Malformed))
-    }
-}
-
-/// The first tag of a list: whether it is weak, what is between its quotes, and the rest of the list.
-fn tag(list: &[u8]) -> Option<(bool, &[u8], &[u8])> {
-    let (is_weak, quoted) = list.strip_prefix(b"W/").map_or((false, list), |rest| (true, rest));
-    let inner = quoted.strip_prefix(b"\"")?;
-    let end = inner.iter().position(|byte| *byte == b'"')?;
-    let opaque = &inner[..end];
-    let is_legal = opaque.iter().all(|byte| matches!(byte, 0x21 | 0x23..=0x7e | 0x80..));
-    is_legal.then_some((is_weak, opaque, &inner[end + 1..]))
-}
-
-/// A tag without what intermediaries append when they compress (H-58): Apache's `mod_deflate` adds `-gzip` and never
-/// takes it off again.
-fn mended(opaque: &[u8]) -> &[u8] {
-    let suffixes: [&[u8]; 4] = [b"-gzip", b"-br", b"-zstd", b"-"];
-    suffixes.iter().fold(opaque, |opaque, suffix| opaque.strip_suffix(*suffix).unwrap_or(opaque))
 }
 
 #[cfg(test)]

@@ -3,22 +3,21 @@
 use std::{
     io::{self, SeekFrom},
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::UNIX_EPOCH,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use futures_util::TryStreamExt as _;
+use futures_util::{TryStreamExt as _, stream::try_unfold};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full, StreamBody, combinators::BoxBody};
 use http_range_header::{RangeUnsatisfiableError, parse_range_header_with_max_ranges};
 use hyper::body::Frame;
 use tokio::{
     fs::File,
-    io::{AsyncRead, AsyncReadExt, AsyncSeekExt, empty},
+    io::{AsyncReadExt, AsyncSeekExt},
 };
-use tokio_util::io::ReaderStream;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
@@ -120,10 +119,7 @@ async fn read<B>(
                 Method::GET => ranges(request.headers(), &tag, last_modified, media.length),
                 _ => Ranges::Whole,
             };
-            media.send(ranges, fields, &tag).await.map_err(|error| {
-                tracing::error!(%error, "cannot read `{}`", media.path.display());
-                Problem::Internal
-            })
+            Ok(media.send(ranges, fields, &tag))
         }
     }
 }
@@ -176,9 +172,10 @@ fn is_current(value: &HeaderValue, tag: &str, last_modified: Option<DateTime<Utc
     date.is_some() && date == last_modified
 }
 
-/// A file as it was found.
+/// A file as it was found: what it is called may be another one's name by now.
 struct Media {
     path: PathBuf,
+    file: File,
     length: u64,
     /// In whole seconds.
     modified: Option<DateTime<Utc>>,
@@ -189,10 +186,12 @@ struct Media {
 impl Media {
     fn find(folder: &Folder, path: &str) -> Option<Self> {
         let path = folder.find(path)?;
-        let data = path.metadata().ok()?;
+        let file = std::fs::File::open(&path).ok()?;
+        let data = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
         let age = data.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let modified = DateTime::from_timestamp(i64::try_from(age.as_secs()).ok()?, 0);
-        Some(Self { path, length: data.len(), modified, stamp: age.as_nanos() })
+        let (file, length) = (File::from_std(file), data.len());
+        Some(Self { path, file, length, modified, stamp: age.as_nanos() })
     }
 
     /// Strong: a file that is written anew has another time or another size.
@@ -205,74 +204,72 @@ impl Media {
         media::media_type(&name).unwrap_or("application/octet-stream")
     }
 
-    async fn send(
-        &self,
-        ranges: Ranges,
-        mut fields: HeaderMap,
-        tag: &str,
-    ) -> io::Result<Response<Body>> {
+    fn send(self, ranges: Ranges, mut fields: HeaderMap, tag: &str) -> Response<Body> {
         let kind = HeaderValue::from_static(self.content_type());
         // Nothing here is meant to run, whatever it holds.
         let policy = HeaderValue::from_static("default-src 'none'; sandbox");
         fields.insert(header::CONTENT_SECURITY_POLICY, policy);
         let text = |text: String| HeaderValue::try_from(text).expect("numbers and ASCII");
-        match ranges {
+        let (status, pieces) = match ranges {
             Ranges::Unsatisfiable => {
                 fields.insert(header::CONTENT_RANGE, text(format!("bytes */{}", self.length)));
                 fields.insert(header::CONTENT_LENGTH, 0.into());
                 let nothing = Either::Left(Full::default());
-                Ok(with(StatusCode::RANGE_NOT_SATISFIABLE, fields, nothing))
+                return with(StatusCode::RANGE_NOT_SATISFIABLE, fields, nothing);
             }
             Ranges::Whole => {
                 fields.insert(header::CONTENT_TYPE, kind);
-                fields.insert(header::CONTENT_LENGTH, self.length.into());
-                let file = open(&self.path, 0, self.length).await?;
-                Ok(with(StatusCode::OK, fields, body(file)))
+                (StatusCode::OK, vec![Piece::Part(0, self.length)])
             }
             Ranges::Parts(parts) if parts.len() == 1 => {
                 let (start, end) = (*parts[0].start(), *parts[0].end());
-                let length = end - start + 1;
                 let range = format!("bytes {start}-{end}/{}", self.length);
                 fields.insert(header::CONTENT_TYPE, kind);
                 fields.insert(header::CONTENT_RANGE, text(range));
-                fields.insert(header::CONTENT_LENGTH, length.into());
-                let file = open(&self.path, start, length).await?;
-                Ok(with(StatusCode::PARTIAL_CONTENT, fields, body(file)))
+                (StatusCode::PARTIAL_CONTENT, vec![Piece::Part(start, end - start + 1)])
             }
             Ranges::Parts(parts) => {
                 let boundary = format!("courant-{:032x}", xxh3_128(tag.as_bytes()));
                 let multipart = text(format!("multipart/byteranges; boundary={boundary}"));
-                let (reader, length) = self.parts(&parts, &boundary).await?;
                 fields.insert(header::CONTENT_TYPE, multipart);
-                fields.insert(header::CONTENT_LENGTH, length.into());
-                Ok(with(StatusCode::PARTIAL_CONTENT, fields, body(reader)))
+                (StatusCode::PARTIAL_CONTENT, self.pieces(&parts, &boundary))
             }
-        }
+        };
+        let length: u64 = pieces.iter().map(Piece::length).sum();
+        fields.insert(header::CONTENT_LENGTH, length.into());
+        with(status, fields, body(self.file, pieces))
     }
 
-    /// The body of several parts, and its length (RFC 9110 section 14.6).
-    async fn parts(
-        &self,
-        parts: &[RangeInclusive<u64>],
-        boundary: &str,
-    ) -> io::Result<(Reader, u64)> {
-        let mut reader: Reader = Box::new(empty());
-        let mut total = 0;
-        let mut push = |reader: Reader, head: String, file: Reader, length: u64| -> Reader {
-            total += u64::try_from(head.len()).unwrap_or_default() + length;
-            Box::new(reader.chain(io::Cursor::new(head.into_bytes())).chain(file))
-        };
+    /// The body of several parts (RFC 9110 section 14.6).
+    fn pieces(&self, parts: &[RangeInclusive<u64>], boundary: &str) -> Vec<Piece> {
         let (kind, whole) = (self.content_type(), self.length);
+        let mut pieces = Vec::new();
         for range in parts {
             let (start, end) = (*range.start(), *range.end());
             let head = format!(
                 "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: bytes {start}-{end}/{whole}\r\n\r\n"
             );
-            let file = open(&self.path, start, end - start + 1).await?;
-            reader = push(reader, head, file, end - start + 1);
+            pieces.extend([Piece::Text(head.into()), Piece::Part(start, end - start + 1)]);
         }
-        reader = push(reader, format!("\r\n--{boundary}--\r\n"), Box::new(empty()), 0);
-        Ok((reader, total))
+        pieces.push(Piece::Text(format!("\r\n--{boundary}--\r\n").into()));
+        pieces
+    }
+}
+
+/// What a body is made of.
+enum Piece {
+    /// What stands between parts.
+    Text(Bytes),
+    /// So many bytes of the file, from a place on.
+    Part(u64, u64),
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Text(text) => u64::try_from(text.len()).unwrap_or_default(),
+            Self::Part(_, length) => *length,
+        }
     }
 }
 
@@ -290,19 +287,30 @@ fn fields(tag: &str, last_modified: Option<DateTime<Utc>>) -> HeaderMap {
     fields
 }
 
-type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
-
-async fn open(path: &Path, start: u64, length: u64) -> io::Result<Reader> {
-    let mut file = File::open(path).await?;
-    if start > 0 {
-        file.seek(SeekFrom::Start(start)).await?;
-    }
-    Ok(Box::new(file.take(length)))
-}
-
-fn body(reader: Reader) -> Body {
-    let chunks = ReaderStream::with_capacity(reader, CHUNK).map_ok(Frame::data);
-    Either::Right(BodyExt::boxed(StreamBody::new(chunks)))
+/// Reads all of it from the one file that is open, chunk by chunk as it is sent.
+fn body(file: File, pieces: Vec<Piece>) -> Body {
+    let begun = (file, pieces.into_iter(), 0);
+    let chunks = try_unfold(begun, async |(mut file, mut pieces, mut left)| {
+        while left == 0 {
+            match pieces.next() {
+                None => return Ok(None),
+                Some(Piece::Text(text)) => return Ok(Some((text, (file, pieces, 0)))),
+                Some(Piece::Part(start, length)) => {
+                    file.seek(SeekFrom::Start(start)).await?;
+                    left = length;
+                }
+            }
+        }
+        let mut chunk = BytesMut::with_capacity(CHUNK.min(usize::try_from(left).unwrap_or(CHUNK)));
+        let read = (&mut file).take(left).read_buf(&mut chunk).await?;
+        if read == 0 {
+            // Somebody has cut it short.
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        let left = left - u64::try_from(read).unwrap_or_default();
+        Ok(Some((chunk.freeze(), (file, pieces, left))))
+    });
+    Either::Right(BodyExt::boxed(StreamBody::new(chunks.map_ok(Frame::data))))
 }
 
 #[cfg(test)]

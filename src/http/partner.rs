@@ -245,16 +245,16 @@ async fn changes<B>(
         Restart::Needed => Problem::Restart,
         Restart::Failed(error) => failed(&Document::Index, &error),
     })?;
-    if request.method() == Method::GET {
-        let Cursor { revision, article } = &changes.until;
-        // Of a write that goes on after this page, the rest has not been given out.
-        let is_whole = article.is_none();
-        let seen = if is_whole { *revision } else { Revision(revision.0.saturating_sub(1)) };
-        desk.note(guest, CHANGES, seen, now);
-    }
     let codings = codings(request.headers());
     let coding = codings.first().copied().ok_or(Problem::Coding)?;
+    let Cursor { revision, article } = changes.until.clone();
     let body = publisher.document(changes, coding).await;
+    if request.method() == Method::GET {
+        // Of a write that goes on after this page, the rest has not been given out.
+        let is_whole = article.is_none();
+        let seen = if is_whole { revision } else { Revision(revision.0.saturating_sub(1)) };
+        desk.note(guest, CHANGES, seen, now);
+    }
     let mut answer = response::bare(StatusCode::OK);
     let fields = answer.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/feed+json"));

@@ -71,12 +71,15 @@ impl Intake {
         let name = format!("{name}.{extension}");
         let path = self.folder.join(&name);
         if !path.exists() {
-            // Hidden until it is whole: no such name is served.
-            let draft = self.folder.join(format!(".{name}.{}", std::process::id()));
-            let mut file = File::create(&draft)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&draft, &path)?;
+            // Hidden until it is whole: no such name is served. Each has its own, for others may hand in the same file.
+            let unique = getrandom::u64().map_err(io::Error::other)?;
+            let draft = self.folder.join(format!(".{name}.{unique:016x}"));
+            let written = write(&draft, content).and_then(|()| fs::rename(&draft, &path));
+            if let Err(error) = written {
+                // Where there is no room, an unfinished one takes some of it.
+                let _ = fs::remove_file(&draft);
+                return Err(error);
+            }
             File::open(&self.folder)?.sync_all()?;
         }
         Ok(self.find(&name))
@@ -120,6 +123,12 @@ impl Intake {
     }
 }
 
+fn write(draft: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(draft)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
 /// How the names of files of a media type end. Texts and archives are not taken: nobody has to serve what others wrote.
 fn extension(media_type: &str) -> Option<&'static str> {
     let is_taken = ["image/", "audio/", "video/"].iter().any(|kind| media_type.starts_with(kind))
@@ -136,6 +145,32 @@ fn extension(media_type: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_who_handed_in_one_file_at_the_same_time_wrote_into_one_draft() {
+        let home = tempfile::tempdir().unwrap();
+        let intake =
+            Intake::new(home.path(), &"https://feeds.example.com/".parse().unwrap()).unwrap();
+        for round in 0..20_u8 {
+            let content = vec![round; 300_000];
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                let keep = || {
+                    start.wait();
+                    intake.keep("a", "image/png", &content).unwrap().unwrap()
+                };
+                let all: Vec<_> = (0..4).map(|_| scope.spawn(keep)).collect();
+                for kept in all.into_iter().map(|one| one.join().unwrap()) {
+                    assert_eq!(kept.bytes, 300_000);
+                }
+            });
+        }
+        assert_eq!(
+            fs::read_dir(home.path().join(FOLDER)).unwrap().count(),
+            20,
+            "or a draft is left"
+        );
+    }
 
     #[test]
     fn a_file_is_kept_once_and_under_a_harmless_name() {

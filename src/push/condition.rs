@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     article::Revision,
     category::Slug,
+    edition::{Malformed, Member, TagList, mended},
     push::reply::Problem,
     store::{Key, Precondition, Versions},
 };
@@ -17,39 +18,45 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Longest key of a client, in bytes.
 const MAX_KEY: usize = 255;
 
-/// The precondition of a request.
+/// The precondition of a request. `If-None-Match` is compared weakly (H-51), `If-Match` strongly (H-55).
 pub fn precondition(fields: &HeaderMap) -> Result<Precondition, Problem> {
     Ok(Precondition {
-        is: versions(fields, &header::IF_MATCH)?,
-        is_not: versions(fields, &header::IF_NONE_MATCH)?,
+        is: versions(fields, &header::IF_MATCH, |is_weak, tag| Some(tag).filter(|_| !is_weak))?,
+        is_not: versions(fields, &header::IF_NONE_MATCH, |_, tag| Some(mended(tag)))?,
     })
 }
 
-/// What a field with entity tags names. Tags that are not ours are of no state of an article.
-fn versions(fields: &HeaderMap, name: &HeaderName) -> Result<Option<Versions>, Problem> {
+/// What a field with entity tags names; `opaque` is what of a tag is compared. Tags that are not ours are of no state of
+/// an article.
+fn versions(
+    fields: &HeaderMap,
+    name: &HeaderName,
+    opaque: impl for<'a> Fn(bool, &'a [u8]) -> Option<&'a [u8]>,
+) -> Result<Option<Versions>, Problem> {
+    let wrong = || Problem::Malformed(format!("`{name}` takes `*` or tags, as in `\"r17\"`."));
+    let lines = fields.get_all(name).into_iter();
+    let members: Vec<_> = lines.flat_map(|line| TagList::new(line.as_bytes())).collect();
+    if members.is_empty() {
+        return if fields.contains_key(name) { Err(wrong()) } else { Ok(None) };
+    }
+    if members == [Ok(Member::Everything)] {
+        return Ok(Some(Versions::Any));
+    }
     let mut revisions = Vec::new();
-    let mut is_given = false;
-    for line in fields.get_all(name) {
-        is_given = true;
-        let wrong = || Problem::Malformed(format!("`{name}` takes `*` or tags, as in `\"r17\"`."));
-        let line = line.to_str().map_err(|_| wrong())?.trim();
-        if line == "*" {
-            return Ok(Some(Versions::Any));
-        }
-        if line.is_empty() {
-            return Err(wrong());
-        }
-        for listed in line.split(',').map(str::trim).filter(|listed| !listed.is_empty()) {
-            // A weak tag is of a strong comparison's none (RFC 9110 section 8.8.3.2).
-            let is_weak = listed.starts_with("W/");
-            let opaque = listed.trim_start_matches("W/").strip_prefix('"');
-            let opaque = opaque.and_then(|rest| rest.strip_suffix('"'));
-            let opaque = opaque.filter(|opaque| !opaque.contains('"')).ok_or_else(wrong)?;
-            let revision = opaque.strip_prefix('r').and_then(|digits| digits.parse().ok());
-            revisions.extend(revision.filter(|_| !is_weak).map(Revision));
+    for member in members {
+        match member {
+            Ok(Member::Tag { is_weak, opaque: tag }) => {
+                revisions.extend(opaque(is_weak, tag).and_then(revision));
+            }
+            Ok(Member::Everything) | Err(Malformed) => return Err(wrong()),
         }
     }
-    Ok(is_given.then_some(Versions::Of(revisions)))
+    Ok(Some(Versions::Of(revisions)))
+}
+
+/// The write that made the state whose tag this is.
+fn revision(opaque: &[u8]) -> Option<Revision> {
+    str::from_utf8(opaque).ok()?.strip_prefix('r')?.parse().ok().map(Revision)
 }
 
 /// The key of a request, if it has one.
@@ -97,12 +104,23 @@ mod tests {
             ("\"r17\"", of(&[17])),
             ("\"r17\", \"r18\"", of(&[17, 18])),
             ("\"n17-abc\"", of(&[])),
+            ("\"r1,7\", , \"r17\"", of(&[17])),
             ("W/\"r17\"", of(&[])),
+            ("\"r17-gzip\"", of(&[])),
         ] {
             let fields = [(header::IF_MATCH, field.parse().unwrap())].into_iter().collect();
             assert_eq!(precondition(&fields).unwrap().is, expected, "{field}");
         }
-        for field in ["", "r17", "17", "\"r17", "\"r17\" \"r18\""] {
+        for (field, expected) in [
+            ("*", Some(Versions::Any)),
+            ("W/\"r17\", \"r18\"", of(&[17, 18])),
+            ("W/\"r17-gzip\"", of(&[17])),
+            ("\"n17-abc\"", of(&[])),
+        ] {
+            let fields = [(header::IF_NONE_MATCH, field.parse().unwrap())].into_iter().collect();
+            assert_eq!(precondition(&fields).unwrap().is_not, expected, "{field}");
+        }
+        for field in ["", "r17", "17", "\"r17", "\"r17\" \"r18\"", "*, \"r17\""] {
             let fields = [(header::IF_MATCH, field.parse().unwrap())].into_iter().collect();
             assert!(matches!(precondition(&fields), Err(Problem::Malformed(_))), "{field}");
         }

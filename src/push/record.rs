@@ -64,7 +64,8 @@ fn story(catalogue: &Catalogue, story: &Story) -> Map<String, Value> {
         record.remove("summary");
     }
     if !story.categories.is_empty() {
-        let names = story.categories.iter().map(|category| name(catalogue, category)).collect();
+        let names =
+            story.categories.iter().map(|category| name(catalogue, category).into()).collect();
         record.insert("categories".to_owned(), Value::Array(names));
     }
     each(&mut record, "images", |image| rename(image, &[("bytes", "size_in_bytes")]));
@@ -83,11 +84,11 @@ fn story(catalogue: &Catalogue, story: &Story) -> Map<String, Value> {
 }
 
 /// A category by its label, if that leads back to it.
-fn name(catalogue: &Catalogue, category: &Category) -> Value {
+pub(super) fn name<'a>(catalogue: &Catalogue, category: &'a Category) -> &'a str {
     let known = catalogue.slug_of(&category.label).cloned();
     let slug = known.or_else(|| Slug::from_label(category.label.as_str()).ok());
     let leads_back = slug.is_some_and(|slug| slug == category.slug);
-    if leads_back { category.label.as_str().into() } else { category.slug.as_str().into() }
+    if leads_back { category.label.as_str() } else { category.slug.as_str() }
 }
 
 fn episode(episode: &mut Map<String, Value>) {

@@ -56,6 +56,12 @@ impl Reply {
         }
     }
 
+    /// What a field of it says.
+    pub fn field(&self, name: &HeaderName) -> Option<&str> {
+        let known = self.fields.iter().find(|(known, _)| known == name.as_str());
+        known.map(|(_, value)| value.as_str())
+    }
+
     /// To be kept.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("text and a number")
@@ -89,8 +95,10 @@ pub enum Problem {
     Stranger,
     /// The token is not good for this.
     Scope(Scope),
-    /// The token is for articles of other categories.
+    /// The token is for articles of some categories, and this is none of them.
     Category,
+    /// A page of another site makes a browser send it.
+    OtherSite,
     /// There is no article, or no file.
     Unknown,
     /// The article was withdrawn by this write.
@@ -183,7 +191,7 @@ impl Problem {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Stranger => StatusCode::UNAUTHORIZED,
-            Self::Scope(_) | Self::Category => StatusCode::FORBIDDEN,
+            Self::Scope(_) | Self::Category | Self::OtherSite => StatusCode::FORBIDDEN,
             Self::Unknown => StatusCode::NOT_FOUND,
             Self::Gone(_) => StatusCode::GONE,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -207,7 +215,14 @@ impl Problem {
                 "Show a token that `courant token create` made, as a bearer token.".to_owned()
             }
             Self::Scope(scope) => format!("This token is not good for `{}`.", scope.name()),
-            Self::Category => "This token is for articles of other categories.".to_owned(),
+            Self::Category => {
+                "This token is for articles of some categories, and this is none of them."
+                    .to_owned()
+            }
+            Self::OtherSite => {
+                "A page of another site cannot push; send it from a program, without `Origin`."
+                    .to_owned()
+            }
             Self::Unknown => "Nothing is here.".to_owned(),
             Self::Gone(_) => "The article was withdrawn.".to_owned(),
             Self::Method(allow) => format!("What can be done here: {allow}."),

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use chrono::{DateTime, Utc};
 
 use crate::{
+    article::Story,
     category::Slug,
     partner::opened,
     store::{Grant, Stored, reaches},
@@ -17,7 +18,7 @@ pub enum Scope {
     Read,
     /// Hand articles in.
     Write,
-    /// Take articles back, and publish again what was taken back.
+    /// Take articles and files back, and publish again what was taken back.
     Withdraw,
     /// Hand in pictures and other files.
     Media,
@@ -105,7 +106,12 @@ impl Pass {
 
     /// Whether they may see an article.
     pub fn sees(&self, stored: &Stored) -> bool {
-        self.scopes.within.as_ref().is_none_or(|within| reaches(within, &stored.story))
+        self.reaches(&stored.story)
+    }
+
+    /// Whether what an article says is theirs to say.
+    pub fn reaches(&self, story: &Story) -> bool {
+        self.scopes.within.as_ref().is_none_or(|within| reaches(within, story))
     }
 }
 

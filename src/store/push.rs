@@ -298,10 +298,11 @@ pub(super) fn objection(
     let current = old.filter(|row| row.state != State::Withdrawn).map(|row| row.revision);
     let may = |story: &Story| within.is_none_or(|within| reaches(within, story));
     let may_old = current.is_none() || old.is_none_or(|row| may(&row.story));
+    // What a withdrawn article was filed under, nobody knows any more.
+    let is_known = within.is_none() || current.is_some() || old.is_none();
     let may_new = match &task.operation {
-        Operation::Put(submission) => may(&submission.story),
-        // What a withdrawn article was filed under, nobody knows any more.
-        Operation::Withdraw { .. } => within.is_none() || current.is_some() || old.is_none(),
+        Operation::Put(submission) => is_known && may(&submission.story),
+        Operation::Withdraw { .. } => is_known,
         Operation::Restore(_) => true,
     };
     if !may_old || !may_new {

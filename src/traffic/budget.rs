@@ -53,21 +53,10 @@ impl Budgets {
     /// Takes one request out of a bucket, or says how many milliseconds to wait for the next. All bits of `key` have to
     /// be mixed well.
     pub fn spend(&self, key: u64, per_hour: NonZeroU32, now: u64) -> Result<(), u64> {
-        let now = now & TIME;
-        let interval = HOUR / u64::from(per_hour.get());
-        let owner = key & !TIME;
-        // The low bits choose, the high ones tell apart.
-        let first = usize::try_from(key & TIME).unwrap_or_default() & (self.slots.len() - WAYS);
-        let set = &self.slots[first..first + WAYS];
+        let (now, owner, set) = (now & TIME, key & !TIME, self.set(key));
         for _ in 0..MAX_RACES {
             let (slot, word) = find(set, owner);
-            let full = if word & !TIME == owner { word & TIME } else { 0 };
-            // Further ahead than an empty bucket: the clock was set back.
-            let full = if full > now + HOUR { now } else { full.max(now) };
-            let next = full + interval;
-            if next > now + HOUR {
-                return Err(next - now - HOUR);
-            }
+            let next = next(word, owner, per_hour, now)?;
             let swapped =
                 slot.compare_exchange(word, owner | next, Ordering::Relaxed, Ordering::Relaxed);
             if swapped.is_ok() {
@@ -76,6 +65,27 @@ impl Budgets {
         }
         Ok(())
     }
+
+    /// What [`Self::spend`] would say, with nothing taken.
+    pub fn look(&self, key: u64, per_hour: NonZeroU32, now: u64) -> Result<(), u64> {
+        let (_, word) = find(self.set(key), key & !TIME);
+        next(word, key & !TIME, per_hour, now & TIME).map(drop)
+    }
+
+    /// The buckets that may be a key's. The low bits choose, the high ones tell apart.
+    fn set(&self, key: u64) -> &[AtomicU64] {
+        let first = usize::try_from(key & TIME).unwrap_or_default() & (self.slots.len() - WAYS);
+        &self.slots[first..first + WAYS]
+    }
+}
+
+/// When the bucket of an owner will be full once another request was taken, or how long to wait before that can be.
+fn next(word: u64, owner: u64, per_hour: NonZeroU32, now: u64) -> Result<u64, u64> {
+    let full = if word & !TIME == owner { word & TIME } else { 0 };
+    // Further ahead than an empty bucket: the clock was set back.
+    let full = if full > now + HOUR { now } else { full.max(now) };
+    let next = full + HOUR / u64::from(per_hour.get());
+    if next > now + HOUR { Err(next - now - HOUR) } else { Ok(next) }
 }
 
 /// The bucket of an owner, or else the one that is missed least: the first to be full.
@@ -114,8 +124,10 @@ mod tests {
     fn an_hours_requests_may_come_at_once_and_come_back_evenly() {
         let budgets = Budgets::new(64);
         for _ in 0..120 {
+            assert_eq!(budgets.look(key(1), rate(120), NOON), Ok(()), "nothing is taken");
             assert_eq!(budgets.spend(key(1), rate(120), NOON), Ok(()));
         }
+        assert_eq!(budgets.look(key(1), rate(120), NOON), Err(30_000));
         assert_eq!(budgets.spend(key(1), rate(120), NOON), Err(30_000), "H-24");
         assert_eq!(budgets.spend(key(1), rate(120), NOON + 29_999), Err(1));
         assert_eq!(budgets.spend(key(1), rate(120), NOON + 30_000), Ok(()));

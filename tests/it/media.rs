@@ -1,6 +1,10 @@
 //! The media folder: what is served from it, and what is found out of it.
 
-use std::{fs, net::SocketAddr};
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use crate::support::{SETTINGS, Site, request};
 
@@ -99,6 +103,58 @@ fn a_file_is_served_whole_in_part_and_not_again() {
     site.write("media/2026/a.wav", &sound[..100]);
     let other = ask("GET", &[("If-None-Match", &tag)]);
     assert_eq!((other.status, other.body.len()), (200, 100));
+}
+
+#[test]
+fn a_file_that_was_replaced_meanwhile_went_out_under_the_tag_of_the_one_before() {
+    let site = site();
+    let (file, draft) = (site.path("media/a.wav"), site.path("media/.draft"));
+    // The length is part of the tag.
+    let kinds = [(b'a', 2_000), (b'b', 3_000)];
+    let masters = kinds.map(|(letter, length)| {
+        let master = site.path(&format!("media/.{}", char::from(letter)));
+        fs::write(&master, vec![letter; length]).unwrap();
+        master
+    });
+    fs::hard_link(&masters[1], &file).unwrap();
+    let running = site.serve();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Bounded, should a request fail.
+            for master in masters.iter().cycle().take(1_000_000) {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                fs::hard_link(master, &draft).unwrap();
+                fs::rename(&draft, &file).unwrap();
+            }
+        });
+        let mut wrong = Vec::new();
+        for nth in 0..300 {
+            let ranges = "bytes=0-9,1000-1009,1900-1909";
+            let fields = [("Range", ranges)];
+            let fields = if nth % 2 == 0 { &fields[..] } else { &[] };
+            let reply = ask(running.address, "GET", "/media/a.wav", fields);
+            let tag = reply.field("etag").unwrap_or_default();
+            let found =
+                kinds.iter().find(|(_, length)| tag.starts_with(&format!("\"m{length:x}-")));
+            let text = String::from_utf8_lossy(&reply.body);
+            let is_right = found.is_some_and(|(letter, length)| {
+                let letter = char::from(*letter);
+                let is_whole = reply.status == 200
+                    && (text.len(), text.matches(letter).count()) == (*length, *length);
+                let run = letter.to_string().repeat(10);
+                let run = format!("/{length}\r\n\r\n{run}\r\n");
+                is_whole || reply.status == 206 && text.matches(&run).count() == 3
+            });
+            if !is_right {
+                wrong.push(format!("{} {}", reply.status, reply.head));
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(wrong.len(), 0, "{:?}", wrong.first());
+    });
 }
 
 #[test]

@@ -886,6 +886,22 @@ pub(crate) async fn some_could_never_see_a_change_and_were_waited_for(home: Home
     assert_eq!(look().await, expected((false, true, 2), (false, true, 1)));
 }
 
+#[tokio::test]
+async fn changes_that_were_not_sent_counted_as_fetched() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 10).await;
+    let secret = token(&*home.store, "wire", "", at(20), None).await;
+    let service = Service::open(&home.store, PARTNERS, at(30)).await;
+    let bearer = format!("Bearer {}", secret.reveal());
+    for (coding, status, lines) in [("identity;q=0, *;q=0", 406, 0), ("gzip", 200, 1)] {
+        let fields = [("authorization", &*bearer), ("accept-encoding", coding)];
+        assert_eq!(service.ask("/partner/wire/changes", &fields, at(40)).await.0, status);
+        service.desk.flush().await;
+        let told = home.store.deliveries(&"wire".parse().unwrap()).await.unwrap();
+        assert_eq!(told.len(), lines, "{told:?}");
+    }
+}
+
 #[test]
 fn an_article_that_is_held_back_counted_as_seen() {
     let site = Site::new(&format!(

@@ -260,6 +260,9 @@ async fn a_token_reaches_no_further_than_its_categories(home: Home) {
     assert!(one(store, limited(Operation::Restore(id("s"))), 100).await.0.is_done());
     done(store, always([withdraw("k", true)]), 100).await;
     assert_eq!(one(store, limited(Operation::Restore(id("k"))), 100).await.0, refused.0);
+    let again = Operation::Put(Box::new(submission("k", "S", "sport")));
+    let again = Push { republish: true, ..limited(again) };
+    assert_eq!(one(store, again, 100).await, refused, "of which category it was, nobody knows");
     done(store, always([Operation::Restore(id("k"))]), 100).await;
 }
 

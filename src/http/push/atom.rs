@@ -15,7 +15,7 @@ use crate::{
     article::{ArticleId, Cursor, Revision},
     category::Slug,
     media::Kept,
-    push::{Problem, Reply, Route, Scope, atom, condition, form},
+    push::{Problem, Reply, Route, Scope, atom, condition, form, tag},
     store::{State, Stored},
 };
 
@@ -71,7 +71,11 @@ impl Inbox {
                 Ok(Reply::new(StatusCode::OK, atom::FEED, atom::files(&self.rules, &files)))
             }
             Route::AtomFile(name) if *method == Method::DELETE => {
-                asked.require(Scope::Media)?;
+                asked.require(Scope::Withdraw)?;
+                // Whose a file is, nobody knows: articles of any category may lead to it.
+                if asked.pass.scopes.within.is_some() {
+                    return Err(Problem::Category);
+                }
                 let media = self.media.clone().ok_or(Problem::Unknown)?;
                 let was =
                     apart(move || media.remove(&name)).await?.map_err(|error| lost(&error))?;
@@ -131,21 +135,33 @@ impl Inbox {
         let wish = header_text(asked, "slug").or_else(|| entry.title().map(str::to_owned));
         let wish = wish.and_then(|wish| Slug::from_label(&wish).ok());
         let reply = self.create(asked, record, wish.as_ref(), "atompub/articles/", &body).await?;
-        // The entry as it is now, whether it was made by this request or by the one before with its key.
-        let location = reply.fields.iter().find(|(name, _)| name == header::LOCATION.as_str());
-        let Some((_, location)) = location else { return Ok(reply) };
+        let location = reply.field(&header::LOCATION).unwrap_or_default().to_owned();
         let name = location.rsplit('/').next().unwrap_or_default();
         let id = percent_decode_str(name).decode_utf8().ok().and_then(|id| ArticleId::new(&id));
-        let id = id.ok_or(Problem::Internal)?;
-        match self.store.stored(&id).await.map_err(|error| failed(&error))? {
-            Some(stored) if stored.state != State::Withdrawn => {
-                let whole = self.entry(&stored, StatusCode::CREATED);
-                Ok(whole
-                    .with(&header::LOCATION, location.as_str())
-                    .with(&header::CONTENT_LOCATION, location.as_str()))
-            }
-            _ => Ok(reply),
-        }
+        let Some(id) = id else { return Ok(reply) };
+        let Some(whole) = self.written(asked, &id, &reply, StatusCode::CREATED).await? else {
+            return Ok(reply);
+        };
+        Ok(whole
+            .with(&header::LOCATION, location.as_str())
+            .with(&header::CONTENT_LOCATION, location))
+    }
+
+    /// The entry that was written, if `reply` speaks of the article as it is: whoever gets another text takes over what
+    /// somebody else wrote, and not everybody who writes may read that.
+    async fn written(
+        &self,
+        asked: &Asked<'_>,
+        id: &ArticleId,
+        reply: &Reply,
+        status: StatusCode,
+    ) -> Result<Option<Reply>, Problem> {
+        let stored = self.store.stored(id).await.map_err(|error| failed(&error))?;
+        let stored = stored.filter(|stored| {
+            let is_same = reply.field(&header::ETAG) == Some(&tag(stored.revision));
+            is_same && stored.state != State::Withdrawn && asked.pass.sees(stored)
+        });
+        Ok(stored.map(|stored| self.entry(&stored, status)))
     }
 
     async fn atom_put(
@@ -161,15 +177,11 @@ impl Inbox {
         let change = |stored: &Stored, old: &Map<String, Value>| {
             atom::record(&self.catalogue, Some(stored), old, &entry)
         };
-        let reply = self.change(asked, &id, precondition, &body, change).await?;
+        let reply = self.change(asked, &id, &precondition, &body, change).await?;
         if reply.status >= 400 {
             return Ok(reply);
         }
-        match self.visible(asked, &id).await {
-            Ok(stored) => Ok(self.entry(&stored, StatusCode::OK)),
-            // Somebody else was quick to take it back: it was done all the same.
-            Err(_) => Ok(reply),
-        }
+        Ok(self.written(asked, &id, &reply, StatusCode::OK).await?.unwrap_or(reply))
     }
 }
 

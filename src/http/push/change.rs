@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
-    Asked, Inbox, failed,
+    Asked, How, Inbox, failed,
     json::{apart, first},
 };
 use crate::{
@@ -64,13 +64,19 @@ impl Inbox {
             let mut record = record.clone();
             record.insert("id".to_owned(), id.as_str().into());
             let single = self.read(&id, record).await?;
+            if !asked.pass.reaches(&single.submission.story) {
+                return Err(Problem::Category);
+            }
             let precondition =
                 Precondition { is_not: Some(Versions::Any), ..Precondition::default() };
             let operation = Operation::Put(Box::new(single.submission));
             let address = self.rules.address(folder, id.as_str());
             let answer = move |effects: &_| {
                 first(effects, |effect, _| match &effect.fate {
-                    Fate::Refused(Refused::Precondition | Refused::Retired) => Reply::default(),
+                    // Whoever has the name, and whether anybody may know.
+                    Fate::Refused(
+                        Refused::Precondition | Refused::Retired | Refused::OutOfScope,
+                    ) => Reply::default(),
                     Fate::Refused(refused) => Problem::of(refused, effect.revision).reply(),
                     Fate::Taken(_) | Fate::Withdrawn | Fate::WithdrawnBefore => {
                         micropub::created(address.as_str()).tagged(effect.revision)
@@ -78,7 +84,7 @@ impl Inbox {
                 })
             };
             let tasks = vec![Task { operation, precondition }];
-            let reply = self.push(asked, tasks, false, body, answer).await?;
+            let reply = self.push(asked, tasks, How::default(), body, answer).await?;
             if reply.status != 0 {
                 return Ok(reply);
             }
@@ -105,7 +111,7 @@ impl Inbox {
         &self,
         asked: &Asked<'_>,
         id: &ArticleId,
-        wanted: Precondition,
+        wanted: &Precondition,
         body: &[u8],
         change: impl Fn(&Stored, &Map<String, Value>) -> Map<String, Value>,
     ) -> Result<Reply, Problem> {
@@ -114,27 +120,27 @@ impl Inbox {
         }
         for _ in 0..MAX_TRIES {
             let stored = self.visible(asked, id).await?;
+            let base = stored.revision;
+            if !wanted.holds(Some(base)) {
+                return Err(Problem::Precondition(Some(base)));
+            }
             let old = record::record(&self.catalogue, &stored);
             let single = self.read(id, change(&stored, &old)).await?;
-            let base = stored.revision;
-            let is_own = wanted == Precondition::default();
-            let precondition = if is_own {
-                Precondition { is: Some(Versions::Of(vec![base])), is_not: None }
-            } else {
-                wanted.clone()
-            };
+            // What was changed is this state and no other, whichever ones the client would have taken.
+            let precondition =
+                Precondition { is: Some(Versions::Of(vec![base])), ..Precondition::default() };
             let operation = Operation::Put(Box::new(single.submission));
             let tasks = vec![Task { operation, precondition }];
             let answer = move |effects: &_| {
                 first(effects, |effect, _| match &effect.fate {
-                    Fate::Refused(Refused::Precondition) if is_own => Reply::default(),
+                    Fate::Refused(Refused::Precondition) => Reply::default(),
                     Fate::Refused(refused) => Problem::of(refused, effect.revision).reply(),
                     Fate::Taken(_) | Fate::Withdrawn | Fate::WithdrawnBefore => {
                         Reply::empty(StatusCode::NO_CONTENT).tagged(effect.revision)
                     }
                 })
             };
-            let reply = self.push(asked, tasks, false, body, answer).await?;
+            let reply = self.push(asked, tasks, How::default(), body, answer).await?;
             if reply.status != 0 {
                 return Ok(reply);
             }
@@ -159,7 +165,7 @@ impl Inbox {
                 }
             })
         };
-        self.push(asked, tasks, false, body, answer).await
+        self.push(asked, tasks, How::default(), body, answer).await
     }
 
     pub(super) async fn keep(

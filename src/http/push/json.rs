@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use super::{Asked, Inbox, failed};
+use super::{Asked, How, Inbox, failed};
 use crate::{
     article::{ArticleId, Revision},
     push::{
@@ -31,9 +31,7 @@ impl Inbox {
         let address = self.rules.address("articles/", id.as_str());
         if *asked.method == Method::PUT {
             asked.require(Scope::Write)?;
-            if asked.says("republish")? {
-                asked.require(Scope::Withdraw)?;
-            }
+            let how = How { republish: Self::republish(asked)?, ..How::default() };
             if asked.media_type() != "application/json" {
                 return Err(Problem::MediaType(RECORD));
             }
@@ -47,7 +45,7 @@ impl Inbox {
             let answer = move |effects: &_| {
                 first(effects, |effect, head| single.answer(effect, head, &address))
             };
-            return self.push(asked, tasks, false, &body, answer).await;
+            return self.push(asked, tasks, how, &body, answer).await;
         }
         if *asked.method == Method::DELETE {
             asked.require(Scope::Withdraw)?;
@@ -57,7 +55,7 @@ impl Inbox {
             let answer = move |effects: &_| {
                 first(effects, |effect, head| articles::withdrawn(effect, head, &address))
             };
-            return self.push(asked, tasks, false, &body, answer).await;
+            return self.push(asked, tasks, How::default(), &body, answer).await;
         }
         asked.require(Scope::Read)?;
         let precondition = condition::precondition(asked.fields)?;
@@ -72,9 +70,7 @@ impl Inbox {
 
     pub(super) async fn batch(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, Problem> {
         asked.require(Scope::Write)?;
-        if asked.says("republish")? {
-            asked.require(Scope::Withdraw)?;
-        }
+        let republish = Self::republish(asked)?;
         let known = [
             "application/json",
             "application/feed+json",
@@ -101,7 +97,16 @@ impl Inbox {
         }
         let tasks = batch.tasks();
         let answer = move |effects: &Effects| batch.answer(Some(effects), effects.head);
-        self.push(asked, tasks, is_atomic, &body, answer).await
+        self.push(asked, tasks, How { is_atomic, republish }, &body, answer).await
+    }
+
+    /// Whether what was withdrawn is to be published again, for those who may.
+    fn republish(asked: &Asked<'_>) -> Result<bool, Problem> {
+        let republish = asked.says("republish")?;
+        if republish {
+            asked.require(Scope::Withdraw)?;
+        }
+        Ok(republish)
     }
 }
 

@@ -5,7 +5,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Asked, Inbox, json::first};
+use super::{Asked, How, Inbox, json::first};
 use crate::{
     article::{ArticleId, Revision},
     media::media_type,
@@ -34,7 +34,7 @@ impl Inbox {
                     changes.apply(&mut properties);
                     micropub::record(&self.catalogue, old, &properties)
                 };
-                self.change(asked, &id, precondition, &body, change).await
+                self.change(asked, &id, &precondition, &body, change).await
             }
             micropub::Request::Delete(url) => {
                 asked.require(Scope::Withdraw)?;
@@ -52,7 +52,7 @@ impl Inbox {
                         }
                     })
                 };
-                self.push(asked, tasks, false, &body, answer).await
+                self.push(asked, tasks, How::default(), &body, answer).await
             }
         }
     }

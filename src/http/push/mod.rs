@@ -22,6 +22,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 use hyper::body::Body;
 use tokio::sync::Semaphore;
+use url::Url;
 
 use super::{Answer, Limits, check_bounds, partner};
 use crate::{
@@ -62,6 +63,15 @@ impl fmt::Debug for Inbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbox").field("rules", &self.rules).finish_non_exhaustive()
     }
+}
+
+/// How tasks are done.
+#[derive(Clone, Copy, Default)]
+struct How {
+    /// All or none of them.
+    is_atomic: bool,
+    /// Publish again what was withdrawn; only for those who may withdraw.
+    republish: bool,
 }
 
 /// A request, and who makes it.
@@ -187,12 +197,17 @@ impl Inbox {
             return Ok(Reply::json(StatusCode::OK, &openapi::document(&self.rules)));
         }
         let fields = request.headers();
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        if !is_read && is_of_another_site(fields, &self.rules.base) {
+            return Err(Problem::OtherSite);
+        }
         let mut shown = partner::credentials(fields).map(std::borrow::Cow::into_owned);
         let is_form = fields
             .get(header::CONTENT_TYPE)
             .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
         // A form may hold the token itself (Micropub section 3.1), and is read before anybody is known.
         let (mut form, mut body) = (None, Some(body));
+        self.look(client, now)?;
         if shown.is_none()
             && is_form
             && route == Route::Micropub
@@ -200,7 +215,11 @@ impl Inbox {
         {
             let _place = self.strangers.try_acquire().map_err(|_| Problem::Busy)?;
             let most = self.rules.max_body_bytes.min(body::STRANGERS_FORM);
-            let read = body::read(body, fields, most, self.rules.body_timeout).await?;
+            let read = match body::read(body, fields, most, self.rules.body_timeout).await {
+                Ok(read) => read,
+                // A place was taken all the same, for nothing.
+                Err(problem) => return self.strange(client, now).and(Err(problem)),
+            };
             let token = form::pairs(&read).find(|(key, _)| key == "access_token");
             shown = token.map(|(_, token)| token.into_owned());
             form = Some(read);
@@ -215,7 +234,6 @@ impl Inbox {
             pass,
             now,
         };
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
         let body = match (form, body) {
             (Some(read), _) => read,
             (None, Some(body)) if !is_read => {
@@ -270,25 +288,23 @@ impl Inbox {
             None => None,
         };
         let Some(pass) = pass else {
-            self.spend(&client.prefix(), STRANGERS_PER_HOUR, now)?;
-            return Err(Problem::Stranger);
+            return self.strange(client, now).and(Err(Problem::Stranger));
         };
-        self.spend(&pass.name, self.rules.requests_per_hour, now)?;
+        let key = self.hasher.hash_one(&pass.name);
+        self.budgets.spend(key, self.rules.requests_per_hour, milliseconds(now)).map_err(wait)?;
         Ok(pass)
     }
 
-    fn spend(
-        &self,
-        who: &impl std::hash::Hash,
-        per_hour: NonZeroU32,
-        now: DateTime<Utc>,
-    ) -> Result<(), Problem> {
-        let milliseconds = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        let key = self.hasher.hash_one(who);
-        self.budgets.spend(key, per_hour, milliseconds).map_err(|wait| {
-            // One second at least, and no less than it takes.
-            Problem::TooOften(wait.div_ceil(1_000).max(1))
-        })
+    /// Whether a client may yet show what lets nobody in. Asked before the store is, and before anything is read.
+    fn look(&self, client: Client, now: DateTime<Utc>) -> Result<(), Problem> {
+        let key = self.hasher.hash_one(client.prefix());
+        self.budgets.look(key, STRANGERS_PER_HOUR, milliseconds(now)).map_err(wait)
+    }
+
+    /// A client has shown what lets nobody in.
+    fn strange(&self, client: Client, now: DateTime<Utc>) -> Result<(), Problem> {
+        let key = self.hasher.hash_one(client.prefix());
+        self.budgets.spend(key, STRANGERS_PER_HOUR, milliseconds(now)).map_err(wait)
     }
 
     /// Does tasks in one transaction; what is answered under a key is kept with it.
@@ -296,7 +312,7 @@ impl Inbox {
         &self,
         asked: &Asked<'_>,
         tasks: Vec<Task>,
-        is_atomic: bool,
+        how: How,
         body: &[u8],
         answer: impl Fn(&Effects) -> Reply + Send + Sync + 'static,
     ) -> Result<Reply, Problem> {
@@ -306,8 +322,8 @@ impl Inbox {
         let kept = Arc::clone(&answer);
         let push = Push {
             tasks,
-            is_atomic,
-            republish: asked.says("republish")?,
+            is_atomic: how.is_atomic,
+            republish: how.republish,
             within: asked.pass.scopes.within.clone(),
             key,
             answer: Box::new(move |effects| kept(effects).to_text()),
@@ -380,6 +396,24 @@ impl Drop for Working<'_> {
     }
 }
 
+fn milliseconds(now: DateTime<Utc>) -> u64 {
+    u64::try_from(now.timestamp_millis()).unwrap_or_default()
+}
+
+/// One second at least, and no less than it takes; from milliseconds.
+fn wait(milliseconds: u64) -> Problem {
+    Problem::TooOften(milliseconds.div_ceil(1_000).max(1))
+}
+
+/// Whether a page of another site makes a browser send this, and with it a password that the browser keeps. Programs
+/// send neither field (Fetch Metadata section 2.1, RFC 6454 section 7).
+fn is_of_another_site(fields: &HeaderMap, base: &Url) -> bool {
+    let is_from = |value: &HeaderValue| matches!(value.as_bytes(), b"cross-site" | b"same-site");
+    let own = base.origin().ascii_serialization();
+    fields.get_all("sec-fetch-site").iter().any(is_from)
+        || fields.get_all(header::ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes())
+}
+
 /// What clients are told of a failure; the log has the rest.
 fn failed(error: &StoreError) -> Problem {
     let problem = Problem::from(error);
@@ -391,10 +425,13 @@ fn failed(error: &StoreError) -> Problem {
 fn answer(reply: &Reply) -> Answer {
     let body = Bytes::from(reply.body.clone());
     let mut answer = Response::new(Full::new(body.clone()));
-    *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    *answer.status_mut() = status;
     let fields = answer.headers_mut();
     *fields = reply.header();
-    if reply.status != StatusCode::NO_CONTENT.as_u16() {
+    // A 304 would say that the document is of no length (H-60).
+    let has_body = ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    if has_body {
         fields.insert(header::CONTENT_LENGTH, body.len().into());
     }
     // What a token opens is for nobody's cache.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{APP, ATOM};
 use crate::{
+    category::Slug,
     feed::Catalogue,
     push::{micropub::file_under, record, reply::Problem},
     store::Stored,
@@ -26,13 +27,20 @@ pub struct Entry {
     /// The field of a record, and what it says.
     content: Option<(&'static str, String)>,
     authors: Vec<Value>,
-    categories: Vec<String>,
+    categories: Vec<Filed>,
     published: Option<String>,
     updated: Option<String>,
     rights: Option<String>,
     /// By relation: address, media type, title, length.
     links: Vec<Link>,
     is_draft: Option<bool>,
+}
+
+/// A category, of which an entry says the term and may say a label.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Filed {
+    term: Option<String>,
+    label: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +50,24 @@ struct Link {
     media_type: Option<String>,
     title: Option<String>,
     length: Option<u64>,
+}
+
+impl Filed {
+    /// What a record calls it. A term that is known outranks the label, which may be one that `feeds.toml` has no more.
+    fn name(&self, catalogue: &Catalogue, stored: Option<&Stored>) -> Option<String> {
+        let own = || {
+            let categories = &stored?.story.categories;
+            let known = categories
+                .iter()
+                .find(|category| self.term.as_deref() == Some(category.slug.as_str()));
+            Some(record::name(catalogue, known?).to_owned())
+        };
+        let known = || {
+            let slug = self.term.as_deref()?.parse::<Slug>().ok()?;
+            catalogue.site.labels.contains_key(&slug).then(|| slug.to_string())
+        };
+        own().or_else(known).or_else(|| self.label.clone()).or_else(|| self.term.clone())
+    }
 }
 
 impl Entry {
@@ -72,10 +98,10 @@ pub fn read(body: &[u8]) -> Result<Entry, Problem> {
             (Some(ATOM), "published") => entry.published = Some(plain(node)),
             (Some(ATOM), "updated") => entry.updated = Some(plain(node)),
             (Some(ATOM), "author") => entry.authors.extend(person(node)),
-            (Some(ATOM), "category") => {
-                let name = node.attribute("label").or_else(|| node.attribute("term"));
-                entry.categories.extend(name.map(str::to_owned));
-            }
+            (Some(ATOM), "category") => entry.categories.push(Filed {
+                term: node.attribute("term").map(str::to_owned),
+                label: node.attribute("label").map(str::to_owned),
+            }),
             (Some(ATOM), "link") => entry.links.extend(link(node)),
             (Some(APP), "control") => {
                 let draft = node.children().find(|node| node.has_tag_name((APP, "draft")));
@@ -216,7 +242,9 @@ pub fn record(
         |relation: &'static str| entry.links.iter().filter(move |link| link.relation == relation);
     set("url", of("alternate").next().map(|link| &link.address));
     set("external_url", of("related").next().map(|link| &link.address));
-    file_under(catalogue, old, entry.categories.iter().map(String::as_str), &mut new);
+    let names: Vec<_> =
+        entry.categories.iter().filter_map(|filed| filed.name(catalogue, stored)).collect();
+    file_under(catalogue, old, names.iter().map(String::as_str), &mut new);
     // An entry has to have an author: the site is nobody.
     let site = catalogue.site.title.as_str();
     let authors: Vec<_> =

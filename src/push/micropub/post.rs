@@ -198,29 +198,30 @@ fn images(old: &Map<String, Value>, properties: &Properties, new: &mut Map<Strin
     }
 }
 
-/// Sounds and films; other files stay as they are.
+/// Sounds and films; other files stay as they are. What is known keeps its place, for the first is what RSS encloses.
 fn attachments(properties: &Properties, new: &mut Map<String, Value>) {
-    let before = match new.remove("attachments") {
+    let mut files = match new.remove("attachments") {
         Some(Value::Array(files)) => files,
         _ => Vec::new(),
     };
-    let mut files: Vec<_> = Vec::new();
-    for (kind, usual) in [("video", "video/mp4"), ("audio", "audio/mpeg")] {
-        for file in properties.get(kind).and_then(Value::as_array).into_iter().flatten() {
-            let Some(url) = file.as_str().or_else(|| file.get("value").and_then(Value::as_str))
-            else {
-                continue;
-            };
-            let known =
-                before.iter().find(|file| file.get("url").and_then(Value::as_str) == Some(url));
+    let kinds = [("video", "video/mp4"), ("audio", "audio/mpeg")];
+    let listed = kinds.into_iter().flat_map(|(kind, usual)| {
+        let values = properties.get(kind).and_then(Value::as_array).into_iter().flatten();
+        let urls = values.filter_map(|file| file.as_str().or_else(|| file.get("value")?.as_str()));
+        urls.map(move |url| (url, usual))
+    });
+    let listed: Vec<_> = listed.collect();
+    let is_at = |file: &Value, url: &str| file.get("url").and_then(Value::as_str) == Some(url);
+    files.retain(|file| {
+        let is_ours = is_of(file, "audio") || is_of(file, "video");
+        !is_ours || listed.iter().any(|(url, _)| is_at(file, url))
+    });
+    for (url, usual) in listed {
+        if !files.iter().any(|file| is_at(file, url)) {
             let by_name = media::media_type(url.split(['?', '#']).next().unwrap_or_default());
-            let media_type = by_name.unwrap_or(usual);
-            let fresh = || json!({ "url": url, "mime_type": media_type });
-            files.push(known.cloned().unwrap_or_else(fresh));
+            files.push(json!({ "url": url, "mime_type": by_name.unwrap_or(usual) }));
         }
     }
-    let others = before.into_iter().filter(|file| !is_of(file, "audio") && !is_of(file, "video"));
-    files.extend(others);
     if !files.is_empty() {
         new.insert("attachments".to_owned(), files.into());
     }

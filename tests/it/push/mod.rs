@@ -1,5 +1,8 @@
 //! What is pushed from outside: by JSON, `AtomPub` and Micropub.
 
+mod edits;
+mod guards;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -602,6 +605,11 @@ async fn what_is_read_and_put_back_changes_nothing() {
     }
 }
 
+/// A form.
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+/// An entry.
+const ENTRY: (&str, &str) = ("content-type", "application/atom+xml;type=entry");
+
 /// A request of Micropub, as JSON.
 async fn micropub(desk: &Desk, body: Value) -> Told {
     desk.ask("POST", "/micropub", &[("content-type", "application/json")], body.to_string()).await
@@ -609,7 +617,6 @@ async fn micropub(desk: &Desk, body: Value) -> Told {
 
 #[tokio::test]
 async fn micropub_creates_changes_takes_back_and_restores() {
-    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
     let home = Home::new();
     let desk = Desk::new(&home).await;
     // The examples of section 3.2 of the Recommendation, as far as they are posts.
@@ -731,7 +738,6 @@ async fn a_draft_that_was_deleted_comes_back_as_one() {
 
 #[tokio::test]
 async fn atompub_posts_edits_lists_and_deletes() {
-    const ENTRY: (&str, &str) = ("content-type", "application/atom+xml;type=entry");
     let home = Home::new();
     let media = Intake::new(home.folder.path(), &rules().base).unwrap();
     let desk = Desk::with(&home, rules(), catalogue(), Some(media)).await;

@@ -1,0 +1,144 @@
+//! Who may push what: scopes, categories, pages of other sites, and how often.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use bytes::Bytes;
+use courant::{
+    article::ArticleId,
+    media::Intake,
+    push::{Rules, Scope, Scopes},
+    store::State,
+};
+use futures_util::{StreamExt as _, stream};
+use http::Request;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+
+use super::{Desk, ENTRY, FORM, RECORD, client, everything, rules, token};
+use crate::fixtures::{Home, at, catalogue};
+
+/// Everything, of one category.
+fn within(category: &str) -> Scopes {
+    Scopes { within: Some([category.parse().unwrap()].into()), ..everything() }
+}
+
+fn only(scope: Scope) -> Scopes {
+    Scopes { may: [scope].into(), within: None }
+}
+
+fn entry(title: &str) -> String {
+    format!("<entry xmlns=\"http://www.w3.org/2005/Atom\"><title>{title}</title></entry>")
+}
+
+async fn state(home: &Home, id: &str) -> State {
+    home.store.stored(&ArticleId::new(id).unwrap()).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn republish_in_any_query_published_what_was_withdrawn() {
+    let home = Home::new();
+    let mut desk = Desk::new(&home).await;
+    desk.put("a", &[], RECORD).await;
+    assert_eq!(desk.ask("DELETE", "/articles/a", &[], "").await.status, 200);
+    desk.token = token(&*home.store, "writer", only(Scope::Write), None).await;
+    let form = "h=entry&content=x&mp-slug=a";
+    let made = desk.ask("POST", "/micropub?republish=true", &[FORM], form).await;
+    assert_eq!(made.field("location"), "https://feeds.example.com/articles/a-2");
+    let fields = [ENTRY, ("slug", "a")];
+    let made = desk.ask("POST", "/atompub/articles?republish=true", &fields, entry("x")).await;
+    assert_eq!(made.field("location"), "https://feeds.example.com/atompub/articles/a-3");
+    assert_eq!(state(&home, "a").await, State::Withdrawn);
+    // Nobody knows any more whether it was of their category.
+    desk.token = token(&*home.store, "news", within("news"), None).await;
+    assert_eq!(desk.put("a?republish=true", &[], RECORD).await.status, 403);
+    assert_eq!(state(&home, "a").await, State::Withdrawn);
+}
+
+#[tokio::test]
+async fn a_name_that_another_category_has_could_not_be_wished_for() {
+    let home = Home::new();
+    let mut desk = Desk::new(&home).await;
+    desk.put("a", &[], RECORD).await;
+    desk.token = token(&*home.store, "headlines", within("headlines"), None).await;
+    let post = async |category: &str| {
+        let form = format!("h=entry&content=x&mp-slug=a&category[]={category}");
+        desk.ask("POST", "/micropub", &[FORM], form).await
+    };
+    let made = post("headlines").await;
+    assert_eq!(made.field("location"), "https://feeds.example.com/articles/a-2", "{}", made.text);
+    assert_eq!(post("news").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_pushed_with_the_password_of_a_browser() {
+    let home = Home::new();
+    let desk = Desk::new(&home).await;
+    for (name, value, status) in [
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("sec-fetch-site", "same-origin", 201),
+        ("sec-fetch-site", "none", 201),
+        ("origin", "https://elsewhere.example", 403),
+        ("origin", "http://feeds.example.com", 403),
+        ("origin", "null", 403),
+        ("origin", "https://feeds.example.com", 201),
+        ("accept", "*/*", 201),
+    ] {
+        let told = desk.ask("POST", "/micropub", &[FORM, (name, value)], "h=entry&name=x").await;
+        assert_eq!(told.status, status, "{name}: {value}: {}", told.text);
+    }
+    let fields = [("sec-fetch-site", "cross-site"), ("origin", "null")];
+    assert_eq!(desk.put("x", &fields, RECORD).await.status, 403);
+    assert_eq!(desk.ask("DELETE", "/articles/x", &fields, "").await.status, 403);
+    assert_eq!(desk.ask("GET", "/articles/x", &fields, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn forms_that_never_came_cost_nothing_and_good_tokens_were_looked_up_for_guessers() {
+    let home = Home::new();
+    let requests_per_hour = NonZeroU32::new(1_000).unwrap();
+    let rules = Rules { body_timeout: Duration::from_millis(1), requests_per_hour, ..rules() };
+    let desk = Desk::with(&home, rules, catalogue(), None).await;
+    let post = async |is_slow: bool| {
+        let request = Request::post("/micropub")
+            .header("host", "feeds.example.com")
+            .header(FORM.0, FORM.1)
+            .body(())
+            .unwrap();
+        let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"h=entry")))]);
+        let broken = stream::iter([Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
+        let end = if is_slow { stream::pending().boxed() } else { broken.boxed() };
+        let body = StreamBody::new(start.chain(end));
+        desk.inbox.respond(&request, body, client(), at(10)).await.status()
+    };
+    assert_eq!(desk.ask("GET", "/articles/a", &[], "").await.status, 404);
+    for nth in 0..120 {
+        let is_slow = nth % 2 == 0;
+        assert_eq!(post(is_slow).await, if is_slow { 408 } else { 400 }, "{nth}");
+    }
+    assert_eq!(post(false).await, 429);
+    // Whether a token is good is not looked up any more.
+    assert_eq!(desk.ask("GET", "/articles/a", &[], "").await.status, 429);
+    let bearer = format!("Bearer {}", desk.token);
+    let later = desk.ask_as("GET", "/articles/a", &[("authorization", &bearer)], "", at(50)).await;
+    assert_eq!(later.status, 404);
+}
+
+#[tokio::test]
+async fn a_token_for_files_deleted_those_of_anybody() {
+    let home = Home::new();
+    let media = Intake::new(home.folder.path(), &rules().base).unwrap();
+    let mut desk = Desk::with(&home, rules(), catalogue(), Some(media)).await;
+    let png = [("content-type", "image/png")];
+    let made = desk.ask("POST", "/atompub/media", &png, "png").await;
+    let name = made.field("location").rsplit('/').next().unwrap().to_owned();
+    let path = format!("/atompub/media/{name}");
+    for (who, scopes, status) in [
+        ("media", only(Scope::Media), 403),
+        ("news", within("news"), 403),
+        ("withdraw", only(Scope::Withdraw), 204),
+    ] {
+        desk.token = token(&*home.store, who, scopes, None).await;
+        assert_eq!(desk.ask("DELETE", &path, &[], "").await.status, status, "{who}");
+    }
+}
