@@ -329,7 +329,13 @@ impl Exporter {
                 self.remove(file).await?;
             }
             if !record.path.is_empty() {
-                self.remove_all(&format!("{}/archive/", piece::decoded(&record.path))).await?;
+                let folder = format!("{}/archive/", piece::decoded(&record.path));
+                let is_ours = |name: &String| {
+                    name.strip_prefix(&folder).is_some_and(|file| piece::archive(file).is_some())
+                };
+                for name in self.plain(&folder).await?.iter().filter(|name| is_ours(name)) {
+                    self.remove(name).await?;
+                }
             }
             self.remove(&name).await?;
         }
@@ -369,13 +375,6 @@ impl Exporter {
         // What exports keep for themselves is not counted.
         if !name.starts_with(record::FOLDER) {
             self.tally().files_removed += removed;
-        }
-        Ok(())
-    }
-
-    async fn remove_all(&self, folder: &str) -> Result<(), TargetError> {
-        for name in self.plain(folder).await? {
-            self.remove(&name).await?;
         }
         Ok(())
     }

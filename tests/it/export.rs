@@ -689,6 +689,56 @@ async fn chapters_come_and_go_with_their_episodes() {
 }
 
 #[tokio::test]
+async fn files_that_no_export_wrote_are_left_alone() {
+    let home = Home::new();
+    let record = r#"{"id": "e1", "title": "Episode", "date_published": "2026-03-05", "categories": ["news"],
+        "attachments": [{"url": "https://media.example.com/1.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 1}],
+        "episode": {"transcripts": [{"text": "WEBVTT\n", "mime_type": "text/vtt"}]}}"#;
+    let episode = courant::import::read(&catalogue(), record).submission.unwrap();
+    home.publish(vec![episode], 5).await;
+    let root = tempfile::tempdir().unwrap();
+    let own = [
+        "episodes/e1.mp3",
+        "episodes/readme.txt",
+        "episodes/e1/cover.jpg",
+        "episodes/e1/transcript-1.vtt.bak",
+        "calm/archive/readme.txt",
+        "calm/archive/old/1-100.rss",
+    ];
+    let stale = ["episodes/e0/chapters.json", "episodes/e0/chapters.json.gz"];
+    let put = |name: &str| {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "of somebody").unwrap();
+    };
+    own.iter().chain(&stale).for_each(|name| put(name));
+    export(&home, catalogue(), folder(root.path()), 10).await.unwrap();
+    let seen = files(root.path());
+    assert!(seen.contains_key("episodes/e1/transcript-1.vtt"), "{:?}", seen.keys());
+    assert!(!stale.iter().any(|name| seen.contains_key(*name)), "{:?}", seen.keys());
+    // The feed goes, with its archives and no more.
+    put("calm/archive/1-100.rss");
+    let fewer = FEEDS
+        .replace("[[feed]]\nname = \"calm\"\ntitle = \"Without news\"\nnone_of = [\"news\"]\n", "");
+    let fewer = config::read(&fewer, Path::new("feeds.toml"), &Overrides::default()).unwrap();
+    export(&home, Arc::clone(&fewer.catalogue), folder(root.path()), 20).await.unwrap();
+    // So does the episode.
+    let gone = courant::article::ArticleId::new("e1").unwrap();
+    home.store.withdraw(vec![gone], at(21)).await.unwrap();
+    export(&home, fewer.catalogue, folder(root.path()), 30).await.unwrap();
+    let seen = files(root.path());
+    for name in ["calm.rss", "calm/archive/1-100.rss", "episodes/e1/transcript-1.vtt"] {
+        assert!(!seen.contains_key(name), "{name}: {:?}", seen.keys());
+    }
+    for name in own {
+        assert!(
+            seen.get(name).is_some_and(|(bytes, _)| bytes == b"of somebody"),
+            "{name} has gone"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_rehearsal_counts_and_writes_nothing() {
     let home = Home::new();
     fill(&home, 1..=120).await;
