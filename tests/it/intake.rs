@@ -137,6 +137,98 @@ fn pages_that_say_little_to_machines_become_one_article_with_all_its_pictures() 
     );
 }
 
+/// A page of an article as a site writes it, with `head` in its head.
+fn small(name: &str, head: &str, text: &str) -> Page {
+    let html = format!(
+        "<!DOCTYPE html>\n<html><head><meta charset=utf-8>{head}<meta property=\"og:title\" content=\"天气预报\">\
+         <meta property=\"article:published_time\" content=\"2026-03-05 18:26\"><meta name=source content=\"城东日报\">\
+         </head><body><h1>天气预报</h1><div class=article><p>{0}</p><p>{0}</p><p>{0}</p></div></body></html>",
+        text.repeat(12)
+    );
+    page::read(name, html.as_bytes(), Label::None, &Rules::default()).unwrap()
+}
+
+/// The articles of pages: of each its id, and whether its text has 晴 or 雨.
+fn articles(pages: Vec<Page>) -> Vec<(String, bool, bool)> {
+    let article = |page: Page| {
+        let Some(Key::Text(id)) = page.record.id else { panic!("no id") };
+        let html = page.record.content_html.unwrap();
+        (id, html.contains('晴'), html.contains('雨'))
+    };
+    page::merge(pages).into_iter().map(article).collect()
+}
+
+#[test]
+fn different_articles_that_name_one_address_stay_two() {
+    let canonical = |address: &str| format!("<link rel=canonical href=\"{address}\">");
+    let agent =
+        |address: &str| format!("<meta name=mobile-agent content=\"format=html5;url={address}\">");
+    let large = |n: u8, other: &str, text: &str| {
+        let head = canonical(&format!("https://www.example.com/{n}.html")) + &agent(other);
+        small(&format!("{n}.html"), &head, text)
+    };
+    let two = [
+        ("example.com/1.html".to_owned(), true, false),
+        ("example.com/2.html".to_owned(), false, true),
+    ];
+    // The front page for small screens, which all name; nothing but the text tells them apart.
+    for home in ["https://m.example.com/", "https://m.example.com/wap/", "https://m.example.com"] {
+        assert_eq!(articles(vec![large(1, home, "晴。"), large(2, home, "雨。")]), two, "{home}");
+    }
+    // A page of the section, which is there as well.
+    let section = "https://m.example.com/weather";
+    let titled = "<meta property=og:title content=天气频道>".to_owned() + &canonical(section);
+    let listed = small("m.html", &titled, "云。");
+    let (a, b) = (large(1, section, "晴。"), large(2, section, "雨。"));
+    for pages in [[a.clone(), b.clone(), listed.clone()], [listed, a, b]] {
+        let found = articles(pages.into());
+        let (ids, texts): (Vec<_>, Vec<_>) =
+            found.into_iter().map(|(id, sun, rain)| (id, (sun, rain))).unzip();
+        assert!(ids.contains(&two[0].0) && ids.contains(&two[1].0), "{ids:?}");
+        assert!(texts.contains(&(true, false)) && texts.contains(&(false, true)), "{texts:?}");
+    }
+    // More than two articles name it: it is of none of them.
+    let mut pages: Vec<_> = (1..=3).map(|n| large(n, section, "晴。")).collect();
+    pages.push(small("m.html", &titled, "雨。"));
+    assert_eq!(articles(pages).len(), 4);
+    // Every page says that the front page is the article's.
+    let homeless = |n: u8, text: &str| {
+        let saved = format!("<!-- saved from url=(0030)https://www.example.com/{n}.html -->");
+        small(&format!("{n}.html"), &(saved + &canonical("https://www.example.com/")), text)
+    };
+    assert_eq!(articles(vec![homeless(1, "晴。"), homeless(2, "雨。")]), two);
+    // The page for small screens of one article, elsewhere: one article.
+    let mobile = small("m1.html", &canonical("https://m.example.com/city/c7"), "晴。");
+    let pages = vec![large(1, "https://m.example.com/city/c7", "晴。"), mobile];
+    assert_eq!(articles(pages), two[..1]);
+}
+
+#[test]
+fn a_page_is_where_it_was_saved_and_not_where_a_comment_says() {
+    for (comment, address) in [
+        ("saved from url=(0034)https://www.example.com/a/1.html ", Some("example.com/a/1.html")),
+        (
+            "\n Page saved with SingleFile \n url: https://www.example.com/a/1.html \n saved date: x\n",
+            Some("example.com/a/1.html"),
+        ),
+        (
+            "\n Archive processed by SingleFile \n url: https://www.example.com/a/1.html \n",
+            Some("example.com/a/1.html"),
+        ),
+        (" template: news url: https://static.example.com/t/7 ", None),
+        (" url: https://static.example.com/t/7", None),
+        (" not saved from url=(0030)https://static.example.com/t/7", None),
+        ("saved from url=(x)https://static.example.com/t/7", None),
+    ] {
+        let page = small("a.html", &format!("<!--{comment}-->"), "晴。");
+        let expected = address.unwrap_or("a.html");
+        assert!(
+            matches!(&page.record.id, Some(Key::Text(id)) if id == expected),
+            "{comment}: {page:?}"
+        );
+    }
+}
+
 #[test]
 fn every_layout_gives_its_article() {
     let schema = page("schema-org.html").record;

@@ -131,7 +131,11 @@ fn page(
         return None;
     }
     let stated = facts.url.as_deref().and_then(|raw| web_url(raw, own.as_ref()));
-    let main = canonical.or(stated).or_else(|| own.clone());
+    // Many sites name their front page for each of their articles.
+    let is_of_article = |url: &Url| !twin::is_home(url);
+    let own = own.filter(is_of_article);
+    let main = canonical.filter(is_of_article).or(stated.filter(is_of_article));
+    let main = main.or_else(|| own.clone());
     let key = main.as_ref().map_or_else(|| name.to_owned(), twin::key);
     let images: Vec<ImageRecord> = pictures;
     let record = Record {
