@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -49,6 +49,8 @@ struct Ledger {
     done: Mutex<Vec<(&'static str, String)>>,
     /// How many writes succeed yet.
     left: AtomicI64,
+    /// Whether writes are never answered.
+    hangs: AtomicBool,
 }
 
 impl std::fmt::Display for Ledger {
@@ -101,6 +103,9 @@ impl ObjectStore for Ledger {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         self.note("put", key)?;
+        if self.hangs.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
         self.store.put_opts(key, payload, options).await
     }
 
@@ -610,6 +615,32 @@ async fn two_exports_at_once_do_not_write_to_one_target() {
     bucket(&ledger).lock(at(40)).await.unwrap();
     assert!(export(&home, catalogue(), bucket(&ledger), 90).await.is_err());
     export(&home, catalogue(), bucket(&ledger), 101).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_cannot_be_prolonged_in_time_is_lost() {
+    let ledger = Ledger::new();
+    let held = bucket(&ledger);
+    held.lock(at(10)).await.unwrap();
+    ledger.hangs.store(true, Ordering::SeqCst);
+    // A moment before its end.
+    let clock = || at(70) - TimeDelta::milliseconds(300);
+    let lost = tokio::time::timeout(Duration::from_secs(10), held.keep(clock)).await;
+    assert!(matches!(lost, Ok(TargetError::Lost(_))), "{lost:?}");
+}
+
+#[tokio::test]
+async fn an_export_whose_own_file_is_lost_begins_anew() {
+    let home = Home::new();
+    fill(&home, 1..=3).await;
+    let ledger = Ledger::new();
+    export(&home, catalogue(), bucket(&ledger), 10).await.unwrap();
+    let before = ledger.files().await;
+    for name in [".courant/export.json", "all.rss", "all.atom"] {
+        ledger.store.delete(&Key::from(name)).await.unwrap();
+    }
+    export(&home, catalogue(), bucket(&ledger), 200).await.unwrap();
+    assert_eq!(ledger.files().await, before);
 }
 
 #[tokio::test]
