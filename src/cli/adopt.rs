@@ -210,12 +210,19 @@ impl Adopt {
         if publisher.find(to).is_none() {
             bail!("no feed `{to}`; `courant feeds` lists them");
         }
-        let document = Format::Rss.render(&publisher.feed(to).await?)?;
-        let new = feed::read(&document, Label::Certain("utf-8"), None)?;
-        let new: Vec<_> =
-            new.entries.iter().filter_map(|found| Known::of(found.record.as_ref().ok()?)).collect();
         let mut had = Index::default();
         old.iter().flat_map(|feed| &feed.entries).for_each(|entry| had.add(entry.clone()));
+        let found = look(publisher.store(), &had).await?;
+        let matched: HashMap<_, _> =
+            found.articles.iter().map(|(at, (_, article))| (&article.guid, *at)).collect();
+        let document = Format::Rss.render(&publisher.feed(to).await?)?;
+        let new = feed::read(&document, Label::Certain("utf-8"), None)?;
+        let new = new.entries.iter().filter_map(|found| {
+            let entry = Known::of(found.record.as_ref().ok()?)?;
+            let matched = matched.get(&Text::new(&entry.guid)).copied();
+            Some((entry, matched))
+        });
+        let new: Vec<_> = new.collect();
         let comparison = compare(had.entries(), &new);
         if self.json {
             cli::print_json(&comparison)?;

@@ -74,6 +74,46 @@ fn nothing_reappears_after_an_adoption() {
 }
 
 #[test]
+fn what_reappears_is_what_an_adoption_takes_over() {
+    let item = |guid: &str, title: &str, date: &str| {
+        format!(
+            "<item><title>{title}</title><guid isPermaLink=\"false\">{guid}</guid><pubDate>{date}</pubDate></item>"
+        )
+    };
+    let feed = |items: &str| {
+        format!("<rss version=\"2.0\"><channel><title>Old</title>{items}</channel></rss>")
+    };
+    let site = Site::new(SETTINGS);
+    // One moment in two time zones; two of one title and day, of which one has its identity already.
+    let late = item("g1", "Bridge closed", "Fri, 06 Mar 2026 00:10:00 +0000");
+    let noon = item("g2", "Weather", "Thu, 05 Mar 2026 12:00:00 +0000");
+    site.write("old.xml", feed(&(late + &noon)));
+    site.write(
+        "new.ndjson",
+        r#"{"id": "1", "title": "Bridge closed", "content_text": "x", "date_published": "2026-03-05T23:50:00Z"}
+{"id": "2", "guid": "g2", "title": "Weather", "content_text": "x", "date_published": "2026-03-05T12:00:00Z"}
+{"id": "3", "title": "Weather", "content_text": "x", "date_published": "2026-03-05T18:00:00Z"}
+"#,
+    );
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let diff = |expected: &[&str]| {
+        let output = site.run(&["adopt", "--diff", "--json", "old.xml"]);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let guids: Vec<_> = found["reappearing"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pair| &pair["old"]["guid"])
+            .collect();
+        assert_eq!(guids, expected, "{found:#}");
+        assert_eq!(output.status.code(), Some(i32::from(!expected.is_empty())));
+    };
+    diff(&["g1"]);
+    assert_eq!(site.run(&["adopt", "old.xml"]).status.code(), Some(0));
+    diff(&[]);
+}
+
+#[test]
 fn old_addresses_lead_on_and_what_is_gone_says_so() {
     let redirects = r#"
 [[redirect]]
