@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     io::{self, Write},
     num::NonZeroU16,
     path::Path,
@@ -15,7 +14,7 @@ use courant::{
     adopt::{Comparison, Index, Known, Rank, Reappearing, compare},
     article::{Adoption, Article, Cursor, Revision},
     clock,
-    config::{self, Config, Overrides},
+    config::Config,
     feed::FeedPath,
     format::Format,
     import::{charset::Label, feed},
@@ -28,6 +27,7 @@ use url::Url;
 use crate::cli::{
     self,
     old_feeds::{self, OldFeed},
+    settings_file,
 };
 
 /// How many articles are read from the store at a time.
@@ -137,7 +137,7 @@ impl Adopt {
             self.print(&report, &text)?;
         }
         if self.write && !self.dry_run && !text.is_empty() {
-            append(file, &text)?;
+            settings_file::append(file, &text)?;
         }
         Ok(if report.taken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
@@ -380,19 +380,6 @@ fn sections(redirects: &[Redirect]) -> String {
         text.extend(["status = ", &status.to_string(), "\n"]);
     }
     text
-}
-
-/// Adds sections to a file, which then still has to be right.
-fn append(file: &Path, text: &str) -> Result<()> {
-    let name = file.display();
-    let before = fs::read_to_string(file).with_context(|| format!("cannot read `{name}`"))?;
-    let after = format!("{}\n{text}", before.trim_end());
-    config::read(&after, file, &Overrides::default())
-        .context("feeds.toml is left as it is: the redirects do not fit it")?;
-    let beside = file.with_extension("toml.new");
-    fs::write(&beside, after)
-        .and_then(|()| fs::rename(&beside, file))
-        .with_context(|| format!("cannot write `{name}`"))
 }
 
 fn list(out: &mut impl Write, what: &str, entries: &[Known]) -> Result<()> {

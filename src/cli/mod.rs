@@ -10,6 +10,7 @@ mod media;
 mod old_feeds;
 mod partner;
 mod serve;
+mod settings_file;
 mod source;
 mod stats;
 mod store;

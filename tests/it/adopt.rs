@@ -1,6 +1,6 @@
 //! Leaving an old feed system: what articles take over, where old addresses lead, what readers see.
 
-use std::process::Output;
+use std::{fs, process::Output};
 
 use serde_json::Value;
 
@@ -111,6 +111,32 @@ fn what_reappears_is_what_an_adoption_takes_over() {
     diff(&["g1"]);
     assert_eq!(site.run(&["adopt", "old.xml"]).status.code(), Some(0));
     diff(&[]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_added_to_leaves_the_file_for_whom_it_was() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", RECORDS);
+    site.write("old.xml", OLD);
+    let real = site.path("private.toml");
+    fs::rename(site.path("feeds.toml"), &real).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("private.toml", site.path("feeds.toml")).unwrap();
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    assert_eq!(site.run(&["adopt", "--write", "old.xml"]).status.code(), Some(0));
+    assert!(fs::symlink_metadata(site.path("feeds.toml")).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&real).unwrap().contains("[[redirect]]"));
+    let left = fs::read_dir(site.path(".")).unwrap();
+    assert!(
+        !left.into_iter().any(|entry| entry
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "new"))
+    );
 }
 
 #[test]
