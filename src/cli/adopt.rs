@@ -126,18 +126,19 @@ impl Adopt {
         let found = look(&*store, &index).await?;
         let mut report = Report { entries: index.entries().len(), ..Report::default() };
         let (adoptions, articles) = found.adoptions(&index, &mut report);
-        self.write_down(&*store, adoptions, &mut report).await?;
         let feeds = old.iter().flat_map(|feed| of_feed(feed, &to, &config));
         report.redirects = feeds.chain(articles.into_iter().filter(|_| self.articles)).collect();
         without_known(&mut report.redirects, &config);
         let text = sections(&report.redirects);
+        // Before all that cannot be taken back: where the redirects do not fit, nothing has happened.
+        if self.write && !self.dry_run && !text.is_empty() {
+            settings_file::append(file, &text)?;
+        }
+        self.write_down(&*store, adoptions, &mut report).await?;
         if self.json {
             cli::print_json(&report)?;
         } else {
             self.print(&report, &text)?;
-        }
-        if self.write && !self.dry_run && !text.is_empty() {
-            settings_file::append(file, &text)?;
         }
         Ok(if report.taken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
@@ -350,24 +351,40 @@ fn of_feed(old: &OldFeed, to: &FeedPath, config: &Config) -> Vec<Redirect> {
         .collect()
 }
 
-/// Each address once, and none that `feeds.toml` has.
+/// Each address once, and none that `feeds.toml` has, nor that leads to itself: with the scheme, the host or a slash of today.
 fn without_known(redirects: &mut Vec<Redirect>, config: &Config) {
     let known = &config.catalogue.redirects;
+    let base = bare(config.catalogue.site.base.as_str()).trim_end_matches('/');
     let mut seen = std::collections::HashSet::new();
     redirects.retain(|redirect| {
-        let (path, query) = redirect
-            .from
-            .split_once('?')
-            .map_or((redirect.from.as_str(), None), |(path, query)| (path, Some(query)));
+        let (path, query) = parted(&redirect.from);
         let is_known =
             if query.is_some() { known.of_query(path, query) } else { known.of_path(path) }
                 .is_some();
-        let is_root = path == "/" && query.is_none();
+        let is_root = path.is_empty() && query.is_none();
+        let to = redirect.to.as_deref().map(bare);
+        let own = to.map(|to| to.strip_prefix(base).unwrap_or(to));
+        let is_itself = own
+            .filter(|own| own.starts_with('/'))
+            .map(parted)
+            .is_some_and(|own| own == (path, query) || (own.0 == path && query.is_none()));
         !is_known
             && !is_root
-            && redirect.to.as_deref() != Some(&redirect.from)
-            && seen.insert(redirect.from.trim_end_matches('/').to_owned())
+            && !is_itself
+            && seen.insert((path.to_owned(), query.map(str::to_owned)))
     });
+}
+
+/// An address without its scheme.
+fn bare(address: &str) -> &str {
+    address.split_once("://").map_or(address, |(_, rest)| rest)
+}
+
+/// Path and query, as redirects tell them apart.
+fn parted(address: &str) -> (&str, Option<&str>) {
+    let (path, query) =
+        address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
+    (path.trim_end_matches('/'), query)
 }
 
 fn sections(redirects: &[Redirect]) -> String {

@@ -113,6 +113,41 @@ fn what_reappears_is_what_an_adoption_takes_over() {
     diff(&[]);
 }
 
+#[test]
+fn an_address_that_stays_is_no_redirect() {
+    let settings = SETTINGS.replace("https://feeds.example.com/", "https://www.example.com/");
+    let site = Site::new(&settings);
+    // Then without TLS, and another with a slash; what is at `/all.rss` is served here.
+    site.write(
+        "old.xml",
+        OLD.replace("https://www.example.com/2026", "http://www.example.com/2026"),
+    );
+    site.write("new.ndjson", RECORDS.replace("https://m.example.com", "https://www.example.com"));
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let (code, out, error) = said(&site.run(&["adopt", "--articles", "--write", "old.xml"]));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("2 articles adopted") && out.contains("from = \"/feed/\""), "{out}");
+    assert!(!out.contains("from = \"/2026"), "{out}");
+}
+
+#[test]
+fn redirects_that_do_not_fit_stop_an_adoption_before_it_begins() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", RECORDS);
+    site.write(
+        "old.xml",
+        OLD.replace("https://www.example.com/feed/", "https://www.example.com/feeds.opml"),
+    );
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let (code, out, error) = said(&site.run(&["adopt", "--write", "old.xml"]));
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{error}");
+    assert!(error.contains("the redirects do not fit it"), "{error}");
+    assert_eq!(fs::read_to_string(site.path("feeds.toml")).unwrap(), SETTINGS);
+    let dry = site.run(&["adopt", "--dry-run", "--json", "old.xml"]);
+    let dry: Value = serde_json::from_slice(&dry.stdout).unwrap();
+    assert_eq!((&dry["adopted"], &dry["unchanged"]), (&2.into(), &0.into()), "{dry:#}");
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_added_to_leaves_the_file_for_whom_it_was() {
