@@ -14,7 +14,7 @@ fn bytes(name: &str) -> Vec<u8> {
 }
 
 fn page(name: &str) -> Page {
-    page::read(name, &bytes(name), Label::None, &Rules::default()).unwrap()
+    page::read(name, name, &bytes(name), Label::None, &Rules::default()).unwrap()
 }
 
 /// Title, time, source, authors, editors.
@@ -145,7 +145,7 @@ fn small(name: &str, head: &str, text: &str) -> Page {
          </head><body><h1>天气预报</h1><div class=article><p>{0}</p><p>{0}</p><p>{0}</p></div></body></html>",
         text.repeat(12)
     );
-    page::read(name, html.as_bytes(), Label::None, &Rules::default()).unwrap()
+    page::read(name, name, html.as_bytes(), Label::None, &Rules::default()).unwrap()
 }
 
 /// The articles of pages: of each its id, and whether its text has 晴 or 雨.
@@ -346,7 +346,7 @@ proptest::proptest! {
         let text = parts.concat();
         for bytes in [&bytes[..], text.as_bytes()] {
             let _ = feed::read(bytes, Label::None, None);
-            let _ = page::read("a/b.html", bytes, Label::None, &Rules::default());
+            let _ = page::read("a/b.html", "b.html", bytes, Label::None, &Rules::default());
             let _ = Posts::open(bytes, Wanted::default(), std::sync::Arc::default()).count();
             let _ = utf8(bytes, Label::None).map(|mut read| std::io::Read::read_to_end(&mut read, &mut Vec::new()));
         }
@@ -373,4 +373,75 @@ fn files_of_other_systems_are_known_by_their_looks() {
     assert!(said.contains("[source.d] # D\nkind = \"feed\""), "{said}");
     let (_, said) = bounded(&site, &["render", "all", "--format", "json"]);
     assert!(said.contains("城东新图书馆开馆首日迎来八千读者"), "{said}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_stops_no_other() {
+    let site = Site::new(SETTINGS);
+    fs::create_dir_all(site.path("content/more")).unwrap();
+    site.write("content/a.md", "---\ntitle: A\n---\nText.\n");
+    site.write("content/more/z.md", "---\ntitle: Z\n---\nText.\n");
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        std::os::unix::fs::symlink("nowhere.html", site.path("content/b.html")).unwrap();
+        // 新 in GBK.
+        let name = std::ffi::OsStr::from_bytes(b"content/\xd0\xc2.md");
+        fs::write(site.path(".").join(name), "---\ntitle: H\n---\nText.\n").unwrap();
+    }
+    let (code, said) = bounded(&site, &["import", "content"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("content/b.html:1: it cannot be read: "), "{said}");
+    assert!(said.contains("its name cannot be the key of an article"), "{said}");
+    assert!(said.contains("4 records: 2 published, 2 refused"), "{said}");
+
+    let record = |id: u8| format!("{{\"id\": \"{id}\", \"title\": \"x\"}}\n").into_bytes();
+    site.write(
+        "bad.ndjson",
+        [record(1), b"{\"id\": \"2\", \"title\": \"\xff\"}\n".to_vec()].concat(),
+    );
+    site.write("good.ndjson", record(3));
+    let (code, said) = bounded(&site, &["import", "--charset", "gbk", "bad.ndjson", "good.ndjson"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("bad.ndjson:1: ") && said.contains("1 refused"), "{said}");
+    assert!(
+        bounded(&site, &["render", "all", "--format", "json"]).1.contains("article/3"),
+        "{said}"
+    );
+
+    // One that was named and is not there: nothing is begun.
+    site.write("four.ndjson", record(4));
+    let (code, said) = bounded(&site, &["import", "four.ndjson", "nowhere.ndjson"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cannot read `nowhere.ndjson`"), "{said}");
+    assert!(
+        !bounded(&site, &["render", "all", "--format", "json"]).1.contains("article/4"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_key_of_a_file_is_its_path_below_the_folder_that_was_named() {
+    let site = Site::new(SETTINGS);
+    for (folder, name) in [("saved/1", "bare.big5.html"), ("saved/2", "agency.html")] {
+        fs::create_dir_all(site.path(folder)).unwrap();
+        site.write(&format!("{folder}/index.html"), bytes(name));
+        assert!(page(name).own.is_none(), "{name} says an address");
+    }
+    let whole = site.path("saved");
+    for folder in ["saved", "./saved/", whole.to_str().unwrap()] {
+        let (code, said) = bounded(&site, &["import", "--json", folder]);
+        assert_eq!(code, Some(0), "{said}");
+        let expected = if folder == "saved" { "\"published\": 2" } else { "\"unchanged\": 2" };
+        assert!(said.contains(expected), "{folder}: {said}");
+    }
+    // Named one by one, both have one key: the second is not taken for the first.
+    let (code, said) = bounded(&site, &["import", "saved/1/index.html", "saved/2/index.html"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("saved/2/index.html:1: `index.html` would be the key of another"),
+        "{said}"
+    );
+    let (code, said) = bounded(&site, &["import", whole.join("1/index.html").to_str().unwrap()]);
+    assert!(code == Some(0) && said.contains("1 unchanged"), "{said}");
 }
