@@ -180,14 +180,16 @@ impl Adopt {
     fn print(&self, report: &Report, text: &str) -> Result<()> {
         let mut out = io::stdout().lock();
         let Report { entries, by_guid, by_link, by_title, adopted, unchanged, .. } = report;
+        let entries = cli::counted(*entries, "entry");
         writeln!(
             out,
-            "{entries} entries: {by_guid} matched by identity, {by_link} by address, {by_title} by title"
+            "{entries}: {by_guid} matched by identity, {by_link} by address, {by_title} by title"
         )?;
         let would = if self.dry_run { "would be: " } else { "" };
         writeln!(
             out,
-            "{would}{adopted} articles adopted, {unchanged} unchanged, revision {}",
+            "{would}{} adopted, {unchanged} unchanged, revision {}",
+            cli::counted(*adopted, "article"),
             report.revision
         )?;
         for taken in &report.taken {
@@ -425,7 +427,7 @@ fn describe(entry: &Known) -> String {
 fn show(comparison: &Comparison, old: usize, new: usize, to: &FeedPath) -> Result<()> {
     let mut out = io::stdout().lock();
     let Comparison { same, changed, reappearing, vanishing, surfacing, coming } = comparison;
-    writeln!(out, "old feed: {old} entries; `{to}` here: {new}")?;
+    writeln!(out, "old feed: {}; `{to}` here: {new}", cli::counted(old, "entry"))?;
     writeln!(
         out,
         "  {:>6} reappear as unread{}",

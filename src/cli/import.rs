@@ -246,7 +246,7 @@ fn print(report: &Report, time: Duration, is_rehearsal: bool) -> Result<()> {
         .map(|(count, what)| format!("{count} {what}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let would = if is_rehearsal { "would be: " } else { "" };
-    writeln!(out, "{} records: {would}{counts}", report.records)?;
+    writeln!(out, "{}: {would}{counts}", cli::counted(report.records, "record"))?;
     if !report.unknown.is_empty() {
         let names = report.unknown.iter().map(|(name, count)| format!("{name} ({count})"));
         writeln!(out, "left out, not part of a record: {}", names.collect::<Vec<_>>().join(", "))?;
@@ -256,7 +256,8 @@ fn print(report: &Report, time: Duration, is_rehearsal: bool) -> Result<()> {
         writeln!(out, "passed over: {}", names.collect::<Vec<_>>().join(", "))?;
     }
     if report.dropped > 0 {
-        writeln!(out, "left out, {} characters that no feed can carry", report.dropped)?;
+        let characters = cli::counted(report.dropped, "character");
+        writeln!(out, "left out, {characters} that no feed can carry")?;
     }
     if let [first, ..] = &report.retired[..] {
         writeln!(

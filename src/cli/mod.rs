@@ -31,6 +31,7 @@ use courant::{
     clock,
     config::{self, Config, Overrides, StoreUrl},
     store::{PostgresStore, SqliteStore, Store},
+    text::counted,
 };
 
 const EXAMPLES: &str = "\
