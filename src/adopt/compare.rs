@@ -1,10 +1,10 @@
 //! The old feed and the new one as a reader sees them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::{Known, address_key, title_key};
+use super::Known;
 
 /// An article that readers have and would be shown as unread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,26 +39,18 @@ impl Comparison {
     }
 }
 
-/// Compares what readers get.
-pub fn compare(old: &[Known], new: &[Known]) -> Comparison {
+/// Compares what readers get: the entries of the old feeds, each identity once, and those of the new one. Each of the latter
+/// comes with the place of the old entry whose identity its article would take over: by the rules of adoptions, so that
+/// after one nothing reappears.
+pub fn compare(old: &[Known], new: &[(Known, Option<usize>)]) -> Comparison {
     let by_guid: HashMap<&str, &Known> =
         old.iter().map(|entry| (entry.guid.as_str(), entry)).collect();
-    let mut by_link: HashMap<String, &Known> = HashMap::new();
-    let mut by_title: HashMap<(String, Option<chrono::NaiveDate>), &Known> = HashMap::new();
-    for entry in old {
-        let links = [entry.url.as_deref(), Some(entry.guid.as_str())];
-        for key in links.into_iter().flatten().filter_map(address_key) {
-            by_link.entry(key).or_insert(entry);
-        }
-        let day = entry.published.map(|time| time.date_naive());
-        by_title.entry((title_key(&entry.title), day)).or_insert(entry);
-    }
     let newest = old.iter().filter_map(|entry| entry.published).max();
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     let mut comparison = Comparison::default();
-    for entry in new {
+    for (entry, matched) in new {
         if let Some(before) = by_guid.get(entry.guid.as_str()) {
-            seen.push(&before.guid);
+            seen.insert(&before.guid);
             let is_same = before.title == entry.title
                 && before.url == entry.url
                 && before.published == entry.published;
@@ -67,22 +59,15 @@ pub fn compare(old: &[Known], new: &[Known]) -> Comparison {
             } else {
                 comparison.changed.push(Reappearing { old: (*before).clone(), new: entry.clone() });
             }
-            continue;
-        }
-        let link = entry.url.as_deref().and_then(address_key);
-        let title = title_key(&entry.title);
-        let day = entry.published.map(|time| time.date_naive());
-        let same_title = || by_title.get(&(title.clone(), day)).filter(|_| !title.is_empty());
-        if let Some(before) = link.and_then(|link| by_link.get(&link)).or_else(same_title) {
-            seen.push(&before.guid);
-            comparison.reappearing.push(Reappearing { old: (*before).clone(), new: entry.clone() });
+        } else if let Some(before) = matched.and_then(|at| old.get(at)) {
+            seen.insert(&before.guid);
+            comparison.reappearing.push(Reappearing { old: before.clone(), new: entry.clone() });
         } else if newest.is_some_and(|newest| entry.published.is_some_and(|time| time <= newest)) {
             comparison.surfacing.push(entry.clone());
         } else {
             comparison.coming += 1;
         }
     }
-    let seen: std::collections::HashSet<&str> = seen.into_iter().collect();
     let vanishing = old.iter().filter(|entry| !seen.contains(entry.guid.as_str()));
     comparison.vanishing = vanishing.cloned().collect();
     comparison
@@ -114,11 +99,15 @@ mod tests {
         let new = [
             known("1", "https://a.example/1", "One", 1),
             known("2", "https://a.example/2", "Two, mended", 2),
-            known("tag:3", "http://m.a.example/3", "Three", 3),
+            known("tag:3", "https://b.example/3", "Third", 3),
             known("5", "https://a.example/5", "Five", 5),
             known("0", "https://a.example/0", "Zero", 1),
         ];
-        let found = compare(&old, &new);
+        let matched = |new: &[Known]| -> Vec<_> {
+            let at = |entry: &Known| (entry.guid == "tag:3").then_some(2);
+            new.iter().map(|entry| (entry.clone(), at(entry))).collect()
+        };
+        let found = compare(&old, &matched(&new));
         assert_eq!(found.same, 1);
         assert_eq!(found.changed[0].new.title, "Two, mended");
         assert_eq!(found.reappearing[0].new.guid, "tag:3");
@@ -126,6 +115,6 @@ mod tests {
         assert_eq!(found.surfacing[0].guid, "0");
         assert_eq!(found.coming, 1);
         assert!(!found.is_seamless());
-        assert!(compare(&old, &old).is_seamless());
+        assert!(compare(&old, &matched(&old)).is_seamless());
     }
 }

@@ -141,6 +141,9 @@ pub struct Transcript {
 }
 
 impl Transcript {
+    /// What names of transcripts end in.
+    pub const EXTENSIONS: [&str; 5] = ["vtt", "srt", "json", "html", "txt"];
+
     /// What the `nth` one of an episode, from 0, is called where this program serves it.
     pub fn file_name(&self, nth: usize) -> String {
         let extension = match self.mime_type.as_str() {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     io::{self, Write},
     num::NonZeroU16,
     path::Path,
@@ -15,7 +14,7 @@ use courant::{
     adopt::{Comparison, Index, Known, Rank, Reappearing, compare},
     article::{Adoption, Article, Cursor, Revision},
     clock,
-    config::{self, Config, Overrides},
+    config::Config,
     feed::FeedPath,
     format::Format,
     import::{charset::Label, feed},
@@ -28,6 +27,7 @@ use url::Url;
 use crate::cli::{
     self,
     old_feeds::{self, OldFeed},
+    settings_file,
 };
 
 /// How many articles are read from the store at a time.
@@ -126,18 +126,19 @@ impl Adopt {
         let found = look(&*store, &index).await?;
         let mut report = Report { entries: index.entries().len(), ..Report::default() };
         let (adoptions, articles) = found.adoptions(&index, &mut report);
-        self.write_down(&*store, adoptions, &mut report).await?;
         let feeds = old.iter().flat_map(|feed| of_feed(feed, &to, &config));
         report.redirects = feeds.chain(articles.into_iter().filter(|_| self.articles)).collect();
         without_known(&mut report.redirects, &config);
         let text = sections(&report.redirects);
+        // Before all that cannot be taken back: where the redirects do not fit, nothing has happened.
+        if self.write && !self.dry_run && !text.is_empty() {
+            settings_file::append(file, &text)?;
+        }
+        self.write_down(&*store, adoptions, &mut report).await?;
         if self.json {
             cli::print_json(&report)?;
         } else {
             self.print(&report, &text)?;
-        }
-        if self.write && !self.dry_run && !text.is_empty() {
-            append(file, &text)?;
         }
         Ok(if report.taken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
@@ -179,14 +180,16 @@ impl Adopt {
     fn print(&self, report: &Report, text: &str) -> Result<()> {
         let mut out = io::stdout().lock();
         let Report { entries, by_guid, by_link, by_title, adopted, unchanged, .. } = report;
+        let entries = cli::counted(*entries, "entry");
         writeln!(
             out,
-            "{entries} entries: {by_guid} matched by identity, {by_link} by address, {by_title} by title"
+            "{entries}: {by_guid} matched by identity, {by_link} by address, {by_title} by title"
         )?;
         let would = if self.dry_run { "would be: " } else { "" };
         writeln!(
             out,
-            "{would}{adopted} articles adopted, {unchanged} unchanged, revision {}",
+            "{would}{} adopted, {unchanged} unchanged, revision {}",
+            cli::counted(*adopted, "article"),
             report.revision
         )?;
         for taken in &report.taken {
@@ -210,12 +213,19 @@ impl Adopt {
         if publisher.find(to).is_none() {
             bail!("no feed `{to}`; `courant feeds` lists them");
         }
-        let document = Format::Rss.render(&publisher.feed(to).await?)?;
-        let new = feed::read(&document, Label::Certain("utf-8"), None)?;
-        let new: Vec<_> =
-            new.entries.iter().filter_map(|found| Known::of(found.record.as_ref().ok()?)).collect();
         let mut had = Index::default();
         old.iter().flat_map(|feed| &feed.entries).for_each(|entry| had.add(entry.clone()));
+        let found = look(publisher.store(), &had).await?;
+        let matched: HashMap<_, _> =
+            found.articles.iter().map(|(at, (_, article))| (&article.guid, *at)).collect();
+        let document = Format::Rss.render(&publisher.feed(to).await?)?;
+        let new = feed::read(&document, Label::Certain("utf-8"), None)?;
+        let new = new.entries.iter().filter_map(|found| {
+            let entry = Known::of(found.record.as_ref().ok()?)?;
+            let matched = matched.get(&Text::new(&entry.guid)).copied();
+            Some((entry, matched))
+        });
+        let new: Vec<_> = new.collect();
         let comparison = compare(had.entries(), &new);
         if self.json {
             cli::print_json(&comparison)?;
@@ -343,24 +353,40 @@ fn of_feed(old: &OldFeed, to: &FeedPath, config: &Config) -> Vec<Redirect> {
         .collect()
 }
 
-/// Each address once, and none that `feeds.toml` has.
+/// Each address once, and none that `feeds.toml` has, nor that leads to itself: with the scheme, the host or a slash of today.
 fn without_known(redirects: &mut Vec<Redirect>, config: &Config) {
     let known = &config.catalogue.redirects;
+    let base = bare(config.catalogue.site.base.as_str()).trim_end_matches('/');
     let mut seen = std::collections::HashSet::new();
     redirects.retain(|redirect| {
-        let (path, query) = redirect
-            .from
-            .split_once('?')
-            .map_or((redirect.from.as_str(), None), |(path, query)| (path, Some(query)));
+        let (path, query) = parted(&redirect.from);
         let is_known =
             if query.is_some() { known.of_query(path, query) } else { known.of_path(path) }
                 .is_some();
-        let is_root = path == "/" && query.is_none();
+        let is_root = path.is_empty() && query.is_none();
+        let to = redirect.to.as_deref().map(bare);
+        let own = to.map(|to| to.strip_prefix(base).unwrap_or(to));
+        let is_itself = own
+            .filter(|own| own.starts_with('/'))
+            .map(parted)
+            .is_some_and(|own| own == (path, query) || (own.0 == path && query.is_none()));
         !is_known
             && !is_root
-            && redirect.to.as_deref() != Some(&redirect.from)
-            && seen.insert(redirect.from.trim_end_matches('/').to_owned())
+            && !is_itself
+            && seen.insert((path.to_owned(), query.map(str::to_owned)))
     });
+}
+
+/// An address without its scheme.
+fn bare(address: &str) -> &str {
+    address.split_once("://").map_or(address, |(_, rest)| rest)
+}
+
+/// Path and query, as redirects tell them apart.
+fn parted(address: &str) -> (&str, Option<&str>) {
+    let (path, query) =
+        address.split_once('?').map_or((address, None), |(path, query)| (path, Some(query)));
+    (path.trim_end_matches('/'), query)
 }
 
 fn sections(redirects: &[Redirect]) -> String {
@@ -373,19 +399,6 @@ fn sections(redirects: &[Redirect]) -> String {
         text.extend(["status = ", &status.to_string(), "\n"]);
     }
     text
-}
-
-/// Adds sections to a file, which then still has to be right.
-fn append(file: &Path, text: &str) -> Result<()> {
-    let name = file.display();
-    let before = fs::read_to_string(file).with_context(|| format!("cannot read `{name}`"))?;
-    let after = format!("{}\n{text}", before.trim_end());
-    config::read(&after, file, &Overrides::default())
-        .context("feeds.toml is left as it is: the redirects do not fit it")?;
-    let beside = file.with_extension("toml.new");
-    fs::write(&beside, after)
-        .and_then(|()| fs::rename(&beside, file))
-        .with_context(|| format!("cannot write `{name}`"))
 }
 
 fn list(out: &mut impl Write, what: &str, entries: &[Known]) -> Result<()> {
@@ -414,7 +427,7 @@ fn describe(entry: &Known) -> String {
 fn show(comparison: &Comparison, old: usize, new: usize, to: &FeedPath) -> Result<()> {
     let mut out = io::stdout().lock();
     let Comparison { same, changed, reappearing, vanishing, surfacing, coming } = comparison;
-    writeln!(out, "old feed: {old} entries; `{to}` here: {new}")?;
+    writeln!(out, "old feed: {}; `{to}` here: {new}", cli::counted(old, "entry"))?;
     writeln!(
         out,
         "  {:>6} reappear as unread{}",

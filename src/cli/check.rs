@@ -77,15 +77,13 @@ impl Check {
                 };
                 writeln!(out, "{severity}: {place}: {problem} [{rule}]")?;
             }
-            let warnings = findings.len() - errors;
-            let feeds = specs.len();
+            let warnings = cli::counted(findings.len() - errors, "warning");
+            let (feeds, errors) =
+                (cli::counted(specs.len(), "feed"), cli::counted(errors, "error"));
             if self.partner.is_some() {
-                writeln!(
-                    out,
-                    "{feeds} feeds: {held} held back, {errors} errors, {warnings} warnings"
-                )?;
+                writeln!(out, "{feeds}: {held} held back, {errors}, {warnings}")?;
             } else {
-                writeln!(out, "{feeds} feeds in 3 formats: {errors} errors, {warnings} warnings")?;
+                writeln!(out, "{feeds} in 3 formats: {errors}, {warnings}")?;
             }
         }
         Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -115,10 +115,11 @@ impl Export {
             writeln!(errors, "{problem}")?;
         }
         let would = if self.dry_run { "would be " } else { "" };
+        let (feeds, files) = (cli::counted(*feeds, "feed"), cli::counted(*files_written, "file"));
         writeln!(
             io::stdout(),
-            "{feeds} feeds: {files_written} files {would}written ({bytes_written} bytes), \
-             {files_removed} {would}removed; {seconds:.2} s, revision {revision}"
+            "{feeds}: {files} {would}written ({bytes_written} bytes), {files_removed} {would}removed; \
+             {seconds:.2} s, revision {revision}"
         )?;
         Ok(())
     }
@@ -134,11 +135,9 @@ impl Export {
                 .map_err(io::Error::from)
                 .and_then(|()| writeln!(out))
         } else {
-            let Summary { revision, feeds, files_written, files_removed, .. } = summary;
-            writeln!(
-                out,
-                "revision {revision}: {feeds} feeds, {files_written} files written, {files_removed} removed"
-            )
+            let Summary { revision, feeds, files_written, files_removed, .. } = *summary;
+            let (feeds, files) = (cli::counted(feeds, "feed"), cli::counted(files_written, "file"));
+            writeln!(out, "revision {revision}: {feeds}, {files} written, {files_removed} removed")
         };
     }
 }

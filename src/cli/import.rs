@@ -158,14 +158,20 @@ async fn take(
     Ok((importer.finish(), sources.follow))
 }
 
-/// The file, or those of the folder that may hold an article, in the order of their names; each with its path below `root`.
+/// The file, or those of the folder that may hold an article, in the order of their names; each with its path below `root`,
+/// or its name. Only what was named itself has to be there: of the others it is said when their turn comes.
 fn find(root: &Path, path: &Path, found: &mut Vec<(PathBuf, String)>) -> Result<()> {
+    let is_named = path == root;
     let below = || {
-        let below = path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty());
-        below.unwrap_or(path).to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+        let name = || path.file_name().map_or(path, Path::new);
+        let below = if is_named { name() } else { path.strip_prefix(root).unwrap_or(path) };
+        below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
     };
+    if is_named && path.as_os_str() != "-" {
+        fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    }
     if !path.is_dir() {
-        if path == root || Kind::is_of_folders(path) {
+        if is_named || Kind::is_of_folders(path) {
             found.push((path.to_owned(), below()));
         }
         return Ok(());
@@ -176,7 +182,17 @@ fn find(root: &Path, path: &Path, found: &mut Vec<(PathBuf, String)>) -> Result<
         entries.sort();
         Ok(entries)
     };
-    let entries = listed().with_context(|| format!("cannot open `{}`", path.display()))?;
+    let entries = match listed() {
+        Ok(entries) => entries,
+        Err(error) if is_named => {
+            return Err(error).with_context(|| format!("cannot read `{}`", path.display()));
+        }
+        // It will be refused like a file.
+        Err(_) => {
+            found.push((path.to_owned(), below()));
+            return Ok(());
+        }
+    };
     for entry in entries {
         let is_hidden =
             entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
@@ -230,7 +246,7 @@ fn print(report: &Report, time: Duration, is_rehearsal: bool) -> Result<()> {
         .map(|(count, what)| format!("{count} {what}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let would = if is_rehearsal { "would be: " } else { "" };
-    writeln!(out, "{} records: {would}{counts}", report.records)?;
+    writeln!(out, "{}: {would}{counts}", cli::counted(report.records, "record"))?;
     if !report.unknown.is_empty() {
         let names = report.unknown.iter().map(|(name, count)| format!("{name} ({count})"));
         writeln!(out, "left out, not part of a record: {}", names.collect::<Vec<_>>().join(", "))?;
@@ -240,7 +256,8 @@ fn print(report: &Report, time: Duration, is_rehearsal: bool) -> Result<()> {
         writeln!(out, "passed over: {}", names.collect::<Vec<_>>().join(", "))?;
     }
     if report.dropped > 0 {
-        writeln!(out, "left out, {} characters that no feed can carry", report.dropped)?;
+        let characters = cli::counted(report.dropped, "character");
+        writeln!(out, "left out, {characters} that no feed can carry")?;
     }
     if let [first, ..] = &report.retired[..] {
         writeln!(

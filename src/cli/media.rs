@@ -232,8 +232,10 @@ impl Report {
         let would = if is_rehearsal { ", nothing changed" } else { "" };
         writeln!(
             io::stdout(),
-            "{looked_at} files looked at: {measured} measured, {} not; {corrected} articles corrected{would}",
-            problems.len()
+            "{} looked at: {measured} measured, {} not; {} corrected{would}",
+            cli::counted(*looked_at, "file"),
+            problems.len(),
+            cli::counted(*corrected, "article"),
         )?;
         Ok(())
     }

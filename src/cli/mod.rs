@@ -10,6 +10,7 @@ mod media;
 mod old_feeds;
 mod partner;
 mod serve;
+mod settings_file;
 mod source;
 mod stats;
 mod store;
@@ -32,6 +33,7 @@ use courant::{
     clock,
     config::{self, Config, Overrides, StoreUrl},
     store::{PostgresStore, SqliteStore, Store},
+    text::counted,
 };
 use tokio::runtime::{self, Runtime};
 

@@ -191,7 +191,8 @@ impl MakeToken {
         let mut out = io::stdout().lock();
         if revoke {
             let ended = store.revoke(&partner, (!all).then_some(holder.as_str()), now).await?;
-            writeln!(out, "{ended} {} let nobody in any more", plural(ended, "token"))?;
+            let lets = if ended == 1 { "lets" } else { "let" };
+            writeln!(out, "{} {lets} nobody in any more", cli::counted(ended, "token"))?;
             return Ok(if ended > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
         let secret = Secret::new()?;
@@ -263,13 +264,9 @@ async fn status(
                 format!("{}: ", delivery.holder)
             };
             let (state, count) = (delivery.revision, delivery.count);
-            let times = usize::try_from(count).unwrap_or(usize::MAX);
+            let times = cli::counted(count, "time");
             let last = minute(delivery.last);
-            writeln!(
-                out,
-                "  {holder}has {state}, fetched {count} {}, last {last}",
-                plural(times, "time")
-            )?;
+            writeln!(out, "  {holder}has {state}, fetched {times}, last {last}")?;
         }
         if fetched.is_empty() {
             writeln!(out, "  never fetched")?;
@@ -352,8 +349,4 @@ fn known(catalogue: &Catalogue, name: &str, is_past: bool) -> Result<Slug> {
 
 fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { what.to_owned() } else { format!("{what}s") }
 }

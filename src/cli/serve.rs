@@ -199,7 +199,8 @@ fn describe(census: Census, feeds: usize) -> String {
         .iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!(", {count} {what}"));
-    format!("{published} articles{}, in {feeds} feeds", others.collect::<String>())
+    let (articles, feeds) = (cli::counted(published, "article"), cli::counted(feeds, "feed"));
+    format!("{articles}{}, in {feeds}", others.collect::<String>())
 }
 
 /// Who takes in what is pushed, where `feeds.toml` says so.

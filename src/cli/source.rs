@@ -281,7 +281,8 @@ impl Check {
             }
             writeln!(
                 out,
-                "{rows} rows: {good} would be articles, {unpublished} are not published, {refused} would be refused"
+                "{}: {good} would be articles, {unpublished} are not published, {refused} would be refused",
+                cli::counted(*rows, "row")
             )?;
             if !unknown.is_empty() {
                 writeln!(out, "not part of a record: {}", unknown.join(", "))?;

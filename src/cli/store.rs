@@ -138,13 +138,14 @@ fn print(copied: &Copied, from: &str, to: &str, time: Duration) -> Result<()> {
     writeln!(out, "copied {from} to {to}")?;
     writeln!(
         out,
-        "  {} articles, {} lines of the log, {} tokens, {} lines of the ledger",
-        count("article"),
-        count("change"),
-        count("token"),
-        count("delivery"),
+        "  {}, {} of the log, {}, {} of the ledger",
+        cli::counted(count("article"), "article"),
+        cli::counted(count("change"), "line"),
+        cli::counted(count("token"), "token"),
+        cli::counted(count("delivery"), "line"),
     )?;
-    writeln!(out, "  {rows} rows in {} tables, each compared", copied.rows.len())?;
+    let (rows, tables) = (cli::counted(rows, "row"), copied.rows.len());
+    writeln!(out, "  {rows} in {tables} tables, each compared")?;
     let seconds = time.as_secs_f64();
     writeln!(out, "  revision {}, {seconds:.1} s", copied.revision)?;
     if let Some(head) = copied.source_went_on_to {

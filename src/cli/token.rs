@@ -157,7 +157,7 @@ async fn revoke(config: &Config, name: &str) -> Result<ExitCode> {
     if ended == 0 {
         bail!("no token of `{name}` is good; `courant token list` shows those that are");
     }
-    let tokens = if ended == 1 { "token lets" } else { "tokens let" };
-    writeln!(io::stdout(), "{ended} {tokens} nobody in any more")?;
+    let lets = if ended == 1 { "lets" } else { "let" };
+    writeln!(io::stdout(), "{} {lets} nobody in any more", cli::counted(ended, "token"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,8 @@ use std::{fmt, ops::Range, path::PathBuf};
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::config::secret;
+
 /// Problems shown in one go; the others are counted.
 const SHOWN: usize = 20;
 
@@ -52,7 +54,7 @@ pub struct Line {
     pub number: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// As it can be shown: no control characters, and not all of a very long line.
+    /// As it can be shown: no secrets, no control characters, and not all of a very long line.
     pub text: String,
     /// Columns of a terminal before the mark.
     indent: usize,
@@ -69,13 +71,19 @@ impl Line {
         let stop = source.floor_char_boundary(span.end.clamp(start, end));
 
         let column = source[begin..start].chars().count();
-        let before: String =
-            source[begin..start].chars().skip(column.saturating_sub(REACH)).collect();
-        let before = if column > REACH { format!("…{before}") } else { before };
-        let marked: String = source[start..stop].chars().take(REACH).collect();
-        let after: String = source[stop..end].trim_end().chars().take(REACH).collect();
+        let secrets = secret::secrets(&source[begin..end]);
+        let shown = |part: Range<usize>| {
+            let at = part.start - begin;
+            secret::shown(&source[part], at, &secrets)
+        };
+        let before = shown(begin..start);
+        let reach = before.len().saturating_sub(REACH);
+        let cut = if reach > 0 { "…" } else { "" };
+        let before = format!("{cut}{}", before[reach..].iter().collect::<String>());
+        let marked: String = shown(start..stop).into_iter().take(REACH).collect();
+        let after: String = shown(stop..end).into_iter().take(REACH).collect();
 
-        let text = printable(&format!("{before}{marked}{after}"));
+        let text = printable(format!("{before}{marked}{after}").trim_end());
         let indent = printable(&before).width();
         let width = printable(&marked).width().max(1);
         let number = source[..begin].matches('\n').count() + 1;

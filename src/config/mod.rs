@@ -9,6 +9,7 @@ mod partner;
 mod politeness;
 mod push;
 mod redirect;
+mod secret;
 mod section;
 mod server;
 mod show;

@@ -9,6 +9,7 @@ use toml::{
 
 use crate::config::{
     error::{Line, Place, Problem},
+    secret::masked,
     value::{Mistake, nearest},
 };
 
@@ -76,7 +77,8 @@ impl<'a> Report<'a> {
     }
 
     fn push(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        let wrong = masked(&problem.wrong);
+        self.problems.borrow_mut().push(Problem { wrong, ..problem });
     }
 }
 

@@ -671,6 +671,33 @@ fn every_problem_is_found_at_once() {
 }
 
 #[test]
+fn no_mistake_shows_a_password() {
+    for rest in [
+        "[store]\nurl = \"pgsql://u:SECRET@db/x\"",
+        "[store]\nurl = \"postgres://u:SECRET@db/x?sslmode=some\"",
+        "[store]\nurl = \"postgres:/u:SECRET@db/x\"",
+        "[store]\nurl = \"postgres://u:SECRET@db/x",
+        "[store]\nurl = \"postgres://u:SECRET\"S@db/x\"",
+        "[store]\nurl = postgres://u:SECRET@db/x",
+        "[store]\nread = \"postgres://u:SECRET@db/x\"",
+        "[source.a]\nkind = \"sql\"\nurl = \"pgsql://u:SECRET@db/x\"",
+        "[source.a]\nkind = \"feed\"\nurl = \"postgres://u:SECRET@db/x\"",
+        "[source.a]\nkind = \"sql\"\npassword = \"SECRET\"",
+        "[purge]\nurl = \"https://cdn/\"\nheaders = [\"Authorization: Bearer SECRET",
+        "[[redirect]]\nfrom = \"https//u:SECRET@host/\"\nto = \"/all.rss\"",
+    ] {
+        let error = parse_rest(rest).unwrap_err().to_string();
+        assert!(!error.contains("SECRET") && error.contains('…'), "{rest}: {error}");
+    }
+    let long = format!("postgres:u:{}SECRET@db", "SECRET".repeat(40));
+    let store = Some(long.clone());
+    let error = read("", Path::new("f"), &Overrides { store, ..Overrides::default() });
+    assert!(!error.unwrap_err().to_string().contains("SECRET"));
+    let error = long.replacen("postgres", "pgsql", 1).parse::<StoreUrl>().unwrap_err();
+    assert!(!error.to_string().contains("SECRET"), "{error}");
+}
+
+#[test]
 fn depth_and_length_do_no_harm() {
     for text in
         ["a = [", "a = {b=", "a.", "[a.", "[[a]]\n", "[[feed]]\n", "a", "\u{feff}", "\"", "\r"]

@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 use crate::{
     category::{Language, LanguageError, Slug, SlugError},
-    config::{StoreUrl, section::listed},
+    config::{StoreUrl, secret::masked, section::listed},
     text::{DatabaseUrl, Text},
 };
 
@@ -316,7 +316,9 @@ fn is_domain(name: &str) -> bool {
     name.contains('.') && matches!(Host::parse(name), Ok(Host::Domain(_)))
 }
 
-/// The beginning of a value, for messages.
-fn brief(given: &str) -> &str {
-    &given[..given.floor_char_boundary(Slug::MAX_BYTES)]
+/// The beginning of a value, for messages; what is secret is left out.
+fn brief(given: &str) -> String {
+    let mut shown = masked(given);
+    shown.truncate(shown.floor_char_boundary(Slug::MAX_BYTES));
+    shown
 }

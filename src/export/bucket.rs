@@ -26,10 +26,10 @@ use crate::{
 
 /// What the lease is called.
 const LEASE: &str = ".courant/lease.json";
-/// How long a lease holds.
+/// How long a lease holds; it is prolonged when a third of that is over.
 const TERM: TimeDelta = TimeDelta::seconds(60);
-/// How often it is prolonged.
-const RENEWAL: Duration = Duration::from_secs(20);
+/// How long taking it may last, so that most of it is left.
+const HASTE: Duration = Duration::from_secs(20);
 /// How long ending it may take: it ends by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Variables of the environment that are for object stores begin so.
@@ -40,7 +40,14 @@ pub struct Bucket {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     place: String,
-    lease: Mutex<Option<UpdateVersion>>,
+    lease: Mutex<Option<Held>>,
+}
+
+/// A lease of ours.
+#[derive(Clone)]
+struct Held {
+    version: UpdateVersion,
+    until: DateTime<Utc>,
 }
 
 impl fmt::Debug for Bucket {
@@ -88,6 +95,14 @@ impl Bucket {
     }
 
     pub(super) async fn lock(&self, now: DateTime<Utc>) -> Result<(), TargetError> {
+        let taken = tokio::time::timeout(HASTE, self.take(now)).await;
+        taken.unwrap_or_else(|elapsed| {
+            let (name, source) = (LEASE.to_owned(), elapsed.into());
+            Err(TargetError::Failed { what: "write", name, source })
+        })
+    }
+
+    async fn take(&self, now: DateTime<Utc>) -> Result<(), TargetError> {
         let path = self.path(LEASE)?;
         let mode = match self.store.get(&path).await {
             Err(object_store::Error::NotFound { .. }) => PutMode::Create,
@@ -116,22 +131,24 @@ impl Bucket {
         }
     }
 
+    /// Prolongs the lease for ever. Where that takes longer than the lease holds, others may have it: stores try for minutes.
     pub(super) async fn keep(&self, clock: impl Fn() -> DateTime<Utc>) -> TargetError {
-        let mut until = clock() + TERM;
+        let lost = || TargetError::Lost(self.place.clone());
         loop {
-            tokio::time::sleep(RENEWAL).await;
-            let Some(version) = self.held() else { return TargetError::Lost(self.place.clone()) };
-            let next = clock() + TERM;
-            match self.put_lease(PutMode::Update(version), next).await {
-                Ok(()) => until = next,
-                Err(
+            let Some(Held { until, .. }) = self.held() else { return lost() };
+            tokio::time::sleep(left(until, clock()) / 3).await;
+            let Some(Held { version, .. }) = self.held() else { return lost() };
+            let now = clock();
+            let put = self.put_lease(PutMode::Update(version), now + TERM);
+            match tokio::time::timeout(left(until, now), put).await {
+                Ok(Ok(())) => {}
+                Err(_)
+                | Ok(Err(
                     object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. },
-                ) => {
-                    return TargetError::Lost(self.place.clone());
-                }
+                )) => return lost(),
                 // The next time may do, while the lease holds.
-                Err(error) if clock() > until => return failed("write", LEASE, error),
-                Err(error) => {
+                Ok(Err(error)) if clock() >= until => return failed("write", LEASE, error),
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "cannot prolong the lease of `{}`", self.place);
                 }
             }
@@ -140,7 +157,7 @@ impl Bucket {
 
     /// Ends the lease, by one that is over: an object that others may have taken meanwhile is not removed.
     pub(super) async fn release(&self) {
-        let Some(version) = self.held() else { return };
+        let Some(Held { version, .. }) = self.held() else { return };
         let ended = self.put_lease(PutMode::Update(version), DateTime::UNIX_EPOCH);
         match tokio::time::timeout(PATIENCE, ended).await {
             Ok(Ok(())) => {}
@@ -150,7 +167,7 @@ impl Bucket {
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn held(&self) -> Option<UpdateVersion> {
+    fn held(&self) -> Option<Held> {
         self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -164,7 +181,7 @@ impl Bucket {
         let PutResult { e_tag, version, .. } =
             self.store.put_opts(&path, bytes.into(), options).await?;
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(UpdateVersion { e_tag, version });
+            Some(Held { version: UpdateVersion { e_tag, version }, until });
         Ok(())
     }
 
@@ -238,6 +255,10 @@ impl Bucket {
         let names = found.map_ok(|found| own(found.location)).boxed();
         names.try_collect().await.map_err(|error| failed("read", folder, error))
     }
+}
+
+fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (until - now).to_std().unwrap_or_default()
 }
 
 fn failed(what: &'static str, name: &str, error: object_store::Error) -> TargetError {

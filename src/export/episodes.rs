@@ -10,14 +10,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::{
     article::{Article, Chapters, Content, Cursor, Latest, Revision},
     category::Facet,
-    export::{ExportError, Exporter, Failure, Piece, piece},
+    export::{
+        ExportError, Exporter, Failure, Piece,
+        piece::{self, EPISODES},
+    },
     publish::{Document, EpisodeFile, PublishError},
 };
 
 /// So many articles are read at a time.
 const BATCH: NonZeroU16 = NonZeroU16::new(500).expect("500 is not zero");
-/// Where these files are.
-const FOLDER: &str = "episodes/";
 
 impl Exporter {
     /// Writes the files of episodes that changed after `base`; returned are those that are to go, once nothing leads to them.
@@ -54,9 +55,10 @@ impl Exporter {
             }
         }
         if since == Revision(0) {
-            stale.extend(self.plain(FOLDER).await?);
+            stale.extend(self.plain(EPISODES).await?);
         }
-        Ok(stale.difference(&present).cloned().collect())
+        let gone = stale.difference(&present).filter(|name| piece::is_of_episode(name));
+        Ok(gone.cloned().collect())
     }
 
     /// Writes the files of an article. Their names, and those of all that there are of it; the latter when it is looked
@@ -88,7 +90,7 @@ impl Exporter {
         if since == Revision(0) {
             return Ok((names, Vec::new()));
         }
-        let was = self.plain(&format!("{FOLDER}{}/", latest.id.segment())).await?;
+        let was = self.plain(&format!("{EPISODES}{}/", latest.id.segment())).await?;
         Ok((names, was))
     }
 }

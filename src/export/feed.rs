@@ -214,6 +214,5 @@ fn copies(newest: &Bundle, spec: &FeedSpec, span: Span) -> Vec<Piece> {
 /// The places of an archive, by its name.
 fn span(name: &str) -> Option<Span> {
     let (rest, file) = name.rsplit_once('/')?;
-    let (span, _) = file.split_once('.').filter(|_| rest.ends_with("/archive"))?;
-    span.parse().ok()
+    piece::archive(file).filter(|_| rest.ends_with("/archive"))
 }

@@ -221,7 +221,6 @@ impl Exporter {
     /// What is known of the target, if the store still knows it too; otherwise a new beginning.
     async fn begin(&self, known: Option<Root>) -> Result<Root, ExportError> {
         let store = self.publisher.store();
-        let generation = known.as_ref().map_or(1, |known| known.generation + 1);
         if let Some(known) = known.filter(|known| known.layout == LAYOUT) {
             let is_known = match known.witness {
                 None => true,
@@ -240,6 +239,9 @@ impl Exporter {
         }
         let witness = Witness::of(store.mark(&[Facet::all()]).await?);
         let program = env!("CARGO_PKG_VERSION").to_owned();
+        // Records of an export whose own file is lost must not count.
+        let generation =
+            getrandom::u64().unwrap_or_else(|_| self.now().timestamp_micros().unsigned_abs());
         Ok(Root { layout: LAYOUT, program, generation, witness, ..Root::default() })
     }
 
@@ -329,7 +331,13 @@ impl Exporter {
                 self.remove(file).await?;
             }
             if !record.path.is_empty() {
-                self.remove_all(&format!("{}/archive/", piece::decoded(&record.path))).await?;
+                let folder = format!("{}/archive/", piece::decoded(&record.path));
+                let is_ours = |name: &String| {
+                    name.strip_prefix(&folder).is_some_and(|file| piece::archive(file).is_some())
+                };
+                for name in self.plain(&folder).await?.iter().filter(|name| is_ours(name)) {
+                    self.remove(name).await?;
+                }
             }
             self.remove(&name).await?;
         }
@@ -369,13 +377,6 @@ impl Exporter {
         // What exports keep for themselves is not counted.
         if !name.starts_with(record::FOLDER) {
             self.tally().files_removed += removed;
-        }
-        Ok(())
-    }
-
-    async fn remove_all(&self, folder: &str) -> Result<(), TargetError> {
-        for name in self.plain(folder).await? {
-            self.remove(&name).await?;
         }
         Ok(())
     }

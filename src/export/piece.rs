@@ -6,10 +6,14 @@ use http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode_str;
 
 use crate::{
+    article::{ArticleId, Span},
     edition::{Coding, Edition},
     format::Format,
-    publish::Document,
+    publish::{Document, EpisodeFile},
 };
+
+/// Where files of episodes are.
+pub(super) const EPISODES: &str = "episodes/";
 
 /// The codings that lie next to a file, each with the ending of its name.
 pub const CODED: [(Coding, &str); 3] =
@@ -93,15 +97,59 @@ pub(super) fn decoded(path: &str) -> String {
     percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy().into_owned()
 }
 
+/// The places of an archive, by what its file is called in the folder of a feed's archives; `None` for a file of others.
+pub(super) fn archive(file: &str) -> Option<Span> {
+    let (span, extension) = file.split_once('.')?;
+    let is_ours = Format::FEEDS.iter().any(|format| format.extension() == extension);
+    span.parse().ok().filter(|_| is_ours)
+}
+
+/// Whether a name is that of a file kept with an episode; others may have theirs in the same folder.
+pub(super) fn is_of_episode(name: &str) -> bool {
+    let file = name.strip_prefix(EPISODES).and_then(|rest| rest.split_once('/'));
+    file.is_some_and(|(id, file)| {
+        ArticleId::from_segment(id).is_some() && EpisodeFile::named(file).is_some()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{feed::FeedPath, publish::EpisodeFile};
+    use crate::feed::FeedPath;
+
+    #[test]
+    fn files_of_others_are_not_taken_for_those_of_exports() {
+        for (name, is_ours) in [
+            ("episodes/2026~2F3/chapters.json", true),
+            ("episodes/e1/transcript-12.vtt", true),
+            ("episodes/e1.mp3", false),
+            ("episodes/chapters.json", false),
+            ("episodes/e1/cover.jpg", false),
+            ("episodes/e1/transcript-1.vtt.bak", false),
+            ("episodes/e1/transcript-0.vtt", false),
+            ("episodes/e1/transcript-01.vtt", false),
+            ("episodes/e 1/chapters.json", false),
+            ("episodes/e1/old/chapters.json", false),
+        ] {
+            assert_eq!(is_of_episode(name), is_ours, "{name}");
+        }
+        for (file, is_ours) in [
+            ("1-100.rss", true),
+            ("101-107.json", true),
+            ("1-100.html", false),
+            ("1-100.tar.gz", false),
+            ("2020-2021.rss", false),
+            ("2020/1-100.rss", false),
+            ("readme.txt", false),
+        ] {
+            assert_eq!(archive(file).is_some(), is_ours, "{file}");
+        }
+    }
 
     #[test]
     fn files_are_called_as_the_service_calls_documents() {
         let headlines = FeedPath::Category("头条".parse().unwrap());
-        let id = crate::article::ArticleId::new("2026/3").unwrap();
+        let id = ArticleId::new("2026/3").unwrap();
         for (document, file, alias) in [
             (Document::Index, "index.html", None),
             (Document::Opml, "feeds.opml", Some(".well-known/feeds")),

@@ -27,7 +27,7 @@ pub(super) struct Root {
     pub layout: u32,
     /// The version of that program.
     pub program: String,
-    /// Counts the times that nothing known before could be relied on.
+    /// A number by chance, another each time that nothing known before could be relied on.
     pub generation: u64,
     /// Every write up to here is shown.
     pub head: Revision,

@@ -11,6 +11,7 @@ use crate::{
     article::{Article, Picture},
     dialect::{Rule, Subject},
     feed::{Entry, Feed, FeedSpec},
+    text::counted,
 };
 
 /// A rule that is broken.
@@ -52,13 +53,25 @@ impl Feed {
         };
         match rule.of {
             Subject::Items => outside(self.entries().len()).map(|items| {
-                format!("{items} articles, {}; raise `newest` or `hours`", bounds(rule))
+                format!(
+                    "{}, {}; raise `newest` or `hours`",
+                    counted(items, "article"),
+                    bounds(rule)
+                )
             }),
             Subject::FileBytes => outside(document_bytes).map(|bytes| {
-                format!("{bytes} bytes, {}; lower `newest`, `hours` or `bytes`", bounds(rule))
+                format!(
+                    "{}, {}; lower `newest`, `hours` or `bytes`",
+                    counted(bytes, "byte"),
+                    bounds(rule)
+                )
             }),
             Subject::TtlMinutes => outside(spec.ttl.get().into()).map(|minutes| {
-                format!("it is fresh for {minutes} minutes, {}; lower `ttl_minutes`", bounds(rule))
+                format!(
+                    "it is fresh for {}, {}; lower `ttl_minutes`",
+                    counted(minutes, "minute"),
+                    bounds(rule)
+                )
             }),
             Subject::Description => {
                 let most = spec.description_characters()?;
@@ -122,14 +135,14 @@ impl Entry<'_> {
                 let length = self.title().as_str().chars().count();
                 let is_outside = !rule.admits(i64::try_from(length).unwrap_or(i64::MAX));
                 is_outside.then(|| {
-                    format!("its title has {length} characters, {}; write another title", bounds(rule))
+                    format!("its title has {}, {}; write another title", counted(length, "character"), bounds(rule))
                 })
             }
             Subject::AgeDays => {
                 let age = (changed - self.published()).num_seconds().div_euclid(86_400);
                 (!rule.admits(age)).then(|| match age {
                     ..0 => "its publication is yet to come; it will be given then".to_owned(),
-                    _ => format!("it is {age} days old, {}; shorten the window", bounds(rule)),
+                    _ => format!("it is {} old, {}; shorten the window", counted(age, "day"), bounds(rule)),
                 })
             }
             Subject::TextCharacters => {
@@ -137,7 +150,8 @@ impl Entry<'_> {
                 let is_outside = !has_text && !rule.admits(i64::try_from(length).unwrap_or(i64::MAX));
                 is_outside.then(|| {
                     format!(
-                        "it has no whole text, and a summary of {length} characters, {}; give its text",
+                        "it has no whole text, and a summary of {}, {}; give its text",
+                        counted(length, "character"),
                         bounds(rule)
                     )
                 })

@@ -111,19 +111,7 @@ fn archive(name: &str, segment: &str, path: impl FnOnce(Slug) -> FeedPath) -> Ro
 
 /// What is kept with an episode.
 pub(super) fn episode_file(id: &str, file: &str) -> Option<(ArticleId, EpisodeFile)> {
-    let file = match file {
-        "chapters.json" => EpisodeFile::Chapters,
-        name => EpisodeFile::Transcript(name.to_owned()),
-    };
-    let is_name = |name: &str| {
-        name.starts_with("transcript-")
-            && name.len() <= 30
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-    };
-    if matches!(&file, EpisodeFile::Transcript(name) if !is_name(name)) {
-        return None;
-    }
-    Some((ArticleId::from_segment(id)?, file))
+    Some((ArticleId::from_segment(id)?, EpisodeFile::named(file)?))
 }
 
 fn format(extension: &str) -> Option<Format> {

@@ -1,7 +1,7 @@
 //! Files of any kind as one stream of records, each with the file and line that it stands in.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     io::{self, BufRead, Read},
     sync::Arc,
 };
@@ -18,7 +18,7 @@ use crate::{
         kind::Kind,
         markdown,
         page::{self, Page, Rules},
-        record::Record,
+        record::{Key, Record},
         transcode::utf8,
         wordpress::{Posts, Wanted},
     },
@@ -26,6 +26,8 @@ use crate::{
 
 /// Largest file of one article, in bytes.
 const MAX_ARTICLE: usize = page::MAX_PAGE;
+/// What standard input is called.
+const STANDARD_INPUT: &str = "-";
 
 /// What a record of an input is.
 #[derive(Debug)]
@@ -83,7 +85,7 @@ pub type Open = Box<dyn FnOnce() -> io::Result<Box<dyn BufRead + Send>> + Send>;
 pub struct Source {
     /// As the report names it.
     pub name: String,
-    /// Its path below the folder that was given; its name, when it was given itself.
+    /// Its path below the folder that was given, with `/`; its name, when it was given itself.
     pub below: String,
     /// What it is; `None`: what it looks like.
     pub kind: Option<Kind>,
@@ -118,6 +120,8 @@ pub struct Sources {
     reading: Arc<Reading>,
     current: Option<Pieces>,
     pages: Vec<Page>,
+    /// Those that are names of files.
+    keys: HashSet<String>,
     /// Feeds to follow, as text for `feeds.toml`.
     pub follow: String,
     passed: Arc<std::sync::Mutex<BTreeMap<String, u64>>>,
@@ -131,6 +135,7 @@ impl Sources {
             reading: Arc::new(reading),
             current: None,
             pages: Vec::new(),
+            keys: HashSet::new(),
             follow: String::new(),
             passed: Arc::default(),
         }
@@ -141,13 +146,13 @@ impl Sources {
         self.passed.lock().map(|passed| passed.clone()).unwrap_or_default()
     }
 
-    fn begin(&mut self, source: Source) -> Result<(), ImportError> {
+    /// Begins with a file; what is wrong with one that cannot be read.
+    fn begin(&mut self, source: Source, file: &Arc<str>) -> Result<(), String> {
         let Source { name, below, kind, open } = source;
-        let failed = |error| ImportError::Read(name.clone(), error);
-        let mut input = open().map_err(failed)?;
-        let head = input.fill_buf().map_err(failed)?;
+        let mut input = open().map_err(unread)?;
+        let head = input.fill_buf().map_err(unread)?;
         let kind = kind.unwrap_or_else(|| Kind::of(&name, head));
-        let file: Arc<str> = name.as_str().into();
+        let file = Arc::clone(file);
         match kind {
             Kind::Records => {
                 // A broken line of UTF-8 is refused alone, and a stray byte is no sign of another charset.
@@ -158,64 +163,41 @@ impl Sources {
                     Label::Claimed(_) | Label::Certain(_) => true,
                 };
                 let input: Box<dyn BufRead + Send> = if is_other {
-                    Box::new(utf8(input, self.reading.label()).map_err(failed)?)
+                    Box::new(utf8(input, self.reading.label()).map_err(unread)?)
                 } else {
                     input
                 };
-                let items = Items::open(input).map_err(failed)?;
-                let named = name.clone();
-                let pieces = items.map(move |item| {
-                    let item = item.map_err(|error| ImportError::Read(named.clone(), error))?;
-                    Ok(Piece::of_item(&file, item))
-                });
-                self.current = Some(Box::new(pieces));
+                let items = Items::open(input).map_err(unread)?;
+                self.current = Some(Box::new(records(file, items)));
             }
             Kind::Feed => {
-                let input = match utf8(input, self.reading.label()) {
-                    Ok(input) => input,
-                    Err(error) => return self.refuse(&file, error.to_string()),
-                };
-                match feed::Entries::open(input, self.reading.base.clone()) {
-                    Ok(entries) => {
-                        self.current = Some(Box::new(
-                            entries.map(move |found| Ok(Piece::of_found(&file, found))),
-                        ));
-                    }
-                    Err(error) => return self.refuse(&file, error.to_string()),
-                }
+                let input = utf8(input, self.reading.label()).map_err(unread)?;
+                let entries = feed::Entries::open(input, self.reading.base.clone());
+                let entries = entries.map_err(|error| error.to_string())?;
+                self.current =
+                    Some(Box::new(entries.map(move |found| Ok(Piece::of_found(&file, found)))));
             }
             Kind::WordPress => {
-                let input = match utf8(input, self.reading.label()) {
-                    Ok(input) => input,
-                    Err(error) => return self.refuse(&file, error.to_string()),
-                };
+                let input = utf8(input, self.reading.label()).map_err(unread)?;
                 let posts = Posts::open(input, self.reading.wanted, Arc::clone(&self.passed));
                 self.current =
                     Some(Box::new(posts.map(move |found| Ok(Piece::of_found(&file, found)))));
             }
-            Kind::Opml => match whole(input).map_err(failed)?.and_then(|bytes| self.opml(&bytes)) {
-                Ok(()) => {}
-                Err(problem) => return self.refuse(&file, problem),
-            },
+            Kind::Opml => self.opml(&whole(input)?)?,
             Kind::Markdown => {
-                match whole(input).map_err(failed)?.and_then(|bytes| self.markdown(&below, &bytes))
-                {
-                    Ok(None) => {}
-                    Ok(Some(record)) => self.only(&file, Ok(record)),
-                    Err(problem) => return self.refuse(&file, problem),
+                if let Some(record) = self.markdown(&below, &whole(input)?)? {
+                    self.check_key(&below, &record)?;
+                    self.only(&file, Ok(record));
                 }
             }
             Kind::Page => {
-                let bytes = whole(input).map_err(failed)?;
                 let Reading { rules, .. } = &*self.reading;
-                let read = bytes.and_then(|bytes| {
-                    page::read(&name, &bytes, self.reading.label(), rules)
-                        .map_err(|fault| fault.problem)
-                });
-                match read {
-                    Ok(page) => self.pages.push(page),
-                    Err(problem) => return self.refuse(&file, problem),
+                let page = page::read(&name, &below, &whole(input)?, self.reading.label(), rules);
+                let page = page.map_err(|fault| fault.problem)?;
+                if page.own.is_none() {
+                    self.check_key(&below, &page.record)?;
                 }
+                self.pages.push(page);
             }
         }
         Ok(())
@@ -226,11 +208,24 @@ impl Sources {
         self.current = Some(Box::new(std::iter::once(Ok(piece))));
     }
 
-    /// A file that cannot be read is a mistake like a bad record, and stops no other.
-    #[expect(clippy::unnecessary_wraps, reason = "what a file comes to")]
-    fn refuse(&mut self, file: &Arc<str>, problem: String) -> Result<(), ImportError> {
-        self.only(file, Err(Fault { field: String::new(), problem }));
-        Ok(())
+    /// Two files whose names are the key of one article would take each other's place.
+    fn check_key(&mut self, below: &str, record: &Record) -> Result<(), String> {
+        let Some(Key::Text(id)) = record.id.as_ref() else { return Ok(()) };
+        if !below.starts_with(id.as_str()) {
+            return Ok(());
+        }
+        if below == STANDARD_INPUT || id.contains(char::REPLACEMENT_CHARACTER) {
+            return Err("its name cannot be the key of an article, and it says none; give it a \
+                        name in UTF-8, or an address or `id` in the file"
+                .to_owned());
+        }
+        if self.keys.insert(id.clone()) {
+            return Ok(());
+        }
+        Err(format!(
+            "`{id}` would be the key of another file as well; name the folder that both are below, \
+             or give each an address or `id`"
+        ))
     }
 
     fn opml(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -258,14 +253,51 @@ impl Sources {
     }
 }
 
-/// All of a small file, or why it is too large.
-fn whole(input: impl Read) -> io::Result<Result<Vec<u8>, String>> {
+/// All of a small file, or why it cannot be had.
+fn whole(input: impl Read) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    input.take(MAX_ARTICLE as u64 + 1).read_to_end(&mut bytes)?;
+    input.take(MAX_ARTICLE as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
     if bytes.len() > MAX_ARTICLE {
-        return Ok(Err(format!("larger than {MAX_ARTICLE} bytes; is it one article?")));
+        return Err(format!("larger than {MAX_ARTICLE} bytes; is it one article?"));
     }
-    Ok(Ok(bytes))
+    Ok(bytes)
+}
+
+/// The records of a file; where it cannot be read any further, that is the last of them.
+fn records(
+    file: Arc<str>,
+    mut items: Items<Box<dyn BufRead + Send>>,
+) -> impl Iterator<Item = Result<Piece, ImportError>> {
+    let mut line = 1;
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        Some(Ok(match items.next()? {
+            Ok(item) => {
+                line = item.line;
+                Piece::of_item(&file, item)
+            }
+            Err(error) => {
+                is_over = true;
+                Piece::of_found(&file, Found { line, record: Err(fault(unread(error))) })
+            }
+        }))
+    })
+}
+
+/// What is said of a file that the system does not give, or that is not in its charset.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` gives")]
+fn unread(error: io::Error) -> String {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return error.to_string();
+    }
+    format!("it cannot be read: {error}")
+}
+
+fn fault(problem: String) -> Fault {
+    Fault { field: String::new(), problem }
 }
 
 impl Iterator for Sources {
@@ -280,8 +312,10 @@ impl Iterator for Sources {
                 self.current = None;
             }
             let Some(source) = self.waiting.pop_front() else { break };
-            if let Err(error) = self.begin(source) {
-                return Some(Err(error));
+            let file: Arc<str> = source.name.as_str().into();
+            // A mistake like a bad record, which stops no other file.
+            if let Err(problem) = self.begin(source, &file) {
+                self.only(&file, Err(fault(problem)));
             }
         }
         let pages = page::merge(std::mem::take(&mut self.pages));

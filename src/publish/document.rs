@@ -1,7 +1,7 @@
 //! What can be asked for: the documents there are, by their canonical paths.
 
 use crate::{
-    article::{ArticleId, Revision, Span},
+    article::{ArticleId, Revision, Span, Transcript},
     category::Slug,
     edition::Presentation,
     feed::{Feed, FeedPath, FeedSpec},
@@ -39,6 +39,17 @@ pub enum EpisodeFile {
 }
 
 impl EpisodeFile {
+    /// The file of a name that [`Transcript::file_name`](crate::article::Transcript::file_name) gives, or that of chapters.
+    pub fn named(name: &str) -> Option<Self> {
+        if name == "chapters.json" {
+            return Some(Self::Chapters);
+        }
+        let (number, extension) = name.strip_prefix("transcript-")?.split_once('.')?;
+        let is_number = number.parse().is_ok_and(|nth: u32| nth > 0 && nth.to_string() == number);
+        let is_ours = is_number && Transcript::EXTENSIONS.contains(&extension);
+        is_ours.then(|| Self::Transcript(name.to_owned()))
+    }
+
     fn path(&self, id: &ArticleId) -> String {
         let name = match self {
             Self::Chapters => "chapters.json",

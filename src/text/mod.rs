@@ -4,6 +4,7 @@
 
 mod allowed;
 mod characters;
+mod counted;
 mod database;
 mod guard;
 mod html;
@@ -16,6 +17,7 @@ mod tree;
 mod urls;
 
 pub use characters::{carried, dropped};
+pub use counted::counted;
 pub use database::{DatabaseUrl, DatabaseUrlError, SslMode};
 pub use html::Html;
 pub use limits::{Limits, LimitsError};

@@ -1,6 +1,6 @@
 //! Leaving an old feed system: what articles take over, where old addresses lead, what readers see.
 
-use std::process::Output;
+use std::{fs, process::Output};
 
 use serde_json::Value;
 
@@ -71,6 +71,107 @@ fn nothing_reappears_after_an_adoption() {
     );
     assert!(feed.contains("Thu, 05 Mar 2026 00:30:00"), "{feed}");
     running.stop();
+}
+
+#[test]
+fn what_reappears_is_what_an_adoption_takes_over() {
+    let item = |guid: &str, title: &str, date: &str| {
+        format!(
+            "<item><title>{title}</title><guid isPermaLink=\"false\">{guid}</guid><pubDate>{date}</pubDate></item>"
+        )
+    };
+    let feed = |items: &str| {
+        format!("<rss version=\"2.0\"><channel><title>Old</title>{items}</channel></rss>")
+    };
+    let site = Site::new(SETTINGS);
+    // One moment in two time zones; two of one title and day, of which one has its identity already.
+    let late = item("g1", "Bridge closed", "Fri, 06 Mar 2026 00:10:00 +0000");
+    let noon = item("g2", "Weather", "Thu, 05 Mar 2026 12:00:00 +0000");
+    site.write("old.xml", feed(&(late + &noon)));
+    site.write(
+        "new.ndjson",
+        r#"{"id": "1", "title": "Bridge closed", "content_text": "x", "date_published": "2026-03-05T23:50:00Z"}
+{"id": "2", "guid": "g2", "title": "Weather", "content_text": "x", "date_published": "2026-03-05T12:00:00Z"}
+{"id": "3", "title": "Weather", "content_text": "x", "date_published": "2026-03-05T18:00:00Z"}
+"#,
+    );
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let diff = |expected: &[&str]| {
+        let output = site.run(&["adopt", "--diff", "--json", "old.xml"]);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let guids: Vec<_> = found["reappearing"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pair| &pair["old"]["guid"])
+            .collect();
+        assert_eq!(guids, expected, "{found:#}");
+        assert_eq!(output.status.code(), Some(i32::from(!expected.is_empty())));
+    };
+    diff(&["g1"]);
+    assert_eq!(site.run(&["adopt", "old.xml"]).status.code(), Some(0));
+    diff(&[]);
+}
+
+#[test]
+fn an_address_that_stays_is_no_redirect() {
+    let settings = SETTINGS.replace("https://feeds.example.com/", "https://www.example.com/");
+    let site = Site::new(&settings);
+    // Then without TLS, and another with a slash; what is at `/all.rss` is served here.
+    site.write(
+        "old.xml",
+        OLD.replace("https://www.example.com/2026", "http://www.example.com/2026"),
+    );
+    site.write("new.ndjson", RECORDS.replace("https://m.example.com", "https://www.example.com"));
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let (code, out, error) = said(&site.run(&["adopt", "--articles", "--write", "old.xml"]));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("2 articles adopted") && out.contains("from = \"/feed/\""), "{out}");
+    assert!(!out.contains("from = \"/2026"), "{out}");
+}
+
+#[test]
+fn redirects_that_do_not_fit_stop_an_adoption_before_it_begins() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", RECORDS);
+    site.write(
+        "old.xml",
+        OLD.replace("https://www.example.com/feed/", "https://www.example.com/feeds.opml"),
+    );
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let (code, out, error) = said(&site.run(&["adopt", "--write", "old.xml"]));
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{error}");
+    assert!(error.contains("the redirects do not fit it"), "{error}");
+    assert_eq!(fs::read_to_string(site.path("feeds.toml")).unwrap(), SETTINGS);
+    let dry = site.run(&["adopt", "--dry-run", "--json", "old.xml"]);
+    let dry: Value = serde_json::from_slice(&dry.stdout).unwrap();
+    assert_eq!((&dry["adopted"], &dry["unchanged"]), (&2.into(), &0.into()), "{dry:#}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_added_to_leaves_the_file_for_whom_it_was() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", RECORDS);
+    site.write("old.xml", OLD);
+    let real = site.path("private.toml");
+    fs::rename(site.path("feeds.toml"), &real).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("private.toml", site.path("feeds.toml")).unwrap();
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    assert_eq!(site.run(&["adopt", "--write", "old.xml"]).status.code(), Some(0));
+    assert!(fs::symlink_metadata(site.path("feeds.toml")).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fs::read_to_string(&real).unwrap().contains("[[redirect]]"));
+    let left = fs::read_dir(site.path(".")).unwrap();
+    assert!(
+        !left.into_iter().any(|entry| entry
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "new"))
+    );
 }
 
 #[test]

@@ -694,7 +694,7 @@ fn check_names_what_is_held_back_from_a_partner() {
     let line = "error: article `1` in `partner/portal/all`: held back: its title has 13 characters, \
                 not from 21 to 150; write another title [msn-1]";
     assert!(said.contains(line), "{said}");
-    assert!(said.contains("1 feeds: 1 held back, 1 errors,"), "{said}");
+    assert!(said.contains("1 feed: 1 held back, 1 error,"), "{said}");
 
     let output = site.run(&["check", "--json", "--partner", "portal"]);
     let findings: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -49,6 +49,8 @@ struct Ledger {
     done: Mutex<Vec<(&'static str, String)>>,
     /// How many writes succeed yet.
     left: AtomicI64,
+    /// Whether writes are never answered.
+    hangs: AtomicBool,
 }
 
 impl std::fmt::Display for Ledger {
@@ -101,6 +103,9 @@ impl ObjectStore for Ledger {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         self.note("put", key)?;
+        if self.hangs.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
         self.store.put_opts(key, payload, options).await
     }
 
@@ -613,6 +618,32 @@ async fn two_exports_at_once_do_not_write_to_one_target() {
 }
 
 #[tokio::test]
+async fn a_lease_that_cannot_be_prolonged_in_time_is_lost() {
+    let ledger = Ledger::new();
+    let held = bucket(&ledger);
+    held.lock(at(10)).await.unwrap();
+    ledger.hangs.store(true, Ordering::SeqCst);
+    // A moment before its end.
+    let clock = || at(70) - TimeDelta::milliseconds(300);
+    let lost = tokio::time::timeout(Duration::from_secs(10), held.keep(clock)).await;
+    assert!(matches!(lost, Ok(TargetError::Lost(_))), "{lost:?}");
+}
+
+#[tokio::test]
+async fn an_export_whose_own_file_is_lost_begins_anew() {
+    let home = Home::new();
+    fill(&home, 1..=3).await;
+    let ledger = Ledger::new();
+    export(&home, catalogue(), bucket(&ledger), 10).await.unwrap();
+    let before = ledger.files().await;
+    for name in [".courant/export.json", "all.rss", "all.atom"] {
+        ledger.store.delete(&Key::from(name)).await.unwrap();
+    }
+    export(&home, catalogue(), bucket(&ledger), 200).await.unwrap();
+    assert_eq!(ledger.files().await, before);
+}
+
+#[tokio::test]
 async fn two_states_of_one_second_have_two_times() {
     let home = Home::new();
     let root = tempfile::tempdir().unwrap();
@@ -686,6 +717,56 @@ async fn chapters_come_and_go_with_their_episodes() {
     export(&home, catalogue(), folder(root.path()), 30).await.unwrap();
     assert_eq!(names(root.path()), ["episodes/e1/transcript-1.vtt"]);
     assert!(!root.path().join("episodes/e2").exists());
+}
+
+#[tokio::test]
+async fn files_that_no_export_wrote_are_left_alone() {
+    let home = Home::new();
+    let record = r#"{"id": "e1", "title": "Episode", "date_published": "2026-03-05", "categories": ["news"],
+        "attachments": [{"url": "https://media.example.com/1.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 1}],
+        "episode": {"transcripts": [{"text": "WEBVTT\n", "mime_type": "text/vtt"}]}}"#;
+    let episode = courant::import::read(&catalogue(), record).submission.unwrap();
+    home.publish(vec![episode], 5).await;
+    let root = tempfile::tempdir().unwrap();
+    let own = [
+        "episodes/e1.mp3",
+        "episodes/readme.txt",
+        "episodes/e1/cover.jpg",
+        "episodes/e1/transcript-1.vtt.bak",
+        "calm/archive/readme.txt",
+        "calm/archive/old/1-100.rss",
+    ];
+    let stale = ["episodes/e0/chapters.json", "episodes/e0/chapters.json.gz"];
+    let put = |name: &str| {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "of somebody").unwrap();
+    };
+    own.iter().chain(&stale).for_each(|name| put(name));
+    export(&home, catalogue(), folder(root.path()), 10).await.unwrap();
+    let seen = files(root.path());
+    assert!(seen.contains_key("episodes/e1/transcript-1.vtt"), "{:?}", seen.keys());
+    assert!(!stale.iter().any(|name| seen.contains_key(*name)), "{:?}", seen.keys());
+    // The feed goes, with its archives and no more.
+    put("calm/archive/1-100.rss");
+    let fewer = FEEDS
+        .replace("[[feed]]\nname = \"calm\"\ntitle = \"Without news\"\nnone_of = [\"news\"]\n", "");
+    let fewer = config::read(&fewer, Path::new("feeds.toml"), &Overrides::default()).unwrap();
+    export(&home, Arc::clone(&fewer.catalogue), folder(root.path()), 20).await.unwrap();
+    // So does the episode.
+    let gone = courant::article::ArticleId::new("e1").unwrap();
+    home.store.withdraw(vec![gone], at(21)).await.unwrap();
+    export(&home, fewer.catalogue, folder(root.path()), 30).await.unwrap();
+    let seen = files(root.path());
+    for name in ["calm.rss", "calm/archive/1-100.rss", "episodes/e1/transcript-1.vtt"] {
+        assert!(!seen.contains_key(name), "{name}: {:?}", seen.keys());
+    }
+    for name in own {
+        assert!(
+            seen.get(name).is_some_and(|(bytes, _)| bytes == b"of somebody"),
+            "{name} has gone"
+        );
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ fn bytes(name: &str) -> Vec<u8> {
 }
 
 fn page(name: &str) -> Page {
-    page::read(name, &bytes(name), Label::None, &Rules::default()).unwrap()
+    page::read(name, name, &bytes(name), Label::None, &Rules::default()).unwrap()
 }
 
 /// Title, time, source, authors, editors.
@@ -137,6 +137,98 @@ fn pages_that_say_little_to_machines_become_one_article_with_all_its_pictures() 
     );
 }
 
+/// A page of an article as a site writes it, with `head` in its head.
+fn small(name: &str, head: &str, text: &str) -> Page {
+    let html = format!(
+        "<!DOCTYPE html>\n<html><head><meta charset=utf-8>{head}<meta property=\"og:title\" content=\"天气预报\">\
+         <meta property=\"article:published_time\" content=\"2026-03-05 18:26\"><meta name=source content=\"城东日报\">\
+         </head><body><h1>天气预报</h1><div class=article><p>{0}</p><p>{0}</p><p>{0}</p></div></body></html>",
+        text.repeat(12)
+    );
+    page::read(name, name, html.as_bytes(), Label::None, &Rules::default()).unwrap()
+}
+
+/// The articles of pages: of each its id, and whether its text has 晴 or 雨.
+fn articles(pages: Vec<Page>) -> Vec<(String, bool, bool)> {
+    let article = |page: Page| {
+        let Some(Key::Text(id)) = page.record.id else { panic!("no id") };
+        let html = page.record.content_html.unwrap();
+        (id, html.contains('晴'), html.contains('雨'))
+    };
+    page::merge(pages).into_iter().map(article).collect()
+}
+
+#[test]
+fn different_articles_that_name_one_address_stay_two() {
+    let canonical = |address: &str| format!("<link rel=canonical href=\"{address}\">");
+    let agent =
+        |address: &str| format!("<meta name=mobile-agent content=\"format=html5;url={address}\">");
+    let large = |n: u8, other: &str, text: &str| {
+        let head = canonical(&format!("https://www.example.com/{n}.html")) + &agent(other);
+        small(&format!("{n}.html"), &head, text)
+    };
+    let two = [
+        ("example.com/1.html".to_owned(), true, false),
+        ("example.com/2.html".to_owned(), false, true),
+    ];
+    // The front page for small screens, which all name; nothing but the text tells them apart.
+    for home in ["https://m.example.com/", "https://m.example.com/wap/", "https://m.example.com"] {
+        assert_eq!(articles(vec![large(1, home, "晴。"), large(2, home, "雨。")]), two, "{home}");
+    }
+    // A page of the section, which is there as well.
+    let section = "https://m.example.com/weather";
+    let titled = "<meta property=og:title content=天气频道>".to_owned() + &canonical(section);
+    let listed = small("m.html", &titled, "云。");
+    let (a, b) = (large(1, section, "晴。"), large(2, section, "雨。"));
+    for pages in [[a.clone(), b.clone(), listed.clone()], [listed, a, b]] {
+        let found = articles(pages.into());
+        let (ids, texts): (Vec<_>, Vec<_>) =
+            found.into_iter().map(|(id, sun, rain)| (id, (sun, rain))).unzip();
+        assert!(ids.contains(&two[0].0) && ids.contains(&two[1].0), "{ids:?}");
+        assert!(texts.contains(&(true, false)) && texts.contains(&(false, true)), "{texts:?}");
+    }
+    // More than two articles name it: it is of none of them.
+    let mut pages: Vec<_> = (1..=3).map(|n| large(n, section, "晴。")).collect();
+    pages.push(small("m.html", &titled, "雨。"));
+    assert_eq!(articles(pages).len(), 4);
+    // Every page says that the front page is the article's.
+    let homeless = |n: u8, text: &str| {
+        let saved = format!("<!-- saved from url=(0030)https://www.example.com/{n}.html -->");
+        small(&format!("{n}.html"), &(saved + &canonical("https://www.example.com/")), text)
+    };
+    assert_eq!(articles(vec![homeless(1, "晴。"), homeless(2, "雨。")]), two);
+    // The page for small screens of one article, elsewhere: one article.
+    let mobile = small("m1.html", &canonical("https://m.example.com/city/c7"), "晴。");
+    let pages = vec![large(1, "https://m.example.com/city/c7", "晴。"), mobile];
+    assert_eq!(articles(pages), two[..1]);
+}
+
+#[test]
+fn a_page_is_where_it_was_saved_and_not_where_a_comment_says() {
+    for (comment, address) in [
+        ("saved from url=(0034)https://www.example.com/a/1.html ", Some("example.com/a/1.html")),
+        (
+            "\n Page saved with SingleFile \n url: https://www.example.com/a/1.html \n saved date: x\n",
+            Some("example.com/a/1.html"),
+        ),
+        (
+            "\n Archive processed by SingleFile \n url: https://www.example.com/a/1.html \n",
+            Some("example.com/a/1.html"),
+        ),
+        (" template: news url: https://static.example.com/t/7 ", None),
+        (" url: https://static.example.com/t/7", None),
+        (" not saved from url=(0030)https://static.example.com/t/7", None),
+        ("saved from url=(x)https://static.example.com/t/7", None),
+    ] {
+        let page = small("a.html", &format!("<!--{comment}-->"), "晴。");
+        let expected = address.unwrap_or("a.html");
+        assert!(
+            matches!(&page.record.id, Some(Key::Text(id)) if id == expected),
+            "{comment}: {page:?}"
+        );
+    }
+}
+
 #[test]
 fn every_layout_gives_its_article() {
     let schema = page("schema-org.html").record;
@@ -254,7 +346,7 @@ proptest::proptest! {
         let text = parts.concat();
         for bytes in [&bytes[..], text.as_bytes()] {
             let _ = feed::read(bytes, Label::None, None);
-            let _ = page::read("a/b.html", bytes, Label::None, &Rules::default());
+            let _ = page::read("a/b.html", "b.html", bytes, Label::None, &Rules::default());
             let _ = Posts::open(bytes, Wanted::default(), std::sync::Arc::default()).count();
             let _ = utf8(bytes, Label::None).map(|mut read| std::io::Read::read_to_end(&mut read, &mut Vec::new()));
         }
@@ -281,4 +373,75 @@ fn files_of_other_systems_are_known_by_their_looks() {
     assert!(said.contains("[source.d] # D\nkind = \"feed\""), "{said}");
     let (_, said) = bounded(&site, &["render", "all", "--format", "json"]);
     assert!(said.contains("城东新图书馆开馆首日迎来八千读者"), "{said}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_stops_no_other() {
+    let site = Site::new(SETTINGS);
+    fs::create_dir_all(site.path("content/more")).unwrap();
+    site.write("content/a.md", "---\ntitle: A\n---\nText.\n");
+    site.write("content/more/z.md", "---\ntitle: Z\n---\nText.\n");
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        std::os::unix::fs::symlink("nowhere.html", site.path("content/b.html")).unwrap();
+        // 新 in GBK.
+        let name = std::ffi::OsStr::from_bytes(b"content/\xd0\xc2.md");
+        fs::write(site.path(".").join(name), "---\ntitle: H\n---\nText.\n").unwrap();
+    }
+    let (code, said) = bounded(&site, &["import", "content"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("content/b.html:1: it cannot be read: "), "{said}");
+    assert!(said.contains("its name cannot be the key of an article"), "{said}");
+    assert!(said.contains("4 records: 2 published, 2 refused"), "{said}");
+
+    let record = |id: u8| format!("{{\"id\": \"{id}\", \"title\": \"x\"}}\n").into_bytes();
+    site.write(
+        "bad.ndjson",
+        [record(1), b"{\"id\": \"2\", \"title\": \"\xff\"}\n".to_vec()].concat(),
+    );
+    site.write("good.ndjson", record(3));
+    let (code, said) = bounded(&site, &["import", "--charset", "gbk", "bad.ndjson", "good.ndjson"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("bad.ndjson:1: ") && said.contains("1 refused"), "{said}");
+    assert!(
+        bounded(&site, &["render", "all", "--format", "json"]).1.contains("article/3"),
+        "{said}"
+    );
+
+    // One that was named and is not there: nothing is begun.
+    site.write("four.ndjson", record(4));
+    let (code, said) = bounded(&site, &["import", "four.ndjson", "nowhere.ndjson"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cannot read `nowhere.ndjson`"), "{said}");
+    assert!(
+        !bounded(&site, &["render", "all", "--format", "json"]).1.contains("article/4"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_key_of_a_file_is_its_path_below_the_folder_that_was_named() {
+    let site = Site::new(SETTINGS);
+    for (folder, name) in [("saved/1", "bare.big5.html"), ("saved/2", "agency.html")] {
+        fs::create_dir_all(site.path(folder)).unwrap();
+        site.write(&format!("{folder}/index.html"), bytes(name));
+        assert!(page(name).own.is_none(), "{name} says an address");
+    }
+    let whole = site.path("saved");
+    for folder in ["saved", "./saved/", whole.to_str().unwrap()] {
+        let (code, said) = bounded(&site, &["import", "--json", folder]);
+        assert_eq!(code, Some(0), "{said}");
+        let expected = if folder == "saved" { "\"published\": 2" } else { "\"unchanged\": 2" };
+        assert!(said.contains(expected), "{folder}: {said}");
+    }
+    // Named one by one, both have one key: the second is not taken for the first.
+    let (code, said) = bounded(&site, &["import", "saved/1/index.html", "saved/2/index.html"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("saved/2/index.html:1: `index.html` would be the key of another"),
+        "{said}"
+    );
+    let (code, said) = bounded(&site, &["import", whole.join("1/index.html").to_str().unwrap()]);
+    assert!(code == Some(0) && said.contains("1 unchanged"), "{said}");
 }

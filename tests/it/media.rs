@@ -220,7 +220,7 @@ fn a_probe_fills_in_what_records_do_not_say_and_it_stays() {
     // Again: nothing more to find. The same record again: what was found out stays.
     let again = site.run(&["media", "probe"]);
     let said = String::from_utf8(again.stdout).unwrap();
-    assert_eq!(said, "1 files looked at: 0 measured, 1 not; 0 articles corrected\n");
+    assert_eq!(said, "1 file looked at: 0 measured, 1 not; 0 articles corrected\n");
     let import = site.run(&["import", "episodes.ndjson"]);
     assert!(String::from_utf8(import.stdout).unwrap().contains("2 unchanged"));
     assert!(rendered("rss").contains(expected));

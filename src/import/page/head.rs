@@ -43,15 +43,28 @@ pub(super) fn address(tree: &Html, text: &str) -> Address {
     Address { own, canonical: canonical.or(stated), others, is_mobile }
 }
 
-/// What browsers note when they save a page: `<!-- saved from url=(0042)https://… -->`, `url: https://…` of `SingleFile`.
+/// What is noted when a page is saved, by browsers or by `SingleFile`. Other comments have addresses as well.
 fn saved_from(text: &str) -> Option<Url> {
     let head = &text[..text.floor_char_boundary(8_192)];
     head.split("<!--").skip(1).find_map(|comment| {
-        let comment = comment.split("-->").next()?;
-        let marked = comment.split("saved from url=(").nth(1).and_then(|rest| rest.split_once(')'));
-        let address = marked.map(|(_, url)| url).or_else(|| comment.split("url: ").nth(1))?;
+        let comment = comment.split("-->").next()?.trim();
+        let address = noted_by_browser(comment).or_else(|| noted_by_single_file(comment))?;
         web_url(address.split_whitespace().next()?, None)
     })
+}
+
+/// `saved from url=(0042)https://…`, with the length of the address.
+fn noted_by_browser(comment: &str) -> Option<&str> {
+    let (length, address) = comment.strip_prefix("saved from url=(")?.split_once(')')?;
+    let is_length = length.len() == 4 && length.bytes().all(|byte| byte.is_ascii_digit());
+    is_length.then_some(address)
+}
+
+/// `Page saved with SingleFile`, and on the next line `url: https://…`.
+fn noted_by_single_file(comment: &str) -> Option<&str> {
+    let mut lines = comment.lines().map(str::trim);
+    lines.next().filter(|first| first.ends_with("SingleFile"))?;
+    lines.next()?.strip_prefix("url: ")
 }
 
 /// The first `meta` of these names, or properties, that says something.

@@ -32,7 +32,7 @@ pub const MAX_PAGE: usize = 16 << 20;
 /// An article out of a page.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// `id` is its address without what is about the device, or without an address what it is called.
+    /// `id` is its address without what is about the device, or without an address the path of its file.
     pub record: Record,
     /// The file that it stands in.
     pub name: String,
@@ -87,8 +87,15 @@ impl Facts {
     }
 }
 
-/// Reads a page. `name` is the name of its file, for pages that do not say their address; `rules` are of the publisher.
-pub fn read(name: &str, bytes: &[u8], label: Label<'_>, rules: &Rules) -> Result<Page, Fault> {
+/// Reads a page. `name` is what its file is called in reports; `below` its path below the folder that was given, the key of
+/// a page that does not say its address; `rules` are of the publisher.
+pub fn read(
+    name: &str,
+    below: &str,
+    bytes: &[u8],
+    label: Label<'_>,
+    rules: &Rules,
+) -> Result<Page, Fault> {
     let fault = |problem: String| Fault { field: String::new(), problem };
     if bytes.len() > MAX_PAGE {
         return Err(fault(format!("larger than {MAX_PAGE} bytes; is it one article?")));
@@ -109,7 +116,7 @@ pub fn read(name: &str, bytes: &[u8], label: Label<'_>, rules: &Rules) -> Result
     // Machines are often told the day, and people the minute.
     said.published = twin::longer(said.published.take(), lines.published.clone());
     let facts = said.or(lines);
-    page(name, facts, title, body, address).ok_or_else(|| {
+    page(name, below, facts, title, body, address).ok_or_else(|| {
         fault(
             "no article is found in it; say where its parts stand in a rules file (--rules)"
                 .to_owned(),
@@ -119,6 +126,7 @@ pub fn read(name: &str, bytes: &[u8], label: Label<'_>, rules: &Rules) -> Result
 
 fn page(
     name: &str,
+    below: &str,
     facts: Facts,
     title: Option<String>,
     body: body::Body,
@@ -131,8 +139,12 @@ fn page(
         return None;
     }
     let stated = facts.url.as_deref().and_then(|raw| web_url(raw, own.as_ref()));
-    let main = canonical.or(stated).or_else(|| own.clone());
-    let key = main.as_ref().map_or_else(|| name.to_owned(), twin::key);
+    // Many sites name their front page for each of their articles.
+    let is_of_article = |url: &Url| !twin::is_home(url);
+    let own = own.filter(is_of_article);
+    let main = canonical.filter(is_of_article).or(stated.filter(is_of_article));
+    let main = main.or_else(|| own.clone());
+    let key = main.as_ref().map_or_else(|| below.to_owned(), twin::key);
     let images: Vec<ImageRecord> = pictures;
     let record = Record {
         id: Some(Key::Text(shortened(key))),

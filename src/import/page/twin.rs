@@ -1,6 +1,6 @@
 //! One article for large screens and small: pages that say the same become one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use url::Url;
 
@@ -48,46 +48,110 @@ pub fn key(url: &Url) -> String {
     }
 }
 
-/// Joins the pages of one article: those that name each other, have addresses that differ by the device alone, or the same
-/// title and minute, and no two sources. In the order in which the articles first came.
-pub fn merge(pages: Vec<Page>) -> Vec<Page> {
-    let mut merged: Vec<Page> = Vec::new();
-    let mut known: HashMap<String, usize> = HashMap::new();
-    for page in pages {
-        let (signs, told) = (signs(&page), told(&page));
-        let same = signs.iter().find_map(|sign| known.get(sign).copied());
-        let alike = || {
-            let at = known.get(told.as_ref()?).copied()?;
-            merged.get(at).is_some_and(|other| agree(&page.record, &other.record)).then_some(at)
-        };
-        let same = same.or_else(alike);
-        let at = if let Some((at, first)) = same.and_then(|at| Some((at, merged.get_mut(at)?))) {
-            let other = std::mem::take(first);
-            // Pages for large screens say more.
-            *first = if other.is_mobile && !page.is_mobile {
-                joined(page, other)
-            } else {
-                joined(other, page)
-            };
-            at
-        } else {
-            merged.push(page);
-            merged.len() - 1
-        };
-        for sign in signs.into_iter().chain(told) {
-            known.entry(sign).or_insert(at);
-        }
-    }
-    merged
+/// Whether an address is that of a site, where no article is.
+pub(super) fn is_home(url: &Url) -> bool {
+    key(url).ends_with('/')
 }
 
-fn signs(page: &Page) -> Vec<String> {
-    let Page { record, own, others, .. } = page;
-    let id = match &record.id {
-        Some(Key::Text(id)) => Some(id.clone()),
-        _ => None,
-    };
-    own.iter().chain(others).map(key).chain(id).collect()
+/// Joins the pages of one article: those of which one names the other, that have addresses which differ by the device alone,
+/// or the same title and minute, and no two sources. An article has one page for each kind of screen: two whose addresses
+/// differ are of two, whatever they name. In the order in which the articles first came.
+pub fn merge(pages: Vec<Page>) -> Vec<Page> {
+    let shared = shared(&pages);
+    let mut merged: Vec<Joined> = Vec::new();
+    let (mut own, mut named, mut titled) = (Index::new(), Index::new(), Index::new());
+    for page in pages {
+        let keys = keys(&page);
+        let others: Vec<String> = page.others.iter().map(key).collect();
+        let others: Vec<_> = others.into_iter().filter(|other| !shared.contains(other)).collect();
+        let told = told(&page);
+        let same = keys.iter().flat_map(|key| [own.get(key), named.get(key)]);
+        let same = same.chain(others.iter().map(|other| own.get(other))).flatten().copied();
+        let alike = told.as_ref().and_then(|told| titled.get(told).copied());
+        let alike = alike.filter(|at| agree(&page.record, &merged[*at].page.record));
+        let at = same.chain(alike).find(|at| merged[*at].takes(&page)).unwrap_or(merged.len());
+        match merged.get_mut(at) {
+            Some(known) => known.add(page),
+            None => merged.push(Joined::new(page)),
+        }
+        for (index, signs) in
+            [(&mut own, keys), (&mut named, others), (&mut titled, told.into_iter().collect())]
+        {
+            for sign in signs {
+                index.entry(sign).or_insert(at);
+            }
+        }
+    }
+    merged.into_iter().map(|joined| joined.page).collect()
+}
+
+/// Articles by a sign of their pages.
+type Index = HashMap<String, usize>;
+
+/// The pages of an article.
+struct Joined {
+    page: Page,
+    /// The keys of the page for large screens, and of that for small ones.
+    keys: [Option<String>; 2],
+}
+
+impl Joined {
+    fn new(page: Page) -> Self {
+        let mut keys = [None, None];
+        keys[usize::from(page.is_mobile)] = address_key(&page);
+        Self { page, keys }
+    }
+
+    /// Whether a page can be of this article.
+    fn takes(&self, page: &Page) -> bool {
+        let (known, key) = (&self.keys[usize::from(page.is_mobile)], address_key(page));
+        known.is_none() || key.is_none() || *known == key
+    }
+
+    fn add(&mut self, page: Page) {
+        let known = &mut self.keys[usize::from(page.is_mobile)];
+        *known = known.take().or_else(|| address_key(&page));
+        let other = std::mem::take(&mut self.page);
+        // Pages for large screens say more.
+        self.page = if other.is_mobile && !page.is_mobile {
+            joined(page, other)
+        } else {
+            joined(other, page)
+        };
+    }
+}
+
+/// What a page is known by: the keys of its address, and of the one that it says is the article's.
+fn keys(page: &Page) -> Vec<String> {
+    page.own.as_ref().map(key).into_iter().chain(id(page).map(str::to_owned)).collect()
+}
+
+fn id(page: &Page) -> Option<&str> {
+    match &page.record.id {
+        Some(Key::Text(id)) => Some(id),
+        Some(Key::Number(_)) | None => None,
+    }
+}
+
+/// The key of a page that says an address.
+fn address_key(page: &Page) -> Option<String> {
+    page.own.as_ref().and_then(|_| id(page)).map(str::to_owned)
+}
+
+/// Addresses that name no article: those of sites, and those that the pages of more than two articles name.
+fn shared(pages: &[Page]) -> HashSet<String> {
+    let mut namers: HashMap<String, HashSet<Option<&str>>> = HashMap::new();
+    let mut homes = HashSet::new();
+    for page in pages {
+        for other in &page.others {
+            if is_home(other) {
+                homes.insert(key(other));
+            }
+            namers.entry(key(other)).or_default().insert(id(page));
+        }
+    }
+    let crowded = namers.into_iter().filter(|(_, namers)| namers.len() > 2);
+    crowded.map(|(key, _)| key).chain(homes).collect()
 }
 
 /// Title and minute: pages differ in whether they have seconds.
