@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use bytes::Bytes;
 use courant::{
     article::ArticleId,
+    category::Selection,
     media::Intake,
     push::{Rules, Scope, Scopes},
     store::State,
@@ -141,4 +142,25 @@ async fn a_token_for_files_deleted_those_of_anybody() {
         desk.token = token(&*home.store, who, scopes, None).await;
         assert_eq!(desk.ask("DELETE", &path, &[], "").await.status, status, "{who}");
     }
+}
+
+/// H-38: readers were given a date for what was there while the body was on its way.
+#[tokio::test]
+async fn what_took_long_to_arrive_is_of_the_time_at_which_it_was_written() {
+    let home = Home::new();
+    let desk = Desk::new(&home).await;
+    let request = Request::put("/articles/a")
+        .header("host", "feeds.example.com")
+        .header("authorization", format!("Bearer {}", desk.token))
+        .header("content-type", "application/json")
+        .body(())
+        .unwrap();
+    let record = async {
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(RECORD.as_bytes())))
+    };
+    let body = StreamBody::new(stream::once(record).boxed());
+    assert_eq!(desk.inbox.respond(&request, body, client(), at(10)).await.status(), 201);
+    let mark = home.store.mark(&Selection::default().facets()).await.unwrap();
+    assert!(mark.changed >= at(11), "{}", mark.changed);
 }
