@@ -17,9 +17,7 @@ use crate::{
         record,
         reply::{FieldError, Problem, Reply},
     },
-    store::{
-        Effect, Effects, Fate, Operation, Outcome, Precondition, Refused, State, Stored, Task,
-    },
+    store::{Effect, Effects, Fate, Operation, Outcome, Precondition, Refused, Stored, Task},
 };
 
 /// What became of an article.
@@ -330,11 +328,8 @@ impl Batch {
     }
 }
 
-/// What is answered to a GET.
+/// What is answered to a GET of an article that is not withdrawn.
 pub fn show(catalogue: &Catalogue, stored: &Stored) -> Reply {
-    if stored.state == State::Withdrawn {
-        return Problem::Gone(stored.revision).reply();
-    }
     let body = StoredBody {
         revision: stored.revision.0,
         state: record::state(stored),

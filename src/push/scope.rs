@@ -8,7 +8,7 @@ use crate::{
     article::Story,
     category::Slug,
     partner::opened,
-    store::{Grant, Stored, reaches},
+    store::{Grant, State, Stored, reaches},
 };
 
 /// One thing that may be done.
@@ -104,9 +104,10 @@ impl Pass {
         Some(Self { name: grant.name.clone(), scopes: Scopes::stored(&grant.scopes) })
     }
 
-    /// Whether they may see an article.
+    /// Whether they may know of an article. What a withdrawn one was filed under, nobody knows any more.
     pub fn sees(&self, stored: &Stored) -> bool {
-        self.reaches(&stored.story)
+        self.scopes.within.is_none()
+            || stored.state != State::Withdrawn && self.reaches(&stored.story)
     }
 
     /// Whether what an article says is theirs to say.

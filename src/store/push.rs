@@ -288,27 +288,43 @@ impl From<Outcome> for Fate {
     }
 }
 
-/// Why a task is not done to an article as it is (`old`), if it is not.
-pub(super) fn objection(
-    task: &Task,
-    old: Option<&Row>,
-    within: Option<&BTreeSet<Slug>>,
-) -> Option<Refused> {
-    // What is withdrawn has no representation: no tag is its tag.
-    let current = old.filter(|row| row.state != State::Withdrawn).map(|row| row.revision);
-    let may = |story: &Story| within.is_none_or(|within| reaches(within, story));
-    let may_old = current.is_none() || old.is_none_or(|row| may(&row.story));
-    // What a withdrawn article was filed under, nobody knows any more.
-    let is_known = within.is_none() || current.is_some() || old.is_none();
-    let may_new = match &task.operation {
-        Operation::Put(submission) => is_known && may(&submission.story),
-        Operation::Withdraw { .. } => is_known,
-        Operation::Restore(_) => true,
-    };
-    if !may_old || !may_new {
-        return Some(Refused::OutOfScope);
+impl Push {
+    /// Whether whoever asks may know of an article. What a withdrawn one was filed under, nobody knows any more.
+    pub(super) fn sees(&self, row: &Row) -> bool {
+        self.within
+            .as_ref()
+            .is_none_or(|within| row.state != State::Withdrawn && reaches(within, &row.story))
     }
-    (!task.precondition.holds(current)).then_some(Refused::Precondition)
+
+    /// Whether an article as it would be is theirs to write.
+    pub(super) fn reaches(&self, story: &Story) -> bool {
+        self.within.as_ref().is_none_or(|within| reaches(within, story))
+    }
+
+    /// Why a task is not done to an article as it is (`old`), if it is not.
+    pub(super) fn objection(&self, task: &Task, old: Option<&Row>) -> Option<Refused> {
+        let known = old.filter(|row| self.sees(row));
+        if let Operation::Put(submission) = &task.operation
+            && (known.is_none() && old.is_some() || !self.reaches(&submission.story))
+        {
+            return Some(Refused::OutOfScope);
+        }
+        // What is withdrawn has no representation: no tag is its tag.
+        let current = known.filter(|row| row.state != State::Withdrawn).map(|row| row.revision);
+        if !task.precondition.holds(current) {
+            return Some(Refused::Precondition);
+        }
+        // Nobody is told by an answer of its own that there is what they may not know of.
+        let is_unknown = match &task.operation {
+            Operation::Put(_) => false,
+            Operation::Withdraw { .. } => known.is_none(),
+            // Whose it was, what was kept of it says.
+            Operation::Restore(_) => {
+                known.is_none() && old.is_none_or(|row| row.state != State::Withdrawn)
+            }
+        };
+        is_unknown.then_some(Refused::Unknown)
+    }
 }
 
 /// Whether an article is within these categories: it has one, and no other.

@@ -9,7 +9,6 @@ use crate::{
     store::{
         Effect, Effects, Fate, Operation, Outcome, Push, Refused, Result, Task,
         decide::{Row, State},
-        push::{objection, reaches},
         stored::story,
         tables::Writer,
         write::Writing,
@@ -74,11 +73,11 @@ impl<W: Writer> Writing<W> {
         let id = task.operation.id().clone();
         let old = self.tables.find(&id)?.map(|(_, row)| row);
         let refuse = |reason: Refused| {
-            let is_told = reason != Refused::OutOfScope;
-            let revision = old.as_ref().filter(|_| is_told).map(|row| row.revision);
+            let is_told = |row: &&Row| reason != Refused::OutOfScope && push.sees(row);
+            let revision = old.as_ref().filter(is_told).map(|row| row.revision);
             Effect { id: id.clone(), fate: Fate::Refused(reason), revision, is_new: false }
         };
-        if let Some(reason) = objection(task, old.as_ref(), push.within.as_ref()) {
+        if let Some(reason) = push.objection(task, old.as_ref()) {
             return Ok(refuse(reason));
         }
         let fate = match (&task.operation, &old) {
@@ -107,14 +106,11 @@ impl<W: Writer> Writing<W> {
                 Fate::Taken(Outcome::Unchanged)
             }
             (Operation::Restore(_), Some(row)) => {
-                let Some(binned) = bin.kept.get(&id) else {
-                    return Ok(refuse(Refused::Forgotten));
+                let binned = bin.kept.get(&id).map(|binned| binned.submission(row)).transpose()?;
+                let Some(submission) = binned.filter(|binned| push.reaches(&binned.story)) else {
+                    let is_told = push.within.is_none();
+                    return Ok(refuse(if is_told { Refused::Forgotten } else { Refused::Unknown }));
                 };
-                let submission = binned.submission(row)?;
-                let story = &submission.story;
-                if push.within.as_ref().is_some_and(|within| !reaches(within, story)) {
-                    return Ok(refuse(Refused::OutOfScope));
-                }
                 bin.changes.insert(id.clone(), None);
                 self.submit(submission, true, unstated)?.into()
             }

@@ -253,13 +253,19 @@ async fn a_token_reaches_no_further_than_its_categories(home: Home) {
     assert!(one(store, limited(sport()), 100).await.0.is_done());
     let refused = (Fate::Refused(Refused::OutOfScope), None);
     assert_eq!(one(store, limited(put("s", "S")), 100).await, refused, "filed elsewhere");
-    assert_eq!(one(store, limited(withdraw("k", false)), 100).await, refused);
+    // What is not theirs to see is, for all they are told, not there.
+    let unknown = (Fate::Refused(Refused::Unknown), None);
+    assert_eq!(one(store, limited(withdraw("k", false)), 100).await, unknown);
+    let conditional =
+        Push { within: Some(within.clone()), ..push([(withdraw("k", false), only_at(1))]) };
+    assert_eq!(one(store, conditional, 100).await, (Fate::Refused(Refused::Precondition), None));
     let over = Operation::Put(Box::new(submission("k", "S", "sport")));
     assert_eq!(one(store, limited(over), 100).await, refused, "written over");
     assert_eq!(one(store, limited(withdraw("s", true)), 100).await.0, Fate::Withdrawn);
     assert!(one(store, limited(Operation::Restore(id("s"))), 100).await.0.is_done());
     done(store, always([withdraw("k", true)]), 100).await;
-    assert_eq!(one(store, limited(Operation::Restore(id("k"))), 100).await.0, refused.0);
+    assert_eq!(one(store, limited(Operation::Restore(id("k"))), 100).await, unknown);
+    assert_eq!(one(store, limited(withdraw("k", false)), 100).await, unknown);
     let again = Operation::Put(Box::new(submission("k", "S", "sport")));
     let again = Push { republish: true, ..limited(again) };
     assert_eq!(one(store, again, 100).await, refused, "of which category it was, nobody knows");

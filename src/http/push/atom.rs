@@ -1,5 +1,7 @@
 //! `AtomPub`: articles and files as its clients send them.
 
+use std::num::NonZeroU16;
+
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -21,6 +23,8 @@ use crate::{
 
 /// Articles on a page of a collection.
 const PAGE: u16 = 20;
+/// So many times as many articles are looked at for a page of a token that few of them are for.
+const MAX_LOOKS: usize = 1_000;
 
 impl Inbox {
     pub(super) async fn atom(
@@ -106,8 +110,8 @@ impl Inbox {
             "" => String::new(),
             query => format!("?{query}"),
         };
-        let limit = std::num::NonZeroU16::new(PAGE).expect("20 is not zero");
-        let page = self.store.inventory(before, limit).await.map_err(|error| failed(&error))?;
+        let page = self.page(asked, before).await?;
+        // An address is read by whoever gets it: it names what is on this page.
         let last = page.last().filter(|_| page.len() == usize::from(PAGE));
         let next = last.map(|last| {
             let mut next = self.rules.address("atompub/articles", "");
@@ -117,9 +121,32 @@ impl Inbox {
         });
         let mut address = self.rules.address("atompub/articles", "");
         address.set_query(own.strip_prefix('?'));
-        let page: Vec<_> = page.into_iter().filter(|stored| asked.pass.sees(stored)).collect();
         let text = atom::collection(&self.catalogue, &self.rules, &page, &address, next.as_ref());
         Ok(Reply::new(StatusCode::OK, atom::FEED, text))
+    }
+
+    /// The articles before a place that are for this token, as many as are on a page.
+    async fn page(
+        &self,
+        asked: &Asked<'_>,
+        mut before: Option<Cursor>,
+    ) -> Result<Vec<Stored>, Problem> {
+        let limit = NonZeroU16::new(PAGE).expect("20 is not zero");
+        let mut page = Vec::new();
+        for _ in 0..MAX_LOOKS {
+            let found = self.store.inventory(before, limit).await;
+            let found = found.map_err(|error| failed(&error))?;
+            let is_end = found.len() < usize::from(PAGE);
+            before = found
+                .last()
+                .map(|last| Cursor { revision: last.revision, article: Some(last.id.clone()) });
+            page.extend(found.into_iter().filter(|stored| asked.pass.sees(stored)));
+            if is_end || page.len() >= usize::from(PAGE) {
+                break;
+            }
+        }
+        page.truncate(usize::from(PAGE));
+        Ok(page)
     }
 
     fn entry(&self, stored: &Stored, status: StatusCode) -> Reply {

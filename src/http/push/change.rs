@@ -31,11 +31,12 @@ impl Inbox {
         id: &ArticleId,
     ) -> Result<Stored, Problem> {
         let stored = self.store.stored(id).await.map_err(|error| failed(&error))?;
-        let stored = stored.ok_or(Problem::Unknown)?;
+        // Whether there is what is not theirs, they are not told.
+        let stored = stored.filter(|stored| asked.pass.sees(stored)).ok_or(Problem::Unknown)?;
         if stored.state == State::Withdrawn {
             return Err(Problem::Gone(stored.revision));
         }
-        if asked.pass.sees(&stored) { Ok(stored) } else { Err(Problem::Category) }
+        Ok(stored)
     }
 
     /// A new article: under the name that was wished for, unless there is one already.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use super::{Asked, How, Inbox, failed};
+use super::{Asked, How, Inbox};
 use crate::{
     article::{ArticleId, Revision},
     push::{
@@ -13,7 +13,7 @@ use crate::{
         articles::{self, Batch},
         condition,
     },
-    store::{Effect, Effects, Operation, Precondition, State, Stored, Task},
+    store::{Effect, Effects, Operation, Precondition, Stored, Task},
 };
 
 /// What the body of a PUT is.
@@ -59,12 +59,7 @@ impl Inbox {
         }
         asked.require(Scope::Read)?;
         let precondition = condition::precondition(asked.fields)?;
-        let stored = self.store.stored(&id).await.map_err(|error| failed(&error))?;
-        let stored = stored.ok_or(Problem::Unknown)?;
-        let is_gone = stored.state == State::Withdrawn;
-        if !is_gone && !asked.pass.sees(&stored) {
-            return Err(Problem::Category);
-        }
+        let stored = self.visible(asked, &id).await?;
         Ok(unless_known(&precondition, &stored, articles::show(&self.catalogue, &stored)))
     }
 

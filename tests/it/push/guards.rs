@@ -14,8 +14,9 @@ use futures_util::{StreamExt as _, stream};
 use http::Request;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
+use serde_json::json;
 
-use super::{Desk, ENTRY, FORM, RECORD, client, everything, rules, token};
+use super::{Desk, ENTRY, FORM, RECORD, client, everything, micropub, rules, token};
 use crate::fixtures::{Home, at, catalogue};
 
 /// Everything, of one category.
@@ -68,6 +69,61 @@ async fn a_name_that_another_category_has_could_not_be_wished_for() {
     let made = post("headlines").await;
     assert_eq!(made.field("location"), "https://feeds.example.com/articles/a-2", "{}", made.text);
     assert_eq!(post("news").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_token_for_a_category_learned_of_articles_of_others() {
+    let home = Home::new();
+    let mut desk = Desk::new(&home).await;
+    for id in ["theirs", "gone"] {
+        desk.put(id, &[], RECORD).await;
+    }
+    assert_eq!(desk.ask("DELETE", "/articles/gone", &[], "").await.status, 200);
+    let own = r#"{"title": "x", "categories": ["headlines"]}"#;
+    for n in 0..30 {
+        desk.put(&format!("own-{n}"), &[], own).await;
+        desk.put(&format!("other-{n}"), &[], RECORD).await;
+    }
+    desk.token = token(&*home.store, "headlines", within("headlines"), None).await;
+    let about = async |id: &str| {
+        let mut told = Vec::new();
+        for folder in ["/articles", "/atompub/articles"] {
+            let path = format!("{folder}/{id}");
+            for (method, fields) in [
+                ("GET", &[][..]),
+                ("GET", &[("if-none-match", "*")]),
+                ("DELETE", &[]),
+                ("DELETE", &[("if-match", "*")]),
+                ("DELETE", &[("if-none-match", "*")]),
+            ] {
+                told.push(desk.ask(method, &path, fields, "").await);
+            }
+        }
+        told.push(desk.ask("PUT", &format!("/atompub/articles/{id}"), &[ENTRY], entry("x")).await);
+        let url = format!("https://feeds.example.com/articles/{id}");
+        told.push(desk.ask("GET", &format!("/micropub?q=source&url={url}"), &[], "").await);
+        for action in ["update", "delete", "undelete"] {
+            let body = json!({"action": action, "url": url, "replace": {"name": ["x"]}});
+            told.push(micropub(&desk, body).await);
+        }
+        told.into_iter().map(|told| (told.status, told.text)).collect::<Vec<_>>()
+    };
+    let nothing = about("never").await;
+    assert!(nothing.iter().all(|(status, _)| [400, 404, 412].contains(status)), "{nothing:?}");
+    for id in ["theirs", "gone"] {
+        assert_eq!(about(id).await, nothing, "{id}");
+    }
+
+    let (mut page, mut found, mut pages) = ("/atompub/articles".to_owned(), 0, 0);
+    while !page.is_empty() && pages < 10 {
+        let text = desk.ask("GET", &page, &[], "").await.text;
+        assert!(!text.contains("other-"), "{text}");
+        found += text.matches("<entry>").count();
+        let next = text.split("rel=\"next\" href=\"https://feeds.example.com").nth(1);
+        page = next.map_or("", |next| next.split('"').next().unwrap()).to_owned();
+        pages += 1;
+    }
+    assert_eq!((found, pages), (30, 2));
 }
 
 #[tokio::test]
