@@ -201,6 +201,14 @@ fn different_articles_that_name_one_address_stay_two() {
     let mobile = small("m1.html", &canonical("https://m.example.com/city/c7"), "晴。");
     let pages = vec![large(1, "https://m.example.com/city/c7", "晴。"), mobile];
     assert_eq!(articles(pages), two[..1]);
+    // Nothing but its name in the other page says that it is for small screens.
+    let plain = "https://www.example.com/read.php?c=7";
+    let mobile = || small("m1.html", &canonical(plain), "晴。");
+    for pages in [vec![large(1, plain, "晴。"), mobile()], vec![mobile(), large(1, plain, "晴。")]]
+    {
+        assert_eq!(page::merge(pages.clone())[0].record.mobile_url.as_deref(), Some(plain));
+        assert_eq!(articles(pages), two[..1]);
+    }
 }
 
 #[test]

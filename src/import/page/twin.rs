@@ -50,7 +50,7 @@ pub fn key(url: &Url) -> String {
 
 /// Whether an address is that of a site, where no article is.
 pub(super) fn is_home(url: &Url) -> bool {
-    key(url).ends_with('/')
+    key(url).split_once('/').is_some_and(|(_, rest)| rest.is_empty())
 }
 
 /// Joins the pages of one article: those of which one names the other, that have addresses which differ by the device alone,
@@ -58,10 +58,12 @@ pub(super) fn is_home(url: &Url) -> bool {
 /// differ are of two, whatever they name. In the order in which the articles first came.
 pub fn merge(pages: Vec<Page>) -> Vec<Page> {
     let shared = shared(&pages);
+    let small = named_for_small_screens(&pages);
     let mut merged: Vec<Joined> = Vec::new();
     let (mut own, mut named, mut titled) = (Index::new(), Index::new(), Index::new());
-    for page in pages {
+    for mut page in pages {
         let keys = keys(&page);
+        page.is_mobile |= keys.iter().any(|key| small.contains(key) && !shared.contains(key));
         let others: Vec<String> = page.others.iter().map(key).collect();
         let others: Vec<_> = others.into_iter().filter(|other| !shared.contains(other)).collect();
         let told = told(&page);
@@ -136,6 +138,16 @@ fn id(page: &Page) -> Option<&str> {
 /// The key of a page that says an address.
 fn address_key(page: &Page) -> Option<String> {
     page.own.as_ref().and_then(|_| id(page)).map(str::to_owned)
+}
+
+/// What pages for large screens name as the page for small ones, which need not look like one.
+fn named_for_small_screens(pages: &[Page]) -> HashSet<String> {
+    let large = pages.iter().filter(|page| !page.is_mobile);
+    let others = large.flat_map(|page| {
+        let own = keys(page);
+        page.others.iter().map(key).filter(move |other| !own.contains(other))
+    });
+    others.collect()
 }
 
 /// Addresses that name no article: those of sites, and those that the pages of more than two articles name.
