@@ -29,10 +29,10 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
 };
 
-use crate::cli::{self, log};
+use crate::cli::{self, log, source::Following};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let _log = log::start(config.server.access_log);
@@ -111,9 +111,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         // It ends by itself, within the same grace.
         let _ = taking.await;
     }
-    for source in sources {
-        source.abort();
-    }
+    sources.stop().await;
     drop(tasks);
     if let Some(desk) = desk {
         desk.flush().await;
@@ -172,14 +170,15 @@ async fn follow(
     config: &Config,
     store: &Arc<dyn Store>,
     traffic: &Arc<Traffic>,
-) -> Result<Vec<JoinHandle<()>>> {
+) -> Result<Following> {
     let traffic = Arc::clone(traffic);
-    let note = move |source: &str, standing: &Standing| {
+    let note = move |source: &str, standing: &Standing, follows: bool| {
         let counts = standing.counts.all();
         traffic.note_source(SourceReport {
             source: source.to_owned(),
             looked: standing.looked,
             failures: standing.failures,
+            follows,
             outcomes: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
         });
     };

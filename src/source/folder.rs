@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt::Display,
     fs::{self, File},
     io::{self, BufReader, Read},
     num::NonZeroU16,
@@ -20,7 +21,7 @@ use tracing::warn;
 
 use crate::{
     import::{
-        HowToRead, Record, Sources,
+        HowToRead, Piece, Record, Sources,
         charset::{self, Label},
         markdown,
     },
@@ -28,6 +29,7 @@ use crate::{
         SourceError,
         follow::{Follower, How},
         spec::Folder,
+        sweep::Belief,
         take::{Entry, Given, Presence, Round},
     },
 };
@@ -89,13 +91,16 @@ fn is_read(path: &Path) -> bool {
     ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
+/// Between the path of a file and what is in it.
+const IN: char = '\t';
+
 /// What was taken from a file is remembered under this key, an article each.
-fn key(file: &str, nth: usize) -> Value {
-    Value::String(format!("{file}#{nth}"))
+fn key(file: &str, what: impl Display) -> Value {
+    Value::String(format!("{file}{IN}{what}"))
 }
 
 fn file_of(key: &str) -> &str {
-    key.rsplit_once('#').map_or(key, |(file, _)| file)
+    key.rsplit_once(IN).map_or(key, |(file, _)| file)
 }
 
 struct Files<'a>(&'a Path);
@@ -132,13 +137,13 @@ pub(super) fn entries(folder: &Folder, file: &str) -> Result<Vec<Entry>, SourceE
                 let is_published = !page.is_draft;
                 let record = placed(folder, page.record, &page.slug);
                 vec![Entry {
-                    key: key(file, 0),
+                    key: key(file, ""),
                     record: Ok(Given::Record(Box::new(record))),
                     is_published,
                 }]
             }
             Err(problem) => {
-                vec![Entry { key: key(file, 0), record: Err(problem), is_published: true }]
+                vec![Entry { key: key(file, ""), record: Err(problem), is_published: true }]
             }
         });
     }
@@ -151,9 +156,12 @@ pub(super) fn entries(folder: &Folder, file: &str) -> Result<Vec<Entry>, SourceE
     };
     let pieces = Sources::new(vec![source], HowToRead::default()).enumerate();
     let entries = pieces.map(|(nth, piece)| {
+        // A record that moves within its file stays what it is.
+        let id = piece.as_ref().ok().and_then(Piece::id).map(|id| id.replace(IN, " "));
+        let key = id.map_or_else(|| key(file, format_args!("#{nth}")), |id| key(file, id));
         let record =
             piece.map(|piece| Given::Piece(Box::new(piece))).map_err(|error| error.to_string());
-        Entry { key: key(file, nth), record, is_published: true }
+        Entry { key, record, is_published: true }
     });
     Ok(entries.collect())
 }
@@ -211,11 +219,14 @@ impl Follower {
             }
             let has_lost = self.seen.keys().any(|file| !listing.files.contains_key(file));
             self.seen.retain(|file, _| listing.files.contains_key(file));
-            let is_due = has_lost || how.sweep || how.withdraw_all || (is_first && turn == 0);
-            if folder.withdraw_removed && is_due {
-                let now = (self.clock)();
-                self.taker.sweep(&mut Files(&folder.path), how.withdraw_all, round, now).await?;
-                self.state.swept = Some(now);
+            let is_told = how.sweep || how.withdraw_all || self.state.doubted.is_some();
+            if has_lost || is_told || (is_first && turn == 0) {
+                let belief = match (folder.withdraw_removed, how.withdraw_all) {
+                    (false, _) => Belief::Forget,
+                    (true, false) => Belief::Some,
+                    (true, true) => Belief::All,
+                };
+                self.sweep(&mut Files(&folder.path), belief, round).await?;
             }
             if is_over {
                 break;
@@ -242,7 +253,12 @@ impl Follower {
             }
             Err(error) => return Err(error),
         };
-        let is_whole = entries.iter().all(|entry| entry.record.is_ok());
+        // What cannot be read may be any of what the file said before.
+        let is_whole = entries.iter().all(|entry| match &entry.record {
+            Ok(Given::Piece(piece)) => piece.id().is_some(),
+            Ok(Given::Record(_) | Given::Json(_)) => true,
+            Err(_) => false,
+        });
         let keys: HashSet<String> = entries.iter().map(|entry| entry.key.to_string()).collect();
         if is_whole {
             for key in self.held_of(file).await? {
@@ -262,10 +278,10 @@ impl Follower {
 
     /// The keys of what was taken from a file.
     async fn held_of(&self, file: &str) -> Result<Vec<Value>, SourceError> {
-        let all = self.taker.prefix();
-        // A key without its number and its last quotation mark.
-        let quoted = key(file, 0).to_string();
-        let prefix = format!("{all}{}", quoted.strip_suffix("0\"").unwrap_or(&quoted));
+        let all = self.taker.names.keys();
+        // A key without its last quotation mark.
+        let quoted = key(file, "").to_string();
+        let prefix = format!("{all}{}", quoted.strip_suffix('"').unwrap_or(&quoted));
         let (mut after, mut keys) = (prefix.clone(), Vec::new());
         loop {
             let page = self.taker.store.recall_after(&prefix, &after, NonZeroU16::MAX).await?;

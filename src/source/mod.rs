@@ -7,12 +7,15 @@ mod feed;
 mod field;
 mod folder;
 mod follow;
+mod holding;
+mod lease;
 mod mark;
 mod preset;
 mod preview;
 mod spec;
 mod sql;
 mod state;
+mod sweep;
 mod take;
 
 pub use field::{FIELDS, Field, List};
@@ -24,6 +27,8 @@ pub use state::{Counts, Refusal, Standing, State};
 pub use take::Round;
 
 use std::io;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
     fetch::FetchError,
@@ -73,6 +78,16 @@ pub enum SourceError {
     /// It is no feed.
     #[error("{0}")]
     Foreign(String),
+    /// Somebody else follows it.
+    #[error(
+        "another process follows the source, as of its last sign of life until {}; stop it, or wait until then, or \
+         use `courant source run NAME --take-over`, which makes it stand by",
+        .0.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    Followed(DateTime<Utc>),
+    /// Somebody else has followed it since, and nothing of this was written.
+    #[error("another process has taken the source over; what it had not written yet is left to it")]
+    Overtaken,
     /// The store failed.
     #[error("cannot write to the store")]
     Store(#[from] StoreError),

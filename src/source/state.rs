@@ -30,6 +30,9 @@ pub struct State {
     pub loaded: Option<DateTime<Utc>>,
     /// When deleted rows were looked for.
     pub swept: Option<DateTime<Utc>>,
+    /// So many of so many had gone when they were last looked for, which was not believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<(u64, u64)>,
     /// What it came to so far.
     pub standing: Standing,
 }
@@ -156,6 +159,11 @@ impl Standing {
 }
 
 impl State {
+    /// As it is remembered.
+    pub(super) fn write(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers")
+    }
+
     /// From where changes are to be read, so that no write is missed that became visible up to `overlap` after others that
     /// have a later cursor.
     ///

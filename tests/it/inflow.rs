@@ -118,6 +118,41 @@ async fn files_of_a_folder_are_articles() {
     assert_eq!(home.store.census().await.unwrap().published, 3);
 }
 
+#[tokio::test]
+async fn a_record_that_moves_in_its_file_and_a_file_that_is_renamed_stay_articles() {
+    let home = Home::new();
+    let folder = home.folder.path().join("notes");
+    let records = |range: std::ops::Range<u32>| {
+        let record = |n| format!("{{\"id\": \"r{n}\", \"title\": \"Record {n}\"}}\n");
+        range.rev().map(record).collect::<String>()
+    };
+    // More than are taken in together.
+    write(&folder, "all.ndjson", &records(0..1_100));
+    write(&folder, "one.md", "---\nid: one\ntitle: One\n---\nText.\n");
+    write(&folder, "two.md", "---\nid: two\ntitle: Two\n---\nText.\n");
+    let mut notes = follower(&home, FOLDER).await;
+    assert_eq!(look(&mut notes).await.counts.published, 1_102);
+    write(&folder, "all.ndjson", &records(1..1_101));
+    fs::rename(folder.join("one.md"), folder.join("three.md")).unwrap();
+    let round = look(&mut notes).await;
+    assert_eq!((round.counts.published, round.counts.withdrawn), (1, 1), "{round:?}");
+    assert!(story(&home, "r0").await.is_none() && story(&home, "one").await.is_some());
+    // Only its new name holds it.
+    write(&folder, "three.md", "---\nid: one\ntitle: One\ndraft: true\n---\nText.\n");
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 1);
+    // Where removed files stay articles, renamed ones can be taken back all the same.
+    let kept = FOLDER.replace("withdraw_removed = true\n", "");
+    let mut notes = follower(&home, &kept).await;
+    look(&mut notes).await;
+    fs::rename(folder.join("two.md"), folder.join("four.md")).unwrap();
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 0);
+    write(&folder, "four.md", "---\nid: two\ntitle: Two\ndraft: true\n---\nText.\n");
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 1);
+    fs::remove_file(folder.join("all.ndjson")).unwrap();
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 0);
+    assert_eq!(home.store.census().await.unwrap().published, 1_100);
+}
+
 #[test]
 fn a_folder_is_watched_and_half_a_file_is_not_read() {
     let site = Site::new(&format!("{SETTINGS}{FOLDER}"));
