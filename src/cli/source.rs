@@ -215,7 +215,7 @@ impl Run {
         let Self { all, sweep, withdraw_all, take_over, .. } = self;
         let how = How { all, sweep, withdraw_all, take_over };
         let round = follower.look(how).await?;
-        let Round { counts, refusals, unknown, doubted, .. } = &round;
+        let Round { counts, refusals, unknown, doubted, without_cursor, .. } = &round;
         if self.json {
             let counts: serde_json::Map<_, _> = counts
                 .all()
@@ -224,6 +224,7 @@ impl Run {
                 .collect();
             cli::print_json(&json!({
                 "counts": counts, "refusals": refusals, "unknown": unknown,
+                "without_cursor": without_cursor,
                 "doubted": doubted.map(|(gone, all)| json!({"gone": gone, "of": all})),
             }))?;
         } else {
@@ -242,6 +243,7 @@ impl Run {
             if !unknown.is_empty() {
                 writeln!(out, "not part of a record: {}", unknown.join(", "))?;
             }
+            note_cursors(&mut out, *without_cursor)?;
             if let Some((gone, all)) = doubted {
                 writeln!(
                     out,
@@ -252,6 +254,17 @@ impl Run {
         let is_complete = counts.refused == 0 && doubted.is_none();
         Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+fn note_cursors(out: &mut impl Write, without: u64) -> io::Result<()> {
+    if without == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{without} rows have no `cursor`, and are read with all rows only (`reread_hours`); \
+         write a `query` with for example `coalesce(updated_at, created_at)`"
+    )
 }
 
 /// What `courant source check` has found so far.
@@ -285,7 +298,7 @@ impl Check {
                 let _ = write!(io::stderr(), "\r{} rows", found.rows);
             }
         });
-        looked.await?;
+        let without_cursor = looked.await?;
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -294,6 +307,7 @@ impl Check {
             cli::print_json(&json!({
                 "rows": rows, "unpublished": unpublished, "good": good, "refused_count": refused,
                 "articles": articles, "refused": refusals, "unknown": unknown,
+                "without_cursor": without_cursor,
             }))?;
         } else {
             let mut out = io::stdout().lock();
@@ -307,6 +321,7 @@ impl Check {
             if !unknown.is_empty() {
                 writeln!(out, "not part of a record: {}", unknown.join(", "))?;
             }
+            note_cursors(&mut out, without_cursor)?;
         }
         Ok(if *refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }

@@ -151,7 +151,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let every = section.number("every_seconds", 1..=86_400_u64);
     let overlap = section.number("overlap_seconds", 0..=HOUR).unwrap_or(MINUTE);
     let sweep = section.number("sweep_minutes", 0..=43_200_u64).unwrap_or(60);
-    let reread = section.number("reread_hours", 1..=8_760_u64);
+    let reread = section.number("reread_hours", 0..=8_760_u64).unwrap_or(24);
     let name = section.told(name, value::slug);
     let kind = kind?;
     kind.keeps_to(section);
@@ -187,7 +187,6 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let cursor = said.cursor.or(filled.cursor);
     let seconds = |count: u64| Duration::from_secs(count);
     let every = every.unwrap_or(if cursor.is_some() { 10 } else { 5 * MINUTE });
-    let reread = reread.or(default.and_then(|preset| preset.reread_hours.map(u64::from)));
     let mut lists = filled.lists;
     lists.extend(said.lists);
     let conditions: Vec<_> = filled.filter.into_iter().chain(filter).collect();
@@ -215,7 +214,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
             separator,
             overlap: seconds(overlap),
             sweep: (sweep > 0).then(|| seconds(sweep * MINUTE)),
-            reread: reread.map(|hours| seconds(hours * HOUR)),
+            reread: (reread > 0).then(|| seconds(reread * HOUR)),
         })),
     })
 }

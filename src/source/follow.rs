@@ -283,12 +283,14 @@ impl Follower {
         sql: &Sql,
         round: &mut Round,
     ) -> Result<(), SourceError> {
+        let zone = self.source.time_zone;
         while let Some(load) = &self.state.load {
             let page = reader.load(load.after.as_ref(), PAGE_ROWS).await?;
             note_columns(round, &page.columns);
+            round.without_cursor += page.without_cursor;
             let mut next = self.state.clone();
             match page.last {
-                None => next.end_load((self.clock)(), sql.overlap),
+                None => next.end_load((self.clock)(), sql.overlap, zone),
                 Some((_, key)) => {
                     next.last_key = Some(key.clone()).filter(Value::is_number);
                     next.load = Some(Load { after: Some(key), ..load.clone() });
@@ -322,7 +324,7 @@ impl Follower {
         sql: &Sql,
         round: &mut Round,
     ) -> Result<(), SourceError> {
-        let Some(mut mark) = self.state.start(sql.overlap).cloned() else { return Ok(()) };
+        let Some(mut mark) = self.state.start(sql.overlap).map(Mark::again) else { return Ok(()) };
         let mut reached = mark.clone();
         loop {
             let at = (self.clock)();
@@ -335,7 +337,7 @@ impl Follower {
             };
             mark = Mark { at, cursor, key: Some(key) };
             // Whoever stood at a time that lies ahead would see nothing until then.
-            if !mark.is_ahead(at) {
+            if !mark.is_ahead(at, self.source.time_zone) {
                 reached = mark.clone();
                 next.pass(mark.clone(), false, sql.overlap);
             }
@@ -406,6 +408,12 @@ fn note_columns(round: &mut Round, columns: &[String]) {
 fn report(name: &str, round: &Round) {
     if let Some((gone, all)) = round.doubted {
         warn!("source `{name}`: {gone} of {all} articles have gone at once; they are left");
+    }
+    if round.without_cursor > 0 {
+        let count = round.without_cursor;
+        warn!(
+            "source `{name}`: {count} rows have no `cursor`; they are read with all rows only (`reread_hours`)"
+        );
     }
     if !round.counts.is_news() {
         return;

@@ -24,13 +24,14 @@ pub struct Preview {
     pub unknown: Vec<String>,
 }
 
-/// Reads all rows, or the first of them, and tells of each.
+/// Reads all rows, or the first of them, and tells of each; how many have nothing in their `cursor`.
 pub async fn preview(
     source: &Source,
     catalogue: &Catalogue,
     most: usize,
     mut tell: impl FnMut(Preview),
-) -> Result<(), SourceError> {
+) -> Result<u64, SourceError> {
+    let mut without_cursor = 0;
     let catalogue = catalogue_of(source, catalogue);
     let mut told = 0;
     let mut each = |entries: Vec<Entry>, unknown: &[String]| {
@@ -50,6 +51,7 @@ pub async fn preview(
                 let page = reader.load(after.as_ref(), PAGE_ROWS.min(most)).await?;
                 let Some((_, last)) = page.last else { break };
                 after = Some(last);
+                without_cursor += page.without_cursor;
                 if !each(page.entries, &unknown(&page.columns)) {
                     break;
                 }
@@ -66,7 +68,7 @@ pub async fn preview(
             each(feed::preview(spec).await?, &[]);
         }
     }
-    Ok(())
+    Ok(without_cursor)
 }
 
 /// Columns that are no fields.

@@ -53,6 +53,8 @@ pub struct Round {
     pub refusals: Vec<Refusal>,
     /// Columns that are no fields.
     pub unknown: Vec<String>,
+    /// So many of all published rows have nothing in their `cursor`: they are seen only when all rows are read.
+    pub without_cursor: u64,
     /// So many were taken back because they have gone.
     pub swept: u64,
     /// So many of so many have gone, and were not taken back: that is more than is believed.

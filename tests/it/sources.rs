@@ -82,10 +82,14 @@ impl Newsroom {
 
     /// A follower as it is after a start of the program.
     async fn follower(&self) -> Follower {
+        self.follower_at(now).await
+    }
+
+    async fn follower_at(&self, clock: fn() -> DateTime<Utc>) -> Follower {
         let config = self.config();
         let store: std::sync::Arc<dyn Store> = self.home.store.clone();
         let source = std::sync::Arc::new(config.sources[0].clone());
-        Follower::open(source, store, &config.catalogue, now).await.unwrap()
+        Follower::open(source, store, &config.catalogue, clock).await.unwrap()
     }
 
     async fn look(&self, how: How) -> Round {
@@ -289,6 +293,55 @@ async fn rows_of_long_ago_and_of_times_to_come_are_seen() {
     room.write(1, "One, edited", &moved, "live");
     room.look(How::default()).await;
     assert_eq!(room.shown().await, ["1 One, edited", "2 Ahead", "3 Old"]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_some_hours_ahead_hides_no_edit() {
+    let mut room = Newsroom::new();
+    room.settings = room.settings.replace("cursor =", "overlap_seconds = 0\ncursor =");
+    let shanghai = |hours: i64| {
+        let local = now() + chrono::TimeDelta::hours(8 + hours);
+        local.format("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    room.write(1, "One", &shanghai(-3), "live");
+    room.look(How::default()).await;
+    room.write(2, "Ahead", &shanghai(10), "live");
+    room.look(How::default()).await;
+    room.write(1, "One, edited", &shanghai(-1), "live");
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["1 One, edited", "2 Ahead"]);
+}
+
+#[tokio::test]
+async fn a_second_edit_of_the_same_day_is_seen_where_the_cursor_is_a_day() {
+    let room = Newsroom::new();
+    room.write(1, "One", "2026-03-05", "live");
+    room.write(2, "Two", "2026-03-05", "live");
+    room.look(How::default()).await;
+    for title in ["Edited", "Edited again"] {
+        room.write(1, title, "2026-03-06", "live");
+        room.write(2, title, "2026-03-06", "live");
+        room.look(How::default()).await;
+        room.look(How::default()).await;
+        assert_eq!(room.shown().await, [format!("1 {title}"), format!("2 {title}")]);
+    }
+}
+
+#[tokio::test]
+async fn rows_without_a_cursor_are_counted_and_read_once_a_day() {
+    let mut room = Newsroom::new();
+    room.settings = room.settings.replace("status =", "key = \"channel\"\nstatus =");
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.write(2, "Two", "2026-03-05 09:00:00", "live");
+    room.database.execute("UPDATE article SET channel = 'key ' || no", []).unwrap();
+    assert_eq!(room.look(How::default()).await.without_cursor, 0);
+    let edit = "UPDATE article SET headline = 'Edited', moved = NULL WHERE no = 2";
+    room.database.execute(edit, []).unwrap();
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["1 One", "2 Two"]);
+    let mut tomorrow = room.follower_at(|| now() + chrono::TimeDelta::hours(25)).await;
+    assert_eq!(tomorrow.look(How::default()).await.unwrap().without_cursor, 1);
+    assert_eq!(room.shown().await, ["1 One", "2 Edited"]);
 }
 
 #[tokio::test]

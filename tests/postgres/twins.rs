@@ -307,4 +307,4 @@ impl Store for Twins {
     }
 }
 
-crate::cases!(histories, more_histories, followers);
+crate::cases!(fenced_writes, histories, more_histories, followers);

@@ -19,7 +19,7 @@ use crate::source::{
     SourceError,
     field::{self, List},
     mark::Mark,
-    spec::{Link, Sql},
+    spec::{Link, Rows, Sql},
     take::{Entry, Given, Presence, key_text},
 };
 
@@ -70,6 +70,8 @@ pub(super) struct Page {
     pub(super) last: Option<(Value, Value)>,
     /// The names of the columns.
     pub(super) columns: Vec<String>,
+    /// So many rows that are published have nothing where their cursor should be.
+    pub(super) without_cursor: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -91,6 +93,11 @@ impl<'a> Reader<'a> {
     /// Whether changes are followed, rather than all rows read each time.
     pub(super) fn follows(&self) -> bool {
         self.sql.cursor.is_some()
+    }
+
+    /// Whether rows without a cursor are a mistake; presets know what they do.
+    fn needs_cursor(&self) -> bool {
+        self.follows() && !matches!(self.sql.rows, Rows::From { .. })
     }
 
     /// The newest cursor there is.
@@ -123,14 +130,16 @@ impl<'a> Reader<'a> {
         let keys: Vec<Value> =
             rows.iter().filter_map(|row| row.columns.get(KEY).cloned()).collect();
         let mut lists = self.lists(&keys).await?;
-        let mut last = None;
+        let (mut last, mut without_cursor) = (None, 0);
         let mut entries = Vec::with_capacity(rows.len());
         for Row { mut columns, fault } in rows {
             let key = columns.remove(KEY).filter(|key| !key.is_null()).ok_or(SourceError::NoKey)?;
             let cursor = columns.remove(CURSOR).unwrap_or_default();
+            let has_cursor = !cursor.is_null();
             let status = columns.remove(STATUS);
             last = Some((cursor, key.clone()));
             let is_published = self.is_published(status.as_ref());
+            without_cursor += u64::from(self.needs_cursor() && is_published && !has_cursor);
             let id = columns.get("id").filter(|id| !id.is_null()).unwrap_or(&key).clone();
             let added = lists.remove(&key_text(&key)).unwrap_or_default();
             let link = self.link.as_ref().map(|link| put(link, &columns));
@@ -142,7 +151,7 @@ impl<'a> Reader<'a> {
             let record = fault.map_or(Ok(Given::Json(record)), Err);
             entries.push(Entry { key, record, is_published });
         }
-        Ok(Page { entries, last, columns: columns.unwrap_or_default() })
+        Ok(Page { entries, last, columns: columns.unwrap_or_default(), without_cursor })
     }
 
     fn is_published(&self, status: Option<&Value>) -> bool {
