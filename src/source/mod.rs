@@ -78,6 +78,9 @@ pub enum SourceError {
     /// It is no feed.
     #[error("{0}")]
     Foreign(String),
+    /// It ends in the middle.
+    #[error("the feed breaks off, and is asked for again: {0}")]
+    BrokenOff(String),
     /// Somebody else follows it.
     #[error(
         "another process follows the source, as of its last sign of life until {}; stop it, or wait until then, or \
