@@ -60,7 +60,27 @@ const HOUR: u64 = 3_600;
 /// The sources of a file. Relative paths start at `folder`.
 pub(super) fn sources(root: &Section<'_>, folder: &Path) -> Vec<Source> {
     let sections = root.named("source", &SOURCE);
-    sections.iter().filter_map(|(name, section)| source(name, section, folder)).collect()
+    let mut sources: Vec<Source> = Vec::new();
+    for (name, section) in &sections {
+        let Some(source) = source(name, section, folder) else { continue };
+        if let Some(other) = sources.iter().find(|other| meets(&source, other, section)) {
+            let wrong =
+                format!("articles of `{}` and `{}` may have one key", other.name, source.name);
+            let advice = format!(
+                "add for example `id_prefix = \"{}-\"` to one of them, or say that their keys never meet: `id_prefix = \"\"`",
+                source.name
+            );
+            section.note(Mistake::new(wrong, advice));
+        }
+        sources.push(source);
+    }
+    sources
+}
+
+/// Whether nobody has said how the articles of two sources are told apart: each would overwrite those of the other.
+fn meets(source: &Source, other: &Source, section: &Section<'_>) -> bool {
+    let is_told = section.has("id_prefix") && source.id_prefix.is_empty();
+    source.id_prefix == other.id_prefix && !is_told
 }
 
 /// What a source is to be.
@@ -144,7 +164,8 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let prefix = section.parse("prefix", table_prefix);
     let types = section.list("types", some);
     let filter = section.parse("where", some);
-    let id_prefix = section.parse("id_prefix", some).unwrap_or_default();
+    let prefix_said = section.parse("id_prefix", |given| Ok(given.to_owned()));
+    let id_prefix = prefix_said.clone().unwrap_or_default();
     let separator = section.parse("separator", separator);
     let time_zone = section.parse("time_zone", value::time_zone);
     let encoding = section.parse("encoding", encoding);
@@ -177,7 +198,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
             let place = path.map(Place::File).or_else(web)?;
             let name = name?;
             // Entries of two feeds may well have the same identity.
-            let id_prefix = if id_prefix.is_empty() { format!("{name}:") } else { id_prefix };
+            let id_prefix = prefix_said.unwrap_or_else(|| format!("{name}:"));
             let kind = Kind::Feed(Feed { place, is_private });
             return Some(Source { name, every: pause(15 * MINUTE), id_prefix, time_zone, kind });
         }
