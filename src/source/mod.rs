@@ -26,7 +26,7 @@ pub use spec::{Feed, Folder, Kind, Link, Place, Rows, Secret, Source, Sql};
 pub use state::{Counts, Refusal, Standing, State};
 pub use take::Round;
 
-use std::io;
+use std::{io, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -58,6 +58,12 @@ pub enum SourceError {
         "`url` is not the address of a database; write `postgres://…`, `mysql://…` or `sqlite:…`"
     )]
     Scheme,
+    /// It is the address of no database for another reason.
+    #[error("`url` is not the address of a database")]
+    Address(#[source] Cause),
+    /// It is connected, and nothing comes.
+    #[error("the database does not answer within {} s", .0.as_secs())]
+    Silent(Duration),
     /// A variable that is not set.
     #[error("the variable `{0}` of the environment is not set; `url` asks for it")]
     Variable(String),
