@@ -38,7 +38,7 @@ pub async fn preview(
         for Entry { key, record, is_published } in entries {
             told += 1;
             let reading = is_published.then(|| read(&catalogue, &source.id_prefix, record));
-            let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+            let key = key.as_str().map_or_else(|| key.to_string(), |key| key.replace('\t', " "));
             tell(Preview { key, reading, unknown: unknown.to_vec() });
         }
         told < most
@@ -58,8 +58,8 @@ pub async fn preview(
             }
         }
         Kind::Folder(folder) => {
-            for file in folder::files(folder)? {
-                if !each(folder::entries(folder, &file)?, &[]) {
+            for entries in folder::preview(folder)? {
+                if !each(entries, &[]) {
                     break;
                 }
             }

@@ -244,7 +244,8 @@ impl Round {
         self.counts.refused += 1;
         for Fault { field, problem } in faults {
             if self.refusals.len() < MAX_REFUSALS {
-                let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                let key =
+                    key.as_str().map_or_else(|| key.to_string(), |key| key.replace('\t', " "));
                 self.refusals.push(Refusal { key, field, problem });
             }
         }

@@ -153,6 +153,54 @@ async fn a_record_that_moves_in_its_file_and_a_file_that_is_renamed_stay_article
     assert_eq!(home.store.census().await.unwrap().published, 1_100);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_refused_by_its_name_and_stops_no_other() {
+    use std::{
+        ffi::OsStr,
+        os::unix::{
+            ffi::OsStrExt,
+            fs::{PermissionsExt, symlink},
+        },
+    };
+
+    let home = Home::new();
+    let folder = home.folder.path().join("notes");
+    write(&folder, "a.md", "---\ntitle: A\n---\nText.\n");
+    write(&folder, "z.md", "---\ntitle: Z\n---\nText.\n");
+    let large = format!("---\ntitle: Large\n---\n{}", "Text and text.\n\n".repeat(1_100_000));
+    write(&folder, "large.md", &large);
+    let gbk = folder.join(OsStr::from_bytes(b"\xb1\xb1.md"));
+    fs::copy(folder.join("a.md"), &gbk).unwrap();
+    let before = SystemTime::from(courant::clock::now()) - Duration::from_secs(5);
+    fs::File::options().write(true).open(&gbk).unwrap().set_modified(before).unwrap();
+    symlink("nowhere.md", folder.join("dangling.md")).unwrap();
+    let mut notes = follower(&home, FOLDER).await;
+    let round = look(&mut notes).await;
+    assert_eq!((round.counts.published, round.counts.refused), (2, 2), "{round:?}");
+    let mut told: Vec<_> =
+        round.refusals.iter().map(|one| format!("{}: {}", one.key, one.problem)).collect();
+    told.sort();
+    assert!(told[0].starts_with("large.md: larger than 16 MiB"), "{told:?}");
+    assert!(told[1].contains(".md: its name is not UTF-8"), "{told:?}");
+    assert_eq!(look(&mut notes).await.counts.rows, 0, "each is told once");
+    // Nobody but the superuser reads this.
+    let mode =
+        |mode| fs::set_permissions(folder.join("locked.md"), fs::Permissions::from_mode(mode));
+    write(&folder, "locked.md", "---\ntitle: Locked\n---\nText.\n");
+    mode(0o000).unwrap();
+    if fs::File::open(folder.join("locked.md")).is_err() {
+        assert_eq!(look(&mut notes).await.counts.refused, 1);
+        mode(0o600).unwrap();
+    }
+    assert_eq!(look(&mut notes).await.counts.published, 1);
+    // One that is no more readable takes nothing back.
+    write(&folder, "z.md", "---\ntitle: [Z\n---\nText.\n");
+    let round = look(&mut notes).await;
+    assert_eq!((round.counts.refused, round.counts.withdrawn), (1, 0), "{round:?}");
+    assert!(story(&home, "z").await.is_some());
+}
+
 #[test]
 fn a_folder_is_watched_and_half_a_file_is_not_read() {
     let site = Site::new(&format!("{SETTINGS}{FOLDER}"));
