@@ -35,6 +35,7 @@ const NOTE: TimeDelta = TimeDelta::seconds(60);
 
 /// How to look.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct How {
     /// At all rows, not only at those that changed.
     pub all: bool,
@@ -152,7 +153,9 @@ impl Follower {
                     stands_by = false;
                     self.pause()
                 }
-                Err(SourceError::Followed(_) | SourceError::Overtaken) => {
+                // Whether somebody else follows by now, or the store was away for a moment, the next turn finds out.
+                Err(SourceError::Overtaken) => Duration::ZERO,
+                Err(SourceError::Followed(_)) => {
                     if !std::mem::replace(&mut stands_by, true) {
                         info!("source `{name}`: another process follows it; this one stands by");
                     }
@@ -174,12 +177,11 @@ impl Follower {
         match self.hold(false).await {
             Ok(()) => self.look_on(How::default()).await,
             Err(error) => {
-                match error {
-                    SourceError::Followed(_) => self.recall().await?,
-                    _ => {
-                        self.state.standing.failures =
-                            self.state.standing.failures.saturating_add(1)
-                    }
+                if matches!(error, SourceError::Followed(_)) {
+                    self.recall().await?;
+                } else {
+                    let standing = &mut self.state.standing;
+                    standing.failures = standing.failures.saturating_add(1);
                 }
                 Err(error)
             }
