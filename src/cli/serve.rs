@@ -29,10 +29,10 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
 };
 
-use crate::cli::{self, log};
+use crate::cli::{self, log, source::Following};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let _log = log::start(config.server.access_log);
@@ -116,10 +116,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
         ended.context("a server broke")?;
     }
     // Waited for: whoever is the last to have the store closes it, and its file is whole then.
-    for source in sources {
-        source.abort();
-        let _ = source.await;
-    }
+    sources.stop().await;
     tasks.shutdown().await;
     if let Some(desk) = desk {
         desk.flush().await;
@@ -178,14 +175,15 @@ async fn follow(
     config: &Config,
     store: &Arc<dyn Store>,
     traffic: &Arc<Traffic>,
-) -> Result<Vec<JoinHandle<()>>> {
+) -> Result<Following> {
     let traffic = Arc::clone(traffic);
-    let note = move |source: &str, standing: &Standing| {
+    let note = move |source: &str, standing: &Standing, follows: bool| {
         let counts = standing.counts.all();
         traffic.note_source(SourceReport {
             source: source.to_owned(),
             looked: standing.looked,
             failures: standing.failures,
+            follows,
             outcomes: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
         });
     };

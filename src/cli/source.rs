@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -18,6 +19,7 @@ use courant::{
     store::Store,
 };
 use serde_json::{Value, json};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::cli::{self, log};
 
@@ -73,14 +75,16 @@ struct Check {
 /// Take in what has changed in a source, once or until it is stopped
 #[derive(Args)]
 #[command(after_help = "\
-The first look reads everything; the next ones go on from there, also after a crash. A source may be
-followed here while `courant serve` does the same: nothing is taken twice.
+The first look reads everything; the next ones go on from there, also after a crash. One process at a
+time follows a source: while `courant serve` or another does, this ends with 2 and says until when, or
+takes over, after which the other stands by.
 
 Examples:
   courant source run cms --once
   courant source run cms --once --all                 read every row again
   courant source run cms --once --sweep               look for deleted rows now
-  courant source run cms --once --withdraw-all        it is true that so many have gone")]
+  courant source run cms --once --withdraw-all        it is true that so many have gone
+  courant source run cms --once --take-over           whoever follows it now")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Run {
     /// The source's name in feeds.toml
@@ -97,6 +101,9 @@ struct Run {
     /// Take back whatever has gone, however much it is
     #[arg(long, requires = "once")]
     withdraw_all: bool,
+    /// Follow it whoever else does, who stands by from then on
+    #[arg(long)]
+    take_over: bool,
     /// Report as JSON
     #[arg(long, requires = "once")]
     json: bool,
@@ -127,18 +134,21 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for source in &config.sources {
         let state = Follower::state(&*store, source).await?;
-        rows.push((source, state));
+        let followed = Follower::followed(&*store, source, clock::now()).await?;
+        rows.push((source, state, followed));
     }
     if json {
-        let rows: Vec<_> =
-            rows.iter().map(|(source, state)| describe(source, state.as_ref())).collect();
+        let rows = rows.iter();
+        let rows: Vec<_> = rows
+            .map(|(source, state, followed)| describe(source, state.as_ref(), *followed))
+            .collect();
         return cli::print_json(&rows);
     }
     let mut out = io::stdout().lock();
     if rows.is_empty() {
         writeln!(out, "no sources; docs/sources.md says how to name one")?;
     }
-    for (source, state) in rows {
+    for (source, state, followed) in rows {
         let Some(State { standing, load, .. }) = state else {
             writeln!(out, "{} ({}): not read yet", source.name, source.kind.name())?;
             continue;
@@ -151,6 +161,13 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
         let counts: Vec<_> = counts.map(|(what, count)| format!("{count} {what}")).collect();
         if !counts.is_empty() {
             writeln!(out, "  so far   {}", counts.join(", "))?;
+        }
+        if let Some(until) = followed {
+            writeln!(
+                out,
+                "  followed by a process that gave a sign of life; until {} without another",
+                shown(until)
+            )?;
         }
         if load.is_some() {
             writeln!(out, "  now      reading all rows")?;
@@ -166,7 +183,7 @@ async fn list(config: &Config, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn describe(source: &Spec, state: Option<&State>) -> Value {
+fn describe(source: &Spec, state: Option<&State>, followed: Option<DateTime<Utc>>) -> Value {
     json!({
         "name": source.name,
         "kind": source.kind.name(),
@@ -174,6 +191,7 @@ fn describe(source: &Spec, state: Option<&State>) -> Value {
         "reads_all": state.is_some_and(|state| state.load.is_some()),
         "read_all": state.and_then(|state| state.loaded),
         "swept": state.and_then(|state| state.swept),
+        "followed_until": followed,
     })
 }
 
@@ -185,16 +203,19 @@ impl Run {
         let mut follower = open.await?;
         if !self.once {
             let _log = log::start(config.server.access_log);
+            follower.hold(self.take_over).await?;
             let stopped = tokio::signal::ctrl_c();
             tokio::select! {
-                () = follower.follow(|_, _| {}) => {}
+                () = follower.follow(|_, _, _| {}) => {}
                 _ = stopped => {}
             }
+            follower.let_go().await?;
             return Ok(ExitCode::SUCCESS);
         }
-        let how = How { all: self.all, sweep: self.sweep, withdraw_all: self.withdraw_all };
+        let Self { all, sweep, withdraw_all, take_over, .. } = self;
+        let how = How { all, sweep, withdraw_all, take_over };
         let round = follower.look(how).await?;
-        let Round { counts, refusals, unknown, doubted, .. } = &round;
+        let Round { counts, refusals, unknown, doubted, without_cursor, .. } = &round;
         if self.json {
             let counts: serde_json::Map<_, _> = counts
                 .all()
@@ -203,6 +224,7 @@ impl Run {
                 .collect();
             cli::print_json(&json!({
                 "counts": counts, "refusals": refusals, "unknown": unknown,
+                "without_cursor": without_cursor,
                 "doubted": doubted.map(|(gone, all)| json!({"gone": gone, "of": all})),
             }))?;
         } else {
@@ -221,6 +243,7 @@ impl Run {
             if !unknown.is_empty() {
                 writeln!(out, "not part of a record: {}", unknown.join(", "))?;
             }
+            note_cursors(&mut out, *without_cursor)?;
             if let Some((gone, all)) = doubted {
                 writeln!(
                     out,
@@ -231,6 +254,17 @@ impl Run {
         let is_complete = counts.refused == 0 && doubted.is_none();
         Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+fn note_cursors(out: &mut impl Write, without: u64) -> io::Result<()> {
+    if without == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{without} rows have no `cursor`, and are read with all rows only (`reread_hours`); \
+         write a `query` with for example `coalesce(updated_at, created_at)`"
+    )
 }
 
 /// What `courant source check` has found so far.
@@ -264,7 +298,7 @@ impl Check {
                 let _ = write!(io::stderr(), "\r{} rows", found.rows);
             }
         });
-        looked.await?;
+        let without_cursor = looked.await?;
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -273,6 +307,7 @@ impl Check {
             cli::print_json(&json!({
                 "rows": rows, "unpublished": unpublished, "good": good, "refused_count": refused,
                 "articles": articles, "refused": refusals, "unknown": unknown,
+                "without_cursor": without_cursor,
             }))?;
         } else {
             let mut out = io::stdout().lock();
@@ -287,6 +322,7 @@ impl Check {
             if !unknown.is_empty() {
                 writeln!(out, "not part of a record: {}", unknown.join(", "))?;
             }
+            note_cursors(&mut out, without_cursor)?;
         }
         Ok(if *refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
@@ -366,17 +402,45 @@ fn said(field: &str, problem: &str) -> String {
     if field.is_empty() { problem.to_owned() } else { format!("{field}: {problem}") }
 }
 
+/// Sources that are followed.
+pub(super) struct Following {
+    stopping: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// So long a follower may take to let others have its source.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Following {
+    /// Stops, and lets others follow at once.
+    pub(super) async fn stop(mut self) {
+        self.stopping.send_replace(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        // Those that take longer are cut off: others follow once they give no sign of life.
+        let _ = tokio::time::timeout(GRACE, ended).await;
+    }
+}
+
 /// Follows every source until they are stopped, each on its own: one that is away holds up no other.
 pub(super) async fn follow(
     config: &Config,
     store: &Arc<dyn Store>,
-    note: impl Fn(&str, &Standing) + Clone + Send + Sync + 'static,
-) -> Result<Vec<tokio::task::JoinHandle<()>>> {
-    let mut following = Vec::new();
+    note: impl Fn(&str, &Standing, bool) + Clone + Send + Sync + 'static,
+) -> Result<Following> {
+    let mut tasks = JoinSet::new();
+    let (stopping, stopped) = watch::channel(false);
     for source in &config.sources {
         let (source, store, note) = (Arc::new(source.clone()), Arc::clone(store), note.clone());
-        let follower = Follower::open(source, store, &config.catalogue, clock::now).await?;
-        following.push(tokio::spawn(follower.follow(note)));
+        let mut stopped = stopped.clone();
+        let mut follower = Follower::open(source, store, &config.catalogue, clock::now).await?;
+        tasks.spawn(async move {
+            tokio::select! {
+                () = follower.follow(note) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+            // A lease that is not given back runs out.
+            let _ = follower.let_go().await;
+        });
     }
-    Ok(following)
+    Ok(Following { stopping, tasks })
 }

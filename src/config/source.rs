@@ -60,7 +60,27 @@ const HOUR: u64 = 3_600;
 /// The sources of a file. Relative paths start at `folder`.
 pub(super) fn sources(root: &Section<'_>, folder: &Path) -> Vec<Source> {
     let sections = root.named("source", &SOURCE);
-    sections.iter().filter_map(|(name, section)| source(name, section, folder)).collect()
+    let mut sources: Vec<Source> = Vec::new();
+    for (name, section) in &sections {
+        let Some(source) = source(name, section, folder) else { continue };
+        if let Some(other) = sources.iter().find(|other| meets(&source, other, section)) {
+            let wrong =
+                format!("articles of `{}` and `{}` may have one key", other.name, source.name);
+            let advice = format!(
+                "add for example `id_prefix = \"{}-\"` to one of them, or say that their keys never meet: `id_prefix = \"\"`",
+                source.name
+            );
+            section.note(Mistake::new(wrong, advice));
+        }
+        sources.push(source);
+    }
+    sources
+}
+
+/// Whether nobody has said how the articles of two sources are told apart: each would overwrite those of the other.
+fn meets(source: &Source, other: &Source, section: &Section<'_>) -> bool {
+    let is_told = section.has("id_prefix") && source.id_prefix.is_empty();
+    source.id_prefix == other.id_prefix && !is_told
 }
 
 /// What a source is to be.
@@ -144,14 +164,15 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let prefix = section.parse("prefix", table_prefix);
     let types = section.list("types", some);
     let filter = section.parse("where", some);
-    let id_prefix = section.parse("id_prefix", some).unwrap_or_default();
+    let prefix_said = section.parse("id_prefix", |given| Ok(given.to_owned()));
+    let id_prefix = prefix_said.clone().unwrap_or_default();
     let separator = section.parse("separator", separator);
     let time_zone = section.parse("time_zone", value::time_zone);
     let encoding = section.parse("encoding", encoding);
     let every = section.number("every_seconds", 1..=86_400_u64);
     let overlap = section.number("overlap_seconds", 0..=HOUR).unwrap_or(MINUTE);
     let sweep = section.number("sweep_minutes", 0..=43_200_u64).unwrap_or(60);
-    let reread = section.number("reread_hours", 1..=8_760_u64);
+    let reread = section.number("reread_hours", 0..=8_760_u64).unwrap_or(24);
     let name = section.told(name, value::slug);
     let kind = kind?;
     kind.keeps_to(section);
@@ -177,7 +198,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
             let place = path.map(Place::File).or_else(web)?;
             let name = name?;
             // Entries of two feeds may well have the same identity.
-            let id_prefix = if id_prefix.is_empty() { format!("{name}:") } else { id_prefix };
+            let id_prefix = prefix_said.unwrap_or_else(|| format!("{name}:"));
             let kind = Kind::Feed(Feed { place, is_private });
             return Some(Source { name, every: pause(15 * MINUTE), id_prefix, time_zone, kind });
         }
@@ -187,7 +208,6 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let cursor = said.cursor.or(filled.cursor);
     let seconds = |count: u64| Duration::from_secs(count);
     let every = every.unwrap_or(if cursor.is_some() { 10 } else { 5 * MINUTE });
-    let reread = reread.or(default.and_then(|preset| preset.reread_hours.map(u64::from)));
     let mut lists = filled.lists;
     lists.extend(said.lists);
     let conditions: Vec<_> = filled.filter.into_iter().chain(filter).collect();
@@ -215,7 +235,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
             separator,
             overlap: seconds(overlap),
             sweep: (sweep > 0).then(|| seconds(sweep * MINUTE)),
-            reread: reread.map(|hours| seconds(hours * HOUR)),
+            reread: (reread > 0).then(|| seconds(reread * HOUR)),
         })),
     })
 }

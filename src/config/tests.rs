@@ -582,6 +582,20 @@ fn a_source_says_which_rows_and_what_they_are() {
             "of the kind `folder` has no `query`",
             "leave it out",
         ),
+        (
+            "[source.a]\nkind = 'folder'\npath = 'a'\n[source.b]\nkind = 'folder'\npath = 'b'",
+            "5:1",
+            "articles of `a` and `b` may have one key",
+            "`id_prefix = \"b-\"`",
+        ),
+        (
+            &format!(
+                "[source.a]\nkind = 'feed'\nurl = 'https://a.example/'\nid_prefix = 'c-'\n{sql}url = 'sqlite:a'\nquery = 'q'\nid_prefix = 'c-'"
+            ),
+            "6:1",
+            "articles of `a` and `cms` may have one key",
+            "`id_prefix = \"\"`",
+        ),
     ] {
         let error = parse_rest(rest).unwrap_err();
         let problem = error.problems.iter().find(|problem| problem.wrong.contains(wrong));
@@ -590,6 +604,9 @@ fn a_source_says_which_rows_and_what_they_are() {
         assert_eq!(format!("{}:{}", line.number, line.column), place, "{error}");
         assert!(problem.advice.contains(advice), "{error}");
     }
+    let told = "[source.a]\nkind = 'folder'\npath = 'a'\n[source.b]\nkind = 'folder'\npath = 'b'\nid_prefix = ''\n\
+        [source.c]\nkind = 'folder'\npath = 'c'\nid_prefix = 'c-'\n[source.d]\nkind = 'feed'\nurl = 'https://a.example/'";
+    parse_rest(told).unwrap();
     let secret = parse_rest(&format!("{sql}url = 'mysql://a:geheim@b/c'\nquery = 'q'")).unwrap();
     assert!(!format!("{secret:?}").contains("geheim"));
 }

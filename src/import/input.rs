@@ -66,6 +66,24 @@ impl Piece {
         }
     }
 
+    /// Its key, as far as it says one.
+    pub fn id(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            id: Key,
+        }
+        let key = match &self.content {
+            Content::Json(text) => {
+                serde_json::from_str(text.as_ref().ok()?).ok().map(|Named { id }| id)
+            }
+            Content::Record(record) => (**record).as_ref().ok()?.id.clone(),
+        };
+        key.map(|key| match key {
+            Key::Text(id) => id,
+            Key::Number(id) => id.to_string(),
+        })
+    }
+
     /// Its size as far as progress goes, in bytes.
     pub(super) fn bytes(&self) -> usize {
         match &self.content {

@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     fetch::{Answer, Client, Known, Limits, Reach, Request},
     import::{
-        Found, Key,
+        Fault, Found, Key,
         charset::Label,
         feed::{self, FeedHead},
     },
@@ -57,8 +57,9 @@ impl Follower {
             Place::File(path) => {
                 let failed = |error| SourceError::File(path.display().to_string(), error);
                 let bytes = tokio::fs::read(path).await.map_err(failed)?;
-                let entries = read(&bytes, Label::None, None)?;
-                return self.take(entries, self.state.clone(), round).await;
+                let Read { entries, broken_off } = read(&bytes, Label::None, None)?;
+                self.take(entries, self.state.clone(), round).await?;
+                return Read::end(broken_off);
             }
             Place::Web(address) => address,
         };
@@ -75,32 +76,34 @@ impl Follower {
         }
         let url = memory.moved.as_ref().unwrap_or(address).clone();
         let answer = ask(spec, url, memory.known.clone()).await?;
-        if let Some(moved) = &answer.moved_to
-            && memory.moved.as_ref() != Some(moved)
-        {
-            warn!("source `{}`: the feed has moved to {moved}", self.source.name);
-            memory.moved = Some(moved.clone());
-        }
-        memory.wait = wait(&answer, now).map(|wait| now + wait);
-        let entries = match answer.status {
-            StatusCode::OK => {
-                memory.known = answer.known();
-                let kind = answer.field(header::CONTENT_TYPE).unwrap_or_default();
-                let charset = kind.split("charset=").nth(1).map(|name| name.trim_matches('"'));
-                let label = charset.map_or(Label::None, Label::Claimed);
-                read(&answer.body, label, Some(&answer.url))
-            }
-            StatusCode::NOT_MODIFIED => Ok(Vec::new()),
+        let read = match answer.status {
+            StatusCode::OK => of(&answer),
+            StatusCode::NOT_MODIFIED => Ok(Read::default()),
             StatusCode::GONE => {
                 memory.is_gone = true;
                 Err(SourceError::Gone)
             }
             status => Err(SourceError::Status(status.as_u16())),
         };
+        // What is no feed, or half of one, is asked for again, and where it was found before.
+        let is_whole = read.as_ref().is_ok_and(|read| read.broken_off.is_none());
+        memory.wait = wait(&answer, now, is_whole).map(|wait| now + wait);
+        if is_whole && answer.status == StatusCode::OK {
+            memory.known = answer.known();
+            if let Some(moved) = &answer.moved_to
+                && memory.moved.as_ref() != Some(moved)
+            {
+                warn!("source `{}`: the feed has moved to {moved}", self.source.name);
+                memory.moved = Some(moved.clone());
+            }
+        }
         let mut next = self.state.clone();
         next.own = serde_json::to_value(&memory).unwrap_or_default();
-        match entries {
-            Ok(entries) => self.take(entries, next, round).await,
+        match read {
+            Ok(Read { entries, broken_off }) => {
+                self.take(entries, next, round).await?;
+                Read::end(broken_off)
+            }
             Err(error) => {
                 // When to come again holds for errors above all.
                 self.state = next;
@@ -108,6 +111,14 @@ impl Follower {
             }
         }
     }
+}
+
+/// What the feed of an answer says.
+fn of(answer: &Answer) -> Result<Read, SourceError> {
+    let kind = answer.field(header::CONTENT_TYPE).unwrap_or_default();
+    let charset = kind.split("charset=").nth(1).map(|name| name.trim_matches('"'));
+    let label = charset.map_or(Label::None, Label::Claimed);
+    read(&answer.body, label, Some(&answer.url))
 }
 
 async fn ask(spec: &Feed, url: Url, known: Known) -> Result<Answer, SourceError> {
@@ -121,21 +132,22 @@ pub(super) async fn preview(spec: &Feed) -> Result<Vec<Entry>, SourceError> {
     match &spec.place {
         Place::File(path) => {
             let failed = |error| SourceError::File(path.display().to_string(), error);
-            read(&fs::read(path).map_err(failed)?, Label::None, None)
+            Ok(read(&fs::read(path).map_err(failed)?, Label::None, None)?.entries)
         }
         Place::Web(address) => {
             let answer = ask(spec, address.clone(), Known::default()).await?;
             if answer.status != StatusCode::OK {
                 return Err(SourceError::Status(answer.status.as_u16()));
             }
-            read(&answer.body, Label::None, Some(&answer.url))
+            Ok(of(&answer)?.entries)
         }
     }
 }
 
-/// How long a server wants to be left alone: as it says itself, or as long as its answer is fresh.
-fn wait(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
-    let fresh = answer.field(header::CACHE_CONTROL).and_then(|field| {
+/// How long a server wants to be left alone: as it says itself, or as long as its answer is fresh, if it is what was asked
+/// for.
+fn wait(answer: &Answer, now: DateTime<Utc>, is_whole: bool) -> Option<Duration> {
+    let fresh = answer.field(header::CACHE_CONTROL).filter(|_| is_whole).and_then(|field| {
         let mut ages = field.split(',').filter_map(|part| part.trim().strip_prefix("max-age="));
         ages.find_map(|age| age.parse().ok()).map(Duration::from_secs)
     });
@@ -143,8 +155,22 @@ fn wait(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
     Some(wait.min(MAX_WAIT)).filter(|wait| TimeDelta::from_std(*wait).is_ok())
 }
 
+/// A feed, as far as it goes.
+#[derive(Default)]
+struct Read {
+    entries: Vec<Entry>,
+    broken_off: Option<Fault>,
+}
+
+impl Read {
+    /// What is wrong with it once its entries are taken.
+    fn end(broken_off: Option<Fault>) -> Result<(), SourceError> {
+        broken_off.map_or(Ok(()), |fault| Err(SourceError::BrokenOff(fault.problem)))
+    }
+}
+
 /// The entries of a feed, each with where it comes from.
-fn read(bytes: &[u8], label: Label<'_>, address: Option<&Url>) -> Result<Vec<Entry>, SourceError> {
+fn read(bytes: &[u8], label: Label<'_>, address: Option<&Url>) -> Result<Read, SourceError> {
     let file = feed::read(bytes, label, address)
         .map_err(|error| SourceError::Foreign(error.to_string()))?;
     let FeedHead { rights, language, .. } = file.head.clone();
@@ -169,5 +195,5 @@ fn read(bytes: &[u8], label: Label<'_>, address: Option<&Url>) -> Result<Vec<Ent
         let record = record.map_err(|fault| format!("{} {}", fault.field, fault.problem));
         entries.push(Entry { key, record, is_published: true });
     }
-    Ok(entries)
+    Ok(Read { entries, broken_off: file.broken_off })
 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt::Display,
     fs::{self, File},
     io::{self, BufReader, Read},
     num::NonZeroU16,
@@ -20,7 +21,7 @@ use tracing::warn;
 
 use crate::{
     import::{
-        HowToRead, Record, Sources,
+        HowToRead, Piece, Record, Sources,
         charset::{self, Label},
         markdown,
     },
@@ -28,6 +29,7 @@ use crate::{
         SourceError,
         follow::{Follower, How},
         spec::Folder,
+        sweep::Belief,
         take::{Entry, Given, Presence, Round},
     },
 };
@@ -49,39 +51,69 @@ const BATCH: usize = 1_000;
 pub(super) type Seen = HashMap<String, (SystemTime, u64)>;
 
 /// What a folder holds: each file by its path below it.
+#[derive(Default)]
 struct Listing {
     files: Seen,
+    /// Why some of them cannot be read.
+    problems: HashMap<String, String>,
 }
 
 impl Listing {
     fn read(folder: &Path) -> Result<Self, SourceError> {
-        let failed = |path: &Path, error| SourceError::File(path.display().to_string(), error);
-        let mut files = Seen::new();
-        let mut waiting = vec![folder.to_owned()];
-        while let Some(place) = waiting.pop() {
-            for entry in fs::read_dir(&place).map_err(|error| failed(&place, error))? {
-                let path = entry.map_err(|error| failed(&place, error))?.path();
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                if name.starts_with('.') {
-                    continue;
-                }
-                // What has gone meanwhile is no file.
-                let Ok(data) = fs::symlink_metadata(&path) else { continue };
-                if data.is_dir() {
-                    waiting.push(path);
-                } else if data.is_file() && is_read(&path) {
-                    let below = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
-                    let modified = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                    files.insert(below.replace('\\', "/"), (modified, data.len()));
-                }
+        let failed = |error| SourceError::File(folder.display().to_string(), error);
+        let mut listing = Self::default();
+        let mut waiting = Vec::new();
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            waiting.push(entry.map_err(failed)?.path());
+        }
+        while let Some(path) = waiting.pop() {
+            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
+                continue;
             }
-            if files.len() > MAX_FILES {
-                let many = io::Error::other(format!("more than {MAX_FILES} files"));
-                return Err(failed(folder, many));
+            // What has gone meanwhile is no file.
+            let Ok(data) = fs::symlink_metadata(&path) else { continue };
+            if data.is_dir() {
+                // One that cannot be read holds up no other.
+                match fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+                    Ok(entries) => waiting.extend(entries.iter().map(fs::DirEntry::path)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => listing.add(folder, &path, None, Some(unread(&error))),
+                }
+            } else if data.is_file() && is_read(&path) {
+                let problem = path.to_str().is_none().then(|| {
+                    "its name is not UTF-8, by which articles are known; rename it".to_owned()
+                });
+                listing.add(folder, &path, Some(&data), problem);
+            }
+            if listing.files.len() > MAX_FILES {
+                return Err(failed(io::Error::other(format!("more than {MAX_FILES} files"))));
             }
         }
-        Ok(Self { files })
+        Ok(listing)
     }
+
+    fn add(
+        &mut self,
+        folder: &Path,
+        path: &Path,
+        data: Option<&fs::Metadata>,
+        problem: Option<String>,
+    ) {
+        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        let modified = data.and_then(|data| data.modified().ok()).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.problems.extend(problem.map(|problem| (name.clone(), problem)));
+        self.files.insert(name, (modified, data.map_or(0, fs::Metadata::len)));
+    }
+}
+
+/// Why a file is not read.
+fn unread(error: &io::Error) -> String {
+    format!("cannot be read: {error}")
+}
+
+/// What is refused, by its name.
+fn refused(file: &str, problem: String) -> Entry {
+    Entry { key: Value::String(file.to_owned()), record: Err(problem), is_published: true }
 }
 
 fn is_read(path: &Path) -> bool {
@@ -89,13 +121,16 @@ fn is_read(path: &Path) -> bool {
     ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
+/// Between the path of a file and what is in it.
+const IN: char = '\t';
+
 /// What was taken from a file is remembered under this key, an article each.
-fn key(file: &str, nth: usize) -> Value {
-    Value::String(format!("{file}#{nth}"))
+fn key(file: &str, what: impl Display) -> Value {
+    Value::String(format!("{file}{IN}{what}"))
 }
 
 fn file_of(key: &str) -> &str {
-    key.rsplit_once('#').map_or(key, |(file, _)| file)
+    key.rsplit_once(IN).map_or(key, |(file, _)| file)
 }
 
 struct Files<'a>(&'a Path);
@@ -113,17 +148,15 @@ impl Presence for Files<'_> {
 }
 
 /// What a file says.
-pub(super) fn entries(folder: &Folder, file: &str) -> Result<Vec<Entry>, SourceError> {
+fn read(folder: &Folder, file: &str) -> io::Result<Vec<Entry>> {
     let path = folder.path.join(file);
-    let failed = |error| SourceError::File(path.display().to_string(), error);
-    let is_markdown = path.extension().is_some_and(|ending| ending == "md" || ending == "markdown");
-    if is_markdown {
+    let mut opened = File::open(&path)?;
+    if path.extension().is_some_and(|ending| ending == "md" || ending == "markdown") {
         let mut bytes = Vec::new();
-        File::open(&path)
-            .map_err(failed)?
-            .take(MAX_MARKDOWN)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        opened.by_ref().take(MAX_MARKDOWN + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_MARKDOWN {
+            return Ok(vec![refused(file, format!("larger than {} MiB", MAX_MARKDOWN >> 20))]);
+        }
         let text = charset::decode(&bytes, Label::None).map_err(|error| error.to_string());
         let page = text.and_then(|text| markdown::read(file, &text).map_err(|fault| fault.problem));
         return Ok(match page {
@@ -131,29 +164,26 @@ pub(super) fn entries(folder: &Folder, file: &str) -> Result<Vec<Entry>, SourceE
             Ok(Some(page)) => {
                 let is_published = !page.is_draft;
                 let record = placed(folder, page.record, &page.slug);
-                vec![Entry {
-                    key: key(file, 0),
-                    record: Ok(Given::Record(Box::new(record))),
-                    is_published,
-                }]
+                let record = Ok(Given::Record(Box::new(record)));
+                vec![Entry { key: key(file, ""), record, is_published }]
             }
-            Err(problem) => {
-                vec![Entry { key: key(file, 0), record: Err(problem), is_published: true }]
-            }
+            Err(problem) => vec![refused(file, problem)],
         });
     }
-    let opened = path.clone();
     let source = crate::import::Source {
         name: file.to_owned(),
         below: file.to_owned(),
         kind: None,
-        open: Box::new(move || Ok(Box::new(BufReader::new(File::open(opened)?)))),
+        open: Box::new(move || Ok(Box::new(BufReader::new(opened)))),
     };
     let pieces = Sources::new(vec![source], HowToRead::default()).enumerate();
     let entries = pieces.map(|(nth, piece)| {
+        // A record that moves within its file stays what it is.
+        let id = piece.as_ref().ok().and_then(Piece::id).map(|id| id.replace(IN, " "));
+        let key = id.map_or_else(|| key(file, format_args!("#{nth}")), |id| key(file, id));
         let record =
             piece.map(|piece| Given::Piece(Box::new(piece))).map_err(|error| error.to_string());
-        Entry { key: key(file, nth), record, is_published: true }
+        Entry { key, record, is_published: true }
     });
     Ok(entries.collect())
 }
@@ -175,11 +205,15 @@ fn placed(folder: &Folder, mut record: Record, slug: &str) -> Record {
     record
 }
 
-/// The files of a folder, in the order of their paths.
-pub(super) fn files(folder: &Folder) -> Result<Vec<String>, SourceError> {
-    let mut files: Vec<_> = Listing::read(&folder.path)?.files.into_keys().collect();
+/// What the files of a folder say, in the order of their paths, each for itself.
+pub(super) fn preview(folder: &Folder) -> Result<impl Iterator<Item = Vec<Entry>>, SourceError> {
+    let Listing { files, mut problems } = Listing::read(&folder.path)?;
+    let mut files: Vec<_> = files.into_keys().collect();
     files.sort();
-    Ok(files)
+    Ok(files.into_iter().map(move |file| match problems.remove(&file) {
+        Some(problem) => vec![refused(&file, problem)],
+        None => read(folder, &file).unwrap_or_else(|error| vec![refused(&file, unread(&error))]),
+    }))
 }
 
 impl Follower {
@@ -206,16 +240,28 @@ impl Follower {
             let (is_over, mut settled) = (fresh.is_empty(), settled);
             settled.sort();
             for (file, data) in settled {
-                self.take_file(folder, file, round).await?;
-                self.seen.insert(file.clone(), *data);
+                let is_read = match listing.problems.get(file) {
+                    Some(problem) => {
+                        let refused = vec![refused(file, problem.clone())];
+                        self.take(refused, self.state.clone(), round).await?;
+                        true
+                    }
+                    None => self.take_file(folder, file, round).await?,
+                };
+                if is_read {
+                    self.seen.insert(file.clone(), *data);
+                }
             }
             let has_lost = self.seen.keys().any(|file| !listing.files.contains_key(file));
             self.seen.retain(|file, _| listing.files.contains_key(file));
-            let is_due = has_lost || how.sweep || how.withdraw_all || (is_first && turn == 0);
-            if folder.withdraw_removed && is_due {
-                let now = (self.clock)();
-                self.taker.sweep(&mut Files(&folder.path), how.withdraw_all, round, now).await?;
-                self.state.swept = Some(now);
+            let is_told = how.sweep || how.withdraw_all || self.state.doubted.is_some();
+            if has_lost || is_told || (is_first && turn == 0) {
+                let belief = match (folder.withdraw_removed, how.withdraw_all) {
+                    (false, _) => Belief::Forget,
+                    (true, false) => Belief::Some,
+                    (true, true) => Belief::All,
+                };
+                self.sweep(&mut Files(&folder.path), belief, round).await?;
             }
             if is_over {
                 break;
@@ -225,24 +271,32 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes in what a file says, and takes back what it does not say any more.
+    /// Takes in what a file says, and takes back what it does not say any more; whether it could be read. One that could not
+    /// is tried again with each look: who may read it is no part of its time.
     async fn take_file(
         &mut self,
         folder: &Folder,
         file: &str,
         round: &mut Round,
-    ) -> Result<(), SourceError> {
+    ) -> Result<bool, SourceError> {
         let (spec, name) = (folder.clone(), file.to_owned());
-        let read = tokio::task::spawn_blocking(move || entries(&spec, &name));
-        let mut entries = match read.await.map_err(|_| SourceError::Closing)? {
+        let reading = tokio::task::spawn_blocking(move || read(&spec, &name));
+        let mut entries = match reading.await.map_err(|_| SourceError::Closing)? {
             Ok(entries) => entries,
             // Gone again.
-            Err(SourceError::File(_, error)) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(());
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => {
+                let refused = vec![refused(file, unread(&error))];
+                self.take(refused, self.state.clone(), round).await?;
+                return Ok(false);
             }
-            Err(error) => return Err(error),
         };
-        let is_whole = entries.iter().all(|entry| entry.record.is_ok());
+        // What cannot be read may be any of what the file said before.
+        let is_whole = entries.iter().all(|entry| match &entry.record {
+            Ok(Given::Piece(piece)) => piece.id().is_some(),
+            Ok(Given::Record(_) | Given::Json(_)) => true,
+            Err(_) => false,
+        });
         let keys: HashSet<String> = entries.iter().map(|entry| entry.key.to_string()).collect();
         if is_whole {
             for key in self.held_of(file).await? {
@@ -257,15 +311,15 @@ impl Follower {
             let batch = std::mem::replace(&mut entries, rest);
             self.take(batch, self.state.clone(), round).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The keys of what was taken from a file.
     async fn held_of(&self, file: &str) -> Result<Vec<Value>, SourceError> {
-        let all = self.taker.prefix();
-        // A key without its number and its last quotation mark.
-        let quoted = key(file, 0).to_string();
-        let prefix = format!("{all}{}", quoted.strip_suffix("0\"").unwrap_or(&quoted));
+        let all = self.taker.names.keys();
+        // A key without its last quotation mark.
+        let quoted = key(file, "").to_string();
+        let prefix = format!("{all}{}", quoted.strip_suffix('"').unwrap_or(&quoted));
         let (mut after, mut keys) = (prefix.clone(), Vec::new());
         loop {
             let page = self.taker.store.recall_after(&prefix, &after, NonZeroU16::MAX).await?;

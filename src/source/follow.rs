@@ -13,14 +13,17 @@ use crate::{
     source::{
         SourceError,
         folder::{self, Seen},
+        holding::Names,
+        lease::{self, Lease, Ticket},
         mark::Mark,
         preview,
         spec::{Kind, Source, Sql},
         sql::{PAGE_ROWS, Reader},
         state::{Load, Standing, State},
-        take::{Entry, Round, Taker},
+        sweep::Belief,
+        take::{Entry, Page, Round, Taker},
     },
-    store::Store,
+    store::{Plan, Store},
 };
 
 /// The longest time between two looks at a source that is away.
@@ -32,6 +35,7 @@ const NOTE: TimeDelta = TimeDelta::seconds(60);
 
 /// How to look.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct How {
     /// At all rows, not only at those that changed.
     pub all: bool,
@@ -39,15 +43,21 @@ pub struct How {
     pub sweep: bool,
     /// Take back whatever has gone, however much it is.
     pub withdraw_all: bool,
+    /// Even while another process follows the source, which stands by from then on.
+    pub take_over: bool,
 }
 
-/// Somebody who follows a source.
+/// Somebody who follows a source: one at a time, others stand by.
 pub struct Follower {
     pub(super) source: Arc<Source>,
     pub(super) taker: Taker,
     pub(super) clock: fn() -> DateTime<Utc>,
     pub(super) state: State,
     noted: Option<DateTime<Utc>>,
+    /// Who it is to others.
+    owner: String,
+    /// While nobody else follows.
+    lease: Option<Lease>,
     /// The files of a folder as they were when they were read.
     pub(super) seen: Seen,
 }
@@ -60,24 +70,65 @@ impl Follower {
         catalogue: &Catalogue,
         clock: fn() -> DateTime<Utc>,
     ) -> Result<Self, SourceError> {
-        let mut state = Self::state(&*store, &source).await?.unwrap_or_default();
-        let says = format!("{:016x}", xxh3_64(source.meaning().as_bytes()));
-        if state.says != says {
-            state = State { says, standing: state.standing, ..State::default() };
-        }
-        let taker = Taker {
-            store,
-            catalogue: Arc::new(catalogue_of(&source, catalogue)),
-            name: source.name.clone(),
-            id_prefix: source.id_prefix.clone(),
-        };
-        Ok(Self { source, taker, clock, state, noted: None, seen: Seen::new() })
+        let catalogue = catalogue_of(&source, catalogue);
+        let taker = Taker::new(store, catalogue, &source.name, &source.id_prefix);
+        let (owner, seen) = (lease::owner(), Seen::new());
+        let state = State::default();
+        let mut follower =
+            Self { source, taker, clock, state, noted: None, owner, lease: None, seen };
+        follower.recall().await?;
+        Ok(follower)
     }
 
     /// Where a source stands; `None`: nobody has looked yet.
     pub async fn state(store: &dyn Store, source: &Source) -> Result<Option<State>, SourceError> {
-        let known = store.recall(vec![name(source)]).await?.pop().flatten();
+        let known = store.recall(vec![Names::new(&source.name).state()]).await?.pop().flatten();
         Ok(known.and_then(|json| serde_json::from_str(&json).ok()))
+    }
+
+    /// Until when somebody follows a source, going by their last sign of life; `None`: nobody does.
+    pub async fn followed(
+        store: &dyn Store,
+        source: &Source,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, SourceError> {
+        let known = store.recall(vec![Names::new(&source.name).lease()]).await?.pop().flatten();
+        let until = known.as_deref().and_then(Ticket::read).map(|ticket| ticket.until);
+        Ok(until.filter(|until| *until > now))
+    }
+
+    /// Where it stands by now, whoever looked last.
+    async fn recall(&mut self) -> Result<(), SourceError> {
+        let known = Self::state(&*self.taker.store, &self.source).await?;
+        let mut state = known.unwrap_or_default();
+        let says = format!("{:016x}", xxh3_64(self.source.meaning().as_bytes()));
+        if state.says != says {
+            state = State { says, standing: state.standing, ..State::default() };
+        }
+        if state != self.state {
+            self.state = state;
+            // What others have read meanwhile may have been another state of the same file.
+            self.seen.clear();
+        }
+        Ok(())
+    }
+
+    /// Sees to it that nobody else follows the source, and goes on from where they stopped.
+    pub async fn hold(&mut self, take_over: bool) -> Result<(), SourceError> {
+        if self.lease.is_some() {
+            return Ok(());
+        }
+        let (store, name) = (Arc::clone(&self.taker.store), self.taker.names.lease());
+        let lease = Lease::take(store, name, &self.owner, self.clock, take_over).await?;
+        self.recall().await?;
+        self.lease = Some(lease);
+        Ok(())
+    }
+
+    /// Lets others follow, and writes down where it stands for them.
+    pub async fn let_go(&mut self) -> Result<(), SourceError> {
+        let Some(lease) = self.lease.take() else { return Ok(()) };
+        lease.end(vec![(self.taker.names.state(), Some(self.state.write()))]).await
     }
 
     /// What it came to so far.
@@ -85,27 +136,70 @@ impl Follower {
         &self.state.standing
     }
 
-    /// Looks again and again until it is dropped, and tells how it stands after each look.
-    pub async fn follow(mut self, note: impl Fn(&str, &Standing)) {
+    /// Looks again and again until it is dropped, and tells how it stands after each look, and whether it follows or stands
+    /// by while somebody else does.
+    pub async fn follow(&mut self, note: impl Fn(&str, &Standing, bool)) {
         let wake = Arc::new(Notify::new());
         let _watcher = match &self.source.kind {
             Kind::Folder(folder) => folder::watch(&folder.path, Arc::clone(&wake)),
             Kind::Sql(_) | Kind::Feed(_) => None,
         };
+        let name = &self.source.name.clone();
+        let mut stands_by = false;
         loop {
-            let name = &self.source.name.clone();
-            match self.look(How::default()).await {
-                Ok(round) => report(name.as_str(), &round),
-                Err(error) => warn!("source `{name}`: {}", chain(&error)),
-            }
-            note(name.as_str(), &self.state.standing);
-            let _ = tokio::time::timeout(self.pause(), wake.notified()).await;
+            let pause = match self.turn().await {
+                Ok(round) => {
+                    report(name.as_str(), &round);
+                    stands_by = false;
+                    self.pause()
+                }
+                // Whether somebody else follows by now, or the store was away for a moment, the next turn finds out.
+                Err(SourceError::Overtaken) => Duration::ZERO,
+                Err(SourceError::Followed(_)) => {
+                    if !std::mem::replace(&mut stands_by, true) {
+                        info!("source `{name}`: another process follows it; this one stands by");
+                    }
+                    lease::BEAT
+                }
+                Err(error) => {
+                    warn!("source `{name}`: {}", chain(&error));
+                    self.pause()
+                }
+            };
+            note(name.as_str(), &self.state.standing, self.lease.is_some());
+            let _ = tokio::time::timeout(pause, wake.notified()).await;
             tokio::time::sleep(GATHER).await;
         }
     }
 
-    /// Looks once.
+    /// A look, unless somebody else follows.
+    async fn turn(&mut self) -> Result<Round, SourceError> {
+        match self.hold(false).await {
+            Ok(()) => self.look_on(How::default()).await,
+            Err(error) => {
+                if matches!(error, SourceError::Followed(_)) {
+                    self.recall().await?;
+                } else {
+                    let standing = &mut self.state.standing;
+                    standing.failures = standing.failures.saturating_add(1);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks once, and lets others look then.
     pub async fn look(&mut self, how: How) -> Result<Round, SourceError> {
+        self.hold(how.take_over).await?;
+        let looked = self.look_on(how).await;
+        let ended = self.let_go().await;
+        let round = looked?;
+        ended?;
+        Ok(round)
+    }
+
+    /// Looks once, and stays.
+    async fn look_on(&mut self, how: How) -> Result<Round, SourceError> {
         let mut round = Round::default();
         let source = Arc::clone(&self.source);
         let looked = match &source.kind {
@@ -115,13 +209,12 @@ impl Follower {
         };
         let now = (self.clock)();
         let standing = &mut self.state.standing;
-        standing.counts.withdrawn += round.swept;
         let was_well = standing.failures == 0 && standing.error.is_none();
         match &looked {
             Ok(()) => {
                 standing.looked = Some(now);
                 standing.failures = 0;
-                standing.error = round.doubted.map(|(gone, all)| {
+                standing.error = self.state.doubted.map(|(gone, all)| {
                     format!(
                         "{gone} of {all} articles have gone at once, which is not believed; if it is true, run \
                          `courant source run {} --once --withdraw-all`",
@@ -129,6 +222,8 @@ impl Follower {
                     )
                 });
             }
+            // It is with others now, who count for themselves.
+            Err(SourceError::Overtaken) => {}
             Err(error) => {
                 standing.failures = standing.failures.saturating_add(1);
                 standing.error = Some(chain(error));
@@ -136,8 +231,10 @@ impl Follower {
         }
         let is_well = standing.failures == 0 && standing.error.is_none();
         let is_due = self.noted.is_none_or(|noted| now - noted >= NOTE || now < noted);
-        if is_due || !was_well || !is_well || round.counts.is_news() {
-            self.keep(Vec::new(), self.state.clone()).await?;
+        let is_news = is_due || !was_well || !is_well || round.counts.is_news();
+        if is_news && self.lease.is_some() {
+            let nothing = Page::new(&self.taker.names);
+            self.write(nothing, self.state.clone(), &mut Round::default()).await?;
             self.noted = Some(now);
         }
         looked.map(|()| round)
@@ -169,14 +266,14 @@ impl Follower {
             self.read_new(&mut reader, round).await?;
             self.read_changes(&mut reader, sql, round).await?;
         }
+        let belief = if how.withdraw_all { Belief::All } else { Belief::Some };
         let is_told = how.withdraw_all;
         let is_due = sql.sweep.is_some_and(|sweep| since(self.state.swept) >= sweep);
         // Nothing can have gone of what has just come.
         if self.state.swept.is_none() && !how.sweep && !is_told {
             self.state.swept = Some(begun);
         } else if is_due || how.sweep || is_told {
-            self.taker.sweep(&mut reader, is_told, round, begun).await?;
-            self.state.swept = Some(begun);
+            self.sweep(&mut reader, belief, round).await?;
         }
         Ok(())
     }
@@ -188,12 +285,14 @@ impl Follower {
         sql: &Sql,
         round: &mut Round,
     ) -> Result<(), SourceError> {
+        let zone = self.source.time_zone;
         while let Some(load) = &self.state.load {
             let page = reader.load(load.after.as_ref(), PAGE_ROWS).await?;
             note_columns(round, &page.columns);
+            round.without_cursor += page.without_cursor;
             let mut next = self.state.clone();
             match page.last {
-                None => next.end_load((self.clock)(), sql.overlap),
+                None => next.end_load((self.clock)(), sql.overlap, zone),
                 Some((_, key)) => {
                     next.last_key = Some(key.clone()).filter(Value::is_number);
                     next.load = Some(Load { after: Some(key), ..load.clone() });
@@ -227,7 +326,7 @@ impl Follower {
         sql: &Sql,
         round: &mut Round,
     ) -> Result<(), SourceError> {
-        let Some(mut mark) = self.state.start(sql.overlap).cloned() else { return Ok(()) };
+        let Some(mut mark) = self.state.start(sql.overlap).map(Mark::again) else { return Ok(()) };
         let mut reached = mark.clone();
         loop {
             let at = (self.clock)();
@@ -240,7 +339,7 @@ impl Follower {
             };
             mark = Mark { at, cursor, key: Some(key) };
             // Whoever stood at a time that lies ahead would see nothing until then.
-            if !mark.is_ahead(at) {
+            if !mark.is_ahead(at, self.source.time_zone) {
                 reached = mark.clone();
                 next.pass(mark.clone(), false, sql.overlap);
             }
@@ -252,28 +351,34 @@ impl Follower {
     pub(super) async fn take(
         &mut self,
         entries: Vec<Entry>,
-        mut next: State,
+        next: State,
         round: &mut Round,
     ) -> Result<(), SourceError> {
-        let mut page = Round::default();
-        let entries = self.taker.take(entries, &mut page, (self.clock)()).await?;
-        next.standing.counts.add(&page.counts);
-        next.standing.refuse(&page.refusals);
-        round.counts.add(&page.counts);
-        let room = 1_000_usize.saturating_sub(round.refusals.len());
-        round.refusals.extend(page.refusals.into_iter().take(room));
-        self.keep(entries, next).await
+        let page = self.taker.page(entries).await?;
+        self.write(page, next, round).await
     }
 
-    async fn keep(
+    /// Writes a page and where the source stands, in one transaction, if nobody else follows.
+    pub(super) async fn write(
         &mut self,
-        mut entries: Vec<(String, Option<String>)>,
-        state: State,
+        page: Page,
+        next: State,
+        round: &mut Round,
     ) -> Result<(), SourceError> {
-        let json = serde_json::to_string(&state).expect("texts and numbers");
-        entries.push((name(&self.source), Some(json)));
-        self.taker.store.remember(entries).await?;
+        let lease = self.lease.as_ref().ok_or(SourceError::Overtaken)?;
+        let at_stake = page.at_stake();
+        let (batch, step) = page.step(next);
+        let step = Arc::new(step);
+        let done = match lease.write(batch, at_stake, Arc::clone(&step) as Arc<dyn Plan>).await {
+            Ok(done) => done,
+            Err(error) => {
+                self.lease = None;
+                return Err(error);
+            }
+        };
+        let (page, state) = step.conclude(&done);
         self.state = state;
+        round.add(page);
         Ok(())
     }
 
@@ -287,10 +392,6 @@ impl Follower {
         let byte = getrandom::fill(&mut byte).map_or(128, |()| byte[0]);
         pause.mul_f64(0.8 + 0.4 * f64::from(byte) / 255.0)
     }
-}
-
-fn name(source: &Source) -> String {
-    format!("source/{}/state", source.name)
 }
 
 /// What records of a source are read by: as those of a file, with the source's own time zone.
@@ -309,6 +410,12 @@ fn note_columns(round: &mut Round, columns: &[String]) {
 fn report(name: &str, round: &Round) {
     if let Some((gone, all)) = round.doubted {
         warn!("source `{name}`: {gone} of {all} articles have gone at once; they are left");
+    }
+    if round.without_cursor > 0 {
+        let count = round.without_cursor;
+        warn!(
+            "source `{name}`: {count} rows have no `cursor`; they are read with all rows only (`reread_hours`)"
+        );
     }
     if !round.counts.is_news() {
         return;

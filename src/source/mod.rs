@@ -7,12 +7,15 @@ mod feed;
 mod field;
 mod folder;
 mod follow;
+mod holding;
+mod lease;
 mod mark;
 mod preset;
 mod preview;
 mod spec;
 mod sql;
 mod state;
+mod sweep;
 mod take;
 
 pub use field::{FIELDS, Field, List};
@@ -23,7 +26,9 @@ pub use spec::{Feed, Folder, Kind, Link, Place, Rows, Secret, Source, Sql};
 pub use state::{Counts, Refusal, Standing, State};
 pub use take::Round;
 
-use std::io;
+use std::{io, time::Duration};
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
     fetch::FetchError,
@@ -53,6 +58,12 @@ pub enum SourceError {
         "`url` is not the address of a database; write `postgres://…`, `mysql://…` or `sqlite:…`"
     )]
     Scheme,
+    /// It is the address of no database for another reason.
+    #[error("`url` is not the address of a database")]
+    Address(#[source] Cause),
+    /// It is connected, and nothing comes.
+    #[error("the database does not answer within {} s", .0.as_secs())]
+    Silent(Duration),
     /// A variable that is not set.
     #[error("the variable `{0}` of the environment is not set; `url` asks for it")]
     Variable(String),
@@ -73,6 +84,19 @@ pub enum SourceError {
     /// It is no feed.
     #[error("{0}")]
     Foreign(String),
+    /// It ends in the middle.
+    #[error("the feed breaks off, and is asked for again: {0}")]
+    BrokenOff(String),
+    /// Somebody else follows it.
+    #[error(
+        "another process follows the source, as of its last sign of life until {}; stop it, or wait until then, or \
+         use `courant source run NAME --take-over`, which makes it stand by",
+        .0.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    Followed(DateTime<Utc>),
+    /// Somebody else has followed it since, and nothing of this was written.
+    #[error("another process has taken the source over; what it had not written yet is left to it")]
+    Overtaken,
     /// The store failed.
     #[error("cannot write to the store")]
     Store(#[from] StoreError),

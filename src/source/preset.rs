@@ -45,9 +45,6 @@ pub struct Preset {
     status: Option<String>,
     #[serde(default)]
     published: Vec<String>,
-    /// From one reading of all rows to the next, in hours: for what changes without the cursor.
-    #[serde(default)]
-    pub reread_hours: Option<u32>,
     columns: BTreeMap<String, String>,
     #[serde(default)]
     lists: BTreeMap<String, String>,

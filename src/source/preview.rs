@@ -24,20 +24,21 @@ pub struct Preview {
     pub unknown: Vec<String>,
 }
 
-/// Reads all rows, or the first of them, and tells of each.
+/// Reads all rows, or the first of them, and tells of each; how many have nothing in their `cursor`.
 pub async fn preview(
     source: &Source,
     catalogue: &Catalogue,
     most: usize,
     mut tell: impl FnMut(Preview),
-) -> Result<(), SourceError> {
+) -> Result<u64, SourceError> {
+    let mut without_cursor = 0;
     let catalogue = catalogue_of(source, catalogue);
     let mut told = 0;
     let mut each = |entries: Vec<Entry>, unknown: &[String]| {
         for Entry { key, record, is_published } in entries {
             told += 1;
             let reading = is_published.then(|| read(&catalogue, &source.id_prefix, record));
-            let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+            let key = key.as_str().map_or_else(|| key.to_string(), |key| key.replace('\t', " "));
             tell(Preview { key, reading, unknown: unknown.to_vec() });
         }
         told < most
@@ -50,14 +51,15 @@ pub async fn preview(
                 let page = reader.load(after.as_ref(), PAGE_ROWS.min(most)).await?;
                 let Some((_, last)) = page.last else { break };
                 after = Some(last);
+                without_cursor += page.without_cursor;
                 if !each(page.entries, &unknown(&page.columns)) {
                     break;
                 }
             }
         }
         Kind::Folder(folder) => {
-            for file in folder::files(folder)? {
-                if !each(folder::entries(folder, &file)?, &[]) {
+            for entries in folder::preview(folder)? {
+                if !each(entries, &[]) {
                     break;
                 }
             }
@@ -66,7 +68,7 @@ pub async fn preview(
             each(feed::preview(spec).await?, &[]);
         }
     }
-    Ok(())
+    Ok(without_cursor)
 }
 
 /// Columns that are no fields.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::source::mark::{AHEAD, Mark, earlier, is_ahead, moved, time};
+use crate::source::mark::{Mark, ahead, earlier, moved};
 
 /// Refusals that are kept, newest last.
 const MAX_REFUSALS: usize = 20;
@@ -30,6 +31,9 @@ pub struct State {
     pub loaded: Option<DateTime<Utc>>,
     /// When deleted rows were looked for.
     pub swept: Option<DateTime<Utc>>,
+    /// So many of so many had gone when they were last looked for, which was not believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<(u64, u64)>,
     /// What it came to so far.
     pub standing: Standing,
 }
@@ -156,6 +160,11 @@ impl Standing {
 }
 
 impl State {
+    /// As it is remembered.
+    pub(super) fn write(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers")
+    }
+
     /// From where changes are to be read, so that no write is missed that became visible up to `overlap` after others that
     /// have a later cursor.
     ///
@@ -194,17 +203,17 @@ impl State {
         self.marks.drain(1..=excess);
     }
 
-    /// All rows have been read: from now on, what has changed since that began.
-    pub fn end_load(&mut self, now: DateTime<Utc>, overlap: Duration) {
+    /// All rows have been read: from now on, what has changed since that began. `zone`: whose local times cursors are.
+    pub fn end_load(&mut self, now: DateTime<Utc>, overlap: Duration, zone: Option<Tz>) {
         let Some(Load { begun, from, .. }) = self.load.take() else { return };
         self.loaded = Some(now);
         if let Some(cursor) = from {
             // From a time that lies ahead, nothing would be followed.
-            let cursor = match time(&cursor) {
-                Some(time) if is_ahead(time, begun) => moved(cursor, begun - time - AHEAD),
-                _ => earlier(cursor, overlap),
+            let cursor = match ahead(&cursor, begun, zone) {
+                Some(back) => moved(cursor, -back),
+                None => cursor,
             };
-            self.marks = vec![Mark { at: begun, cursor, key: None }];
+            self.marks = vec![Mark { at: begun, cursor: earlier(cursor, overlap), key: None }];
         }
     }
 }
@@ -284,13 +293,13 @@ mod tests {
         let load = |from: Value| Load { begun: at(0), after: None, from: Some(from) };
         for (from, expected) in [
             (json!("2026-03-05 08:30:00.5"), json!("2026-03-05 08:29:00.500")),
-            (json!("2026-03-05T08:30:00+00:00"), json!("2026-03-05T08:29:00+00:00")),
+            (json!("2026-03-05T08:30:00+08:00"), json!("2026-03-05T08:29:00+08:00")),
             (json!(1_772_670_600), json!(1_772_669_600)),
             (json!(1_772_670_600_000_i64), json!(1_772_670_540_000_i64)),
             (json!("ab"), json!("ab")),
         ] {
             let mut state = State { load: Some(load(from)), ..State::default() };
-            state.end_load(at(100), OVERLAP);
+            state.end_load(at(100), OVERLAP, None);
             let start = state.start(OVERLAP).unwrap();
             assert_eq!((&start.cursor, start.key.as_ref()), (&expected, None));
             assert_eq!(state.loaded, Some(at(100)));
@@ -300,15 +309,15 @@ mod tests {
     #[test]
     fn nobody_stands_at_a_time_that_lies_ahead() {
         let ahead = json!("2035-12-31 16:00:00");
-        assert!(Mark { at: at(0), cursor: ahead.clone(), key: None }.is_ahead(at(0)));
+        assert!(Mark { at: at(0), cursor: ahead.clone(), key: None }.is_ahead(at(0), None));
         // Local times may be hours ahead of ours.
         let local = json!("2026-03-05 14:30:00");
-        assert!(!Mark { at: at(0), cursor: local, key: None }.is_ahead(at(0)));
-        assert!(!mark(0, 2_099_999).is_ahead(at(0)));
+        assert!(!Mark { at: at(0), cursor: local, key: None }.is_ahead(at(0), None));
+        assert!(!mark(0, 2_099_999).is_ahead(at(0), None));
         let load = Load { begun: at(0), after: None, from: Some(ahead) };
         let mut state = State { load: Some(load), ..State::default() };
-        state.end_load(at(10), OVERLAP);
-        assert_eq!(state.marks[0].cursor, json!("2026-03-04 00:30:00"));
+        state.end_load(at(10), OVERLAP, None);
+        assert_eq!(state.marks[0].cursor, json!("2026-03-04 10:24:00"));
     }
 
     #[test]

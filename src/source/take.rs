@@ -1,12 +1,8 @@
-//! From what a source has to the store: the same checks as for every import, and what came from where.
-//!
-//! What a source has given is remembered under its key, so that it takes back only what it gave, and brings back only what
-//! it took back itself.
+//! From what a source has to the store: the same checks as for every import.
 
-use std::{collections::HashSet, num::NonZeroU16, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
@@ -17,19 +13,14 @@ use crate::{
     import::{self, Fault, Piece, Record},
     source::{
         SourceError,
-        state::{Counts, Refusal},
+        holding::{Hold, Holdings, Names, Turn},
+        state::{Counts, Refusal, State},
     },
-    store::{Intake, Outcome, Store},
+    store::{Done, Entries, Outcome, Plan, Store},
 };
 
 /// Refusals that one look keeps; the rest is counted.
-const MAX_REFUSALS: usize = 1_000;
-/// Keys that are looked for at a time.
-const SWEEP: NonZeroU16 = const { NonZeroU16::new(1_000).expect("it is not zero") };
-/// So many may have gone, whatever their share is.
-const FEW: u64 = 10;
-/// More than so many at once are not believed to have gone.
-const MAX_GONE: usize = 100_000;
+pub(super) const MAX_REFUSALS: usize = 1_000;
 
 /// What a source has under a key.
 #[derive(Debug)]
@@ -62,6 +53,8 @@ pub struct Round {
     pub refusals: Vec<Refusal>,
     /// Columns that are no fields.
     pub unknown: Vec<String>,
+    /// So many of all published rows have nothing in their `cursor`: they are seen only when all rows are read.
+    pub without_cursor: u64,
     /// So many were taken back because they have gone.
     pub swept: u64,
     /// So many of so many have gone, and were not taken back: that is more than is believed.
@@ -80,81 +73,92 @@ pub(super) fn key_text(key: &Value) -> String {
     key.to_string()
 }
 
-/// What is remembered of something that was taken.
-struct Holding {
-    id: ArticleId,
-    /// The source took it back.
-    is_gone: bool,
-}
-
-impl Holding {
-    fn read(value: &str) -> Option<Self> {
-        let (word, id) = value.split_once(' ')?;
-        Some(Self { id: ArticleId::new(id)?, is_gone: word == "gone" })
-    }
-
-    fn write(&self) -> String {
-        format!("{} {}", if self.is_gone { "gone" } else { "here" }, self.id)
-    }
-}
-
-/// What is to be remembered: names and values.
-pub(super) type Entries = Vec<(String, Option<String>)>;
-
-/// Takes what a source has into the store.
+/// Reads what a source has, and finds out what is to be written.
 pub(super) struct Taker {
     pub(super) store: Arc<dyn Store>,
     pub(super) catalogue: Arc<Catalogue>,
-    pub(super) name: Slug,
+    pub(super) names: Names,
     pub(super) id_prefix: String,
 }
 
+/// What is to be written together.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// Articles that are handed in; whether each is published again should it be withdrawn.
+    pub(super) batch: Vec<(Submission, bool)>,
+    /// The key of each.
+    keys: Vec<Value>,
+    pub(super) holdings: Holdings,
+    /// What is known of it before it is written.
+    round: Round,
+}
+
+/// What is to be written, and where the source stands afterwards.
+pub(super) struct Step {
+    keys: Vec<Value>,
+    holdings: Holdings,
+    round: Round,
+    next: State,
+}
+
 impl Taker {
-    /// Where what it has given is remembered.
-    pub(super) fn prefix(&self) -> String {
-        format!("source/{}/held/", self.name)
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        catalogue: Catalogue,
+        source: &Slug,
+        id_prefix: &str,
+    ) -> Self {
+        let (catalogue, names) = (Arc::new(catalogue), Names::new(source));
+        Self { store, catalogue, names, id_prefix: id_prefix.to_owned() }
     }
 
-    fn held_as(&self, key: &Value) -> String {
-        format!("{}{}", self.prefix(), key_text(key))
-    }
-
-    /// Takes entries in, or back; what is to be remembered of them.
-    pub(super) async fn take(
-        &self,
-        entries: Vec<Entry>,
-        round: &mut Round,
-        now: DateTime<Utc>,
-    ) -> Result<Entries, SourceError> {
-        let names: Vec<String> = entries.iter().map(|entry| self.held_as(&entry.key)).collect();
+    /// What is to be done with entries.
+    pub(super) async fn page(&self, entries: Vec<Entry>) -> Result<Page, SourceError> {
+        let mut page = Page::new(&self.names);
+        page.round.counts.rows = entries.len() as u64;
+        let key = |entry: &Entry| self.names.key(&key_text(&entry.key));
+        let names: Vec<String> = entries.iter().map(key).collect();
         let known = self.store.recall(names.clone()).await?;
-        let known: Vec<_> = known.into_iter().map(|value| Holding::read(&value?)).collect();
-        round.counts.rows += entries.len() as u64;
-        let readings = self.read(entries).await?;
-        let (mut new, mut again, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        for ((name, known), (key, reading)) in names.into_iter().zip(known).zip(readings) {
-            match (reading, known) {
-                (None, Some(Holding { id, is_gone: false })) => gone.push((name, id)),
-                (None, _) => {}
-                (Some(Err(faults)), _) => refuse(round, &key, faults),
-                (Some(Ok(submission)), Some(Holding { is_gone: true, .. })) => {
-                    again.push((name, key, submission));
+        let held = names.iter().cloned().zip(known);
+        let held = held.filter_map(|(name, id)| Some((name, ArticleId::new(&id?)?)));
+        page.holdings.keys = held.collect();
+        for (name, (key, reading)) in names.into_iter().zip(self.read(entries).await?) {
+            let turn = match reading {
+                None => Turn::Away,
+                Some(Ok(submission)) => {
+                    let turn = Turn::To(submission.id.clone(), page.batch.len());
+                    page.keys.push(key);
+                    page.batch.push((submission, false));
+                    turn
                 }
-                (Some(Ok(submission)), known) => {
-                    // Its row has another name for it now.
-                    if let Some(other) = known.filter(|known| known.id != submission.id) {
-                        gone.push((String::new(), other.id));
-                    }
-                    new.push((name, key, submission));
+                Some(Err(faults)) => {
+                    page.round.refuse(&key, faults);
+                    continue;
                 }
-            }
+            };
+            page.holdings.turns.push((name, turn));
         }
-        let mut entries = self.withdraw(gone, round, now).await?;
-        for (batch, republish) in [(new, false), (again, true)] {
-            let intake = Intake { republish, rehearse: false };
-            entries.extend(self.upsert(batch, intake, round, now).await?);
+        self.count(&mut page.holdings).await?;
+        for (submission, republish) in &mut page.batch {
+            *republish = page.holdings.took_back(&submission.id);
         }
-        Ok(entries)
+        Ok(page)
+    }
+
+    /// Finds out how the articles are held that something is to be done with.
+    pub(super) async fn count(&self, holdings: &mut Holdings) -> Result<(), SourceError> {
+        let coming = holdings.turns.iter().filter_map(|(_, turn)| match turn {
+            Turn::To(id, _) => Some(id),
+            Turn::Away => None,
+        });
+        let ids: HashSet<&ArticleId> = holdings.keys.values().chain(coming).collect();
+        let ids: Vec<ArticleId> = ids.into_iter().cloned().collect();
+        let names = ids.iter().map(|id| self.names.article(id)).collect();
+        let known = self.store.recall(names).await?;
+        let known = ids.into_iter().zip(known);
+        let known = known.filter_map(|(id, value)| Some((id, Hold::read(&value?)?)));
+        holdings.articles = known.collect();
+        Ok(())
     }
 
     /// What entries say; `None` for one that is not to be read.
@@ -173,110 +177,78 @@ impl Taker {
             tokio::task::spawn_blocking(move || entries.into_par_iter().map(read).collect());
         reading.await.map_err(|_| SourceError::Closing)
     }
+}
 
-    async fn upsert(
-        &self,
-        batch: Vec<(String, Value, Submission)>,
-        intake: Intake,
-        round: &mut Round,
-        now: DateTime<Utc>,
-    ) -> Result<Entries, SourceError> {
-        if batch.is_empty() {
-            return Ok(Vec::new());
+impl Page {
+    /// Nothing.
+    pub(super) fn new(names: &Names) -> Self {
+        Self {
+            batch: Vec::new(),
+            keys: Vec::new(),
+            holdings: Holdings::new(names),
+            round: Round::default(),
         }
-        let mut submissions = Vec::with_capacity(batch.len());
-        let mut names = Vec::with_capacity(batch.len());
-        for (name, key, submission) in batch {
-            names.push((name, key, submission.id.clone()));
-            submissions.push(submission);
-        }
-        let receipt = self.store.upsert(submissions, intake, now).await?;
-        let mut entries = Vec::new();
-        for ((name, key, id), outcome) in names.into_iter().zip(receipt.outcomes) {
-            if let Some(problem) = count(&mut round.counts, &outcome) {
-                refuse(round, &key, vec![Fault { field: "guid".to_owned(), problem }]);
-                continue;
-            }
-            entries.push((name, Some(Holding { id, is_gone: false }.write())));
-        }
-        Ok(entries)
     }
 
-    /// Takes articles back, each with the name under which it is remembered.
-    async fn withdraw(
-        &self,
-        gone: Vec<(String, ArticleId)>,
-        round: &mut Round,
-        now: DateTime<Utc>,
-    ) -> Result<Entries, SourceError> {
-        if gone.is_empty() {
-            return Ok(Vec::new());
+    /// Articles that may be taken back.
+    pub(super) fn at_stake(&self) -> Vec<ArticleId> {
+        let ids: HashSet<&ArticleId> = self.holdings.keys.values().collect();
+        ids.into_iter().cloned().collect()
+    }
+
+    /// The batch, and what comes of it: the source stands at `next`.
+    pub(super) fn step(self, next: State) -> (Vec<(Submission, bool)>, Step) {
+        let Self { batch, keys, holdings, round } = self;
+        (batch, Step { keys, holdings, round, next })
+    }
+}
+
+impl Step {
+    /// What became of it, and where the source stands.
+    pub(super) fn conclude(&self, done: &Done) -> (Round, State) {
+        let (mut round, mut next) = (self.round.clone(), self.next.clone());
+        for (key, outcome) in self.keys.iter().zip(&done.taken) {
+            if let Some(problem) = count(&mut round.counts, outcome) {
+                round.refuse(key, vec![Fault { field: "guid".to_owned(), problem }]);
+            }
         }
-        let ids = gone.iter().map(|(_, id)| id.clone()).collect();
-        let outcomes = self.store.withdraw(ids, now).await?;
         let is_withdrawn = |outcome: &&Option<Outcome>| matches!(outcome, Some(Outcome::Retired));
-        round.counts.withdrawn += outcomes.iter().filter(is_withdrawn).count() as u64;
-        let named = gone.into_iter().filter(|(name, _)| !name.is_empty());
-        let entries = named.map(|(name, id)| (name, Some(Holding { id, is_gone: true }.write())));
-        Ok(entries.collect())
+        round.counts.withdrawn = done.withdrawn.iter().filter(is_withdrawn).count() as u64;
+        next.standing.counts.add(&round.counts);
+        next.standing.refuse(&round.refusals);
+        (round, next)
+    }
+}
+
+impl Plan for Step {
+    fn withdrawals(&self, taken: &[Outcome]) -> Vec<ArticleId> {
+        self.holdings.withdrawals(taken)
     }
 
-    /// Takes back what the source does not have any more. More than is believed is left, unless `is_told`.
-    ///
-    /// What was taken is gone through in the order of its names, a page at a time, and the source is asked which of the page
-    /// it still has: neither side ever holds more than a page.
-    pub(super) async fn sweep(
-        &self,
-        presence: &mut dyn Presence,
-        is_told: bool,
-        round: &mut Round,
-        now: DateTime<Utc>,
-    ) -> Result<(), SourceError> {
-        let prefix = self.prefix();
-        let before = round.counts.withdrawn;
-        let mut after = prefix.clone();
-        let (mut gone, mut all, mut count) = (Vec::new(), 0_u64, 0_u64);
-        loop {
-            let page = self.store.recall_after(&prefix, &after, SWEEP).await?;
-            let Some((last, _)) = page.last() else { break };
-            after.clone_from(last);
-            let mut here = Vec::new();
-            for (name, value) in page {
-                let key = serde_json::from_str::<Value>(&name[prefix.len()..]);
-                if let (Ok(key), Some(Holding { id, is_gone: false })) =
-                    (key, Holding::read(&value))
-                {
-                    here.push((name, key, id));
-                }
-            }
-            if here.is_empty() {
-                continue;
-            }
-            all += here.len() as u64;
-            let keys = here.iter().map(|(_, key, _)| key.clone()).collect();
-            let present: HashSet<String> = presence.present(keys).await?.into_iter().collect();
-            here.retain(|(_, key, _)| !present.contains(&key_text(key)));
-            count += here.len() as u64;
-            let here: Vec<_> = here.into_iter().map(|(name, _, id)| (name, id)).collect();
-            if is_told {
-                let entries = self.withdraw(here, round, now).await?;
-                self.store.remember(entries).await?;
-            } else if gone.len() < MAX_GONE {
-                gone.extend(here);
+    fn entries(&self, done: &Done) -> Entries {
+        let mut entries = self.holdings.entries(done);
+        entries.push((self.holdings.names.state(), Some(self.conclude(done).1.write())));
+        entries
+    }
+}
+
+impl Round {
+    /// Adds what a page came to.
+    pub(super) fn add(&mut self, page: Self) {
+        self.counts.add(&page.counts);
+        let room = MAX_REFUSALS.saturating_sub(self.refusals.len());
+        self.refusals.extend(page.refusals.into_iter().take(room));
+    }
+
+    fn refuse(&mut self, key: &Value, faults: Vec<Fault>) {
+        self.counts.refused += 1;
+        for Fault { field, problem } in faults {
+            if self.refusals.len() < MAX_REFUSALS {
+                let key =
+                    key.as_str().map_or_else(|| key.to_string(), |key| key.replace('\t', " "));
+                self.refusals.push(Refusal { key, field, problem });
             }
         }
-        let is_doubtful = count > 0
-            && (count == all || (count > FEW && count * 2 > all) || count > MAX_GONE as u64);
-        if is_doubtful && !is_told {
-            round.doubted = Some((count, all));
-            return Ok(());
-        }
-        for part in gone.chunks(usize::from(SWEEP.get())) {
-            let entries = self.withdraw(part.to_vec(), round, now).await?;
-            self.store.remember(entries).await?;
-        }
-        round.swept = round.counts.withdrawn - before;
-        Ok(())
     }
 }
 
@@ -318,14 +290,4 @@ fn count(counts: &mut Counts, outcome: &Outcome) -> Option<String> {
         }
     }
     None
-}
-
-fn refuse(round: &mut Round, key: &Value, faults: Vec<Fault>) {
-    round.counts.refused += 1;
-    for Fault { field, problem } in faults {
-        if round.refusals.len() < MAX_REFUSALS {
-            let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
-            round.refusals.push(Refusal { key, field, problem });
-        }
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod copy;
 mod decide;
+mod fence;
 mod postgres;
 mod push;
 mod pushed;
@@ -16,6 +17,7 @@ mod tables;
 mod write;
 
 pub use decide::State;
+pub use fence::{Done, Entries, Fence, Fenced, Plan};
 pub use postgres::{PostgresSource, PostgresStore, PostgresTarget};
 pub use push::{
     BIN, Effect, Effects, Fate, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Precondition, Push,
@@ -275,6 +277,13 @@ pub trait Store: Send + Sync {
     /// disk before this returns. No revision: it is part of no feed.
     async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
         let _ = entries;
+        Err(StoreError::ReadOnly)
+    }
+
+    /// Takes articles in and back, and remembers what came from where, in one transaction: if what the fence asks for is
+    /// remembered; `None`, and nothing is done: if it is not. On disk before this returns.
+    async fn follow(&self, write: Fenced, now: DateTime<Utc>) -> Result<Option<Done>> {
+        let _ = (write, now);
         Err(StoreError::ReadOnly)
     }
 

@@ -225,16 +225,21 @@ impl<W: Writer> Writing<W> {
         batch: Vec<Submission>,
         intake: Intake,
     ) -> Result<Vec<Outcome>> {
+        self.submit_all(batch.into_iter().map(|new| (new, intake.republish)).collect())
+    }
+
+    /// Takes articles in, each published again or not should it be withdrawn.
+    pub(super) fn submit_all(&mut self, batch: Vec<(Submission, bool)>) -> Result<Vec<Outcome>> {
         // Articles without a date are new in the order given: the last of them now, each a second after the one before.
-        let mut undated = batch.iter().filter(|submission| submission.published.is_none()).count();
+        let mut undated = batch.iter().filter(|(new, _)| new.published.is_none()).count();
         let mut outcomes = Vec::with_capacity(batch.len());
-        for submission in batch {
+        for (submission, republish) in batch {
             if submission.published.is_none() {
                 undated -= 1;
             }
             let behind = TimeDelta::seconds(i64::try_from(undated).unwrap_or_default());
             let unstated = self.commit - behind;
-            outcomes.push(self.submit(submission, intake.republish, unstated)?);
+            outcomes.push(self.submit(submission, republish, unstated)?);
         }
         Ok(outcomes)
     }

@@ -53,6 +53,8 @@ pub struct SourceReport {
     pub looked: Option<DateTime<Utc>>,
     /// How often that failed since.
     pub failures: u32,
+    /// Whether this process follows it; otherwise it stands by while another does.
+    pub follows: bool,
     /// What became of what was read, so far.
     pub outcomes: BTreeMap<String, u64>,
 }
@@ -286,6 +288,12 @@ impl Report {
         for SourceReport { source, failures, .. } in &self.sources {
             let labels = [("source", source.as_str())];
             ConstGauge::new(i64::from(*failures)).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "1 where this process follows the source, 0 where it stands by";
+        let mut family = encoder.encode_descriptor("source_followed", help, None, gauge)?;
+        for SourceReport { source, follows, .. } in &self.sources {
+            let labels = [("source", source.as_str())];
+            ConstGauge::new(i64::from(*follows)).encode(family.encode_family(&labels)?)?;
         }
         let kind = ConstCounter::new(0_u64).metric_type();
         let help = "What became of what a source gave";

@@ -350,7 +350,8 @@ fn many(url: &str, edit: impl Fn(u64) + Sync) -> Result<(), Failed> {
         let (mut kills, mut peak) = (0_u64, 0);
         let mut patience = Duration::from_millis(700);
         while !is_over.load(Ordering::SeqCst) || kills < 5 {
-            let mut follower = site.command(&["source", "run", "cms", "--once"]).spawn()?;
+            let mut follower =
+                site.command(&["source", "run", "cms", "--once", "--take-over"]).spawn()?;
             let started = Instant::now();
             while started.elapsed() < patience && follower.try_wait()?.is_none() {
                 peak = peak.max(resident(follower.id()));
@@ -363,7 +364,7 @@ fn many(url: &str, edit: impl Fn(u64) + Sync) -> Result<(), Failed> {
         }
         Ok::<_, Failed>((kills, peak))
     })?;
-    let mut follower = site.command(&["source", "run", "cms", "--once", "--json"]);
+    let mut follower = site.command(&["source", "run", "cms", "--once", "--json", "--take-over"]);
     let mut follower = follower.stdout(fs::File::create(site.path("told"))?).spawn()?;
     let mut most = peak;
     while follower.try_wait()?.is_none() {

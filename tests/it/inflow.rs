@@ -118,6 +118,89 @@ async fn files_of_a_folder_are_articles() {
     assert_eq!(home.store.census().await.unwrap().published, 3);
 }
 
+#[tokio::test]
+async fn a_record_that_moves_in_its_file_and_a_file_that_is_renamed_stay_articles() {
+    let home = Home::new();
+    let folder = home.folder.path().join("notes");
+    let records = |range: std::ops::Range<u32>| {
+        let record = |n| format!("{{\"id\": \"r{n}\", \"title\": \"Record {n}\"}}\n");
+        range.rev().map(record).collect::<String>()
+    };
+    // More than are taken in together.
+    write(&folder, "all.ndjson", &records(0..1_100));
+    write(&folder, "one.md", "---\nid: one\ntitle: One\n---\nText.\n");
+    write(&folder, "two.md", "---\nid: two\ntitle: Two\n---\nText.\n");
+    let mut notes = follower(&home, FOLDER).await;
+    assert_eq!(look(&mut notes).await.counts.published, 1_102);
+    write(&folder, "all.ndjson", &records(1..1_101));
+    fs::rename(folder.join("one.md"), folder.join("three.md")).unwrap();
+    let round = look(&mut notes).await;
+    assert_eq!((round.counts.published, round.counts.withdrawn), (1, 1), "{round:?}");
+    assert!(story(&home, "r0").await.is_none() && story(&home, "one").await.is_some());
+    // Only its new name holds it.
+    write(&folder, "three.md", "---\nid: one\ntitle: One\ndraft: true\n---\nText.\n");
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 1);
+    // Where removed files stay articles, renamed ones can be taken back all the same.
+    let kept = FOLDER.replace("withdraw_removed = true\n", "");
+    let mut notes = follower(&home, &kept).await;
+    look(&mut notes).await;
+    fs::rename(folder.join("two.md"), folder.join("four.md")).unwrap();
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 0);
+    write(&folder, "four.md", "---\nid: two\ntitle: Two\ndraft: true\n---\nText.\n");
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 1);
+    fs::remove_file(folder.join("all.ndjson")).unwrap();
+    assert_eq!(look(&mut notes).await.counts.withdrawn, 0);
+    assert_eq!(home.store.census().await.unwrap().published, 1_100);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_refused_by_its_name_and_stops_no_other() {
+    use std::{
+        ffi::OsStr,
+        os::unix::{
+            ffi::OsStrExt,
+            fs::{PermissionsExt, symlink},
+        },
+    };
+
+    let home = Home::new();
+    let folder = home.folder.path().join("notes");
+    write(&folder, "a.md", "---\ntitle: A\n---\nText.\n");
+    write(&folder, "z.md", "---\ntitle: Z\n---\nText.\n");
+    let large = format!("---\ntitle: Large\n---\n{}", "Text and text.\n\n".repeat(1_100_000));
+    write(&folder, "large.md", &large);
+    let gbk = folder.join(OsStr::from_bytes(b"\xb1\xb1.md"));
+    fs::copy(folder.join("a.md"), &gbk).unwrap();
+    let before = SystemTime::from(courant::clock::now()) - Duration::from_secs(5);
+    fs::File::options().write(true).open(&gbk).unwrap().set_modified(before).unwrap();
+    symlink("nowhere.md", folder.join("dangling.md")).unwrap();
+    let mut notes = follower(&home, FOLDER).await;
+    let round = look(&mut notes).await;
+    assert_eq!((round.counts.published, round.counts.refused), (2, 2), "{round:?}");
+    let mut told: Vec<_> =
+        round.refusals.iter().map(|one| format!("{}: {}", one.key, one.problem)).collect();
+    told.sort();
+    assert!(told[0].starts_with("large.md: larger than 16 MiB"), "{told:?}");
+    assert!(told[1].contains(".md: its name is not UTF-8"), "{told:?}");
+    assert_eq!(look(&mut notes).await.counts.rows, 0, "each is told once");
+    // Nobody but the superuser reads this.
+    let mode =
+        |mode| fs::set_permissions(folder.join("locked.md"), fs::Permissions::from_mode(mode));
+    write(&folder, "locked.md", "---\ntitle: Locked\n---\nText.\n");
+    mode(0o000).unwrap();
+    if fs::File::open(folder.join("locked.md")).is_err() {
+        assert_eq!(look(&mut notes).await.counts.refused, 1);
+        mode(0o600).unwrap();
+    }
+    assert_eq!(look(&mut notes).await.counts.published, 1);
+    // One that is no more readable takes nothing back.
+    write(&folder, "z.md", "---\ntitle: [Z\n---\nText.\n");
+    let round = look(&mut notes).await;
+    assert_eq!((round.counts.refused, round.counts.withdrawn), (1, 0), "{round:?}");
+    assert!(story(&home, "z").await.is_some());
+}
+
 #[test]
 fn a_folder_is_watched_and_half_a_file_is_not_read() {
     let site = Site::new(&format!("{SETTINGS}{FOLDER}"));
@@ -190,6 +273,43 @@ async fn a_feed_is_asked_politely_and_says_where_it_comes_from() {
     assert!(matches!(wire.look(again).await, Err(SourceError::Gone)));
     assert!(matches!(wire.look(How::default()).await, Err(SourceError::Gone)));
     assert_eq!(server.asked().len(), 4, "what is gone is not asked for again");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_whole_feed_is_not_remembered() {
+    let home = Home::new();
+    let turn = Arc::new(AtomicU16::new(0));
+    let turns = Arc::clone(&turn);
+    let first = "<item><guid isPermaLink=\"false\">wire-0</guid><title>First</title></item><item>";
+    let two = RSS.replacen("<item>", first, 1);
+    let server = Receiver::new(move |asked| {
+        let is_known = asked.headers.contains_key("if-none-match");
+        match (turns.load(Ordering::SeqCst), asked.uri.path()) {
+            (_, "/login") => {
+                answer(200, &[("etag", "\"login\"")], "<html><p>Please log in</p></html>")
+            }
+            (0, _) => answer(301, &[("location", "/login")], ""),
+            // Broken until it is mended, under the same tag.
+            (_, _) if is_known => answer(304, &[], ""),
+            (1, _) => answer(200, &[("etag", "\"a\"")], two[..two.len() - 40].to_owned()),
+            (_, _) => answer(200, &[("etag", "\"a\"")], two.clone()),
+        }
+    })
+    .await;
+    let source = format!(
+        "[source.wire]\nkind = 'feed'\nurl = 'http://{}/rss'\nprivate = true\n",
+        server.address
+    );
+    let mut wire = follower(&home, &source).await;
+    let error = wire.look(How::default()).await.unwrap_err();
+    assert!(matches!(error, SourceError::Foreign(_)), "{error}");
+    turn.store(1, Ordering::SeqCst);
+    let error = wire.look(How::default()).await.unwrap_err();
+    assert!(matches!(error, SourceError::BrokenOff(_)), "{error}");
+    assert!(story(&home, "wire:wire-0").await.is_some(), "what stands before is whole");
+    turn.store(2, Ordering::SeqCst);
+    assert_eq!(look(&mut wire).await.counts.published, 1);
+    assert_eq!(look(&mut wire).await.counts.rows, 0);
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use courant::{
     article::Window,
     category::{Facet, Selection},
-    config::{self, Overrides},
-    source::{Follower, How, Round},
+    config::{self, Config, Overrides},
+    source::{Follower, How, Round, Source, SourceError},
     store::Store,
 };
 use rusqlite::Connection;
@@ -70,14 +70,26 @@ impl Newsroom {
             .unwrap();
     }
 
-    /// A follower as it is after a start of the program.
-    async fn follower(&self) -> Follower {
+    fn config(&self) -> Config {
         let file = self.home.folder.path().join("feeds.toml");
         let config = config::read(&self.settings, &file, &Overrides::default());
-        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        config.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn source(&self) -> Source {
+        self.config().sources[0].clone()
+    }
+
+    /// A follower as it is after a start of the program.
+    async fn follower(&self) -> Follower {
+        self.follower_at(now).await
+    }
+
+    async fn follower_at(&self, clock: fn() -> DateTime<Utc>) -> Follower {
+        let config = self.config();
         let store: std::sync::Arc<dyn Store> = self.home.store.clone();
         let source = std::sync::Arc::new(config.sources[0].clone());
-        Follower::open(source, store, &config.catalogue, now).await.unwrap()
+        Follower::open(source, store, &config.catalogue, clock).await.unwrap()
     }
 
     async fn look(&self, how: How) -> Round {
@@ -159,6 +171,96 @@ async fn what_somebody_took_back_by_hand_stays_away() {
     let round = room.look(How::default()).await;
     assert!(round.counts.retired > 0, "{round:?}");
     assert!(room.shown().await.is_empty());
+    // Also when its row goes, and comes again.
+    room.write(1, "One", "2026-03-05 10:01:00", "trash");
+    assert_eq!(room.look(How::default()).await.counts.withdrawn, 0);
+    room.write(1, "One", "2026-03-05 10:02:00", "live");
+    room.look(How::default()).await;
+    assert!(room.shown().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_article_stays_while_another_row_holds_it() {
+    let mut room = Newsroom::new();
+    room.settings = room.settings.replace("id = \"no\"", "id = \"source\"");
+    room.settings = room.settings.replace("status =", "key = \"no\"\nstatus =");
+    let version = |no: i64, state: &str, moved: &str| {
+        room.write(no, &format!("Version {no}"), moved, state);
+        room.database.execute("UPDATE article SET source = 'a' WHERE no = ?", [no]).unwrap();
+    };
+    version(2, "live", "2026-03-05 09:00:00");
+    room.look(How::default()).await;
+    // A newer version takes the place of an older one, whichever is read first.
+    version(2, "old", "2026-03-05 09:01:00");
+    version(3, "live", "2026-03-05 09:01:00");
+    assert_eq!(room.look(How::default()).await.counts.withdrawn, 0);
+    assert_eq!(room.shown().await, ["a Version 3"]);
+    version(3, "old", "2026-03-05 09:02:00");
+    version(1, "live", "2026-03-05 09:02:00");
+    assert_eq!(room.look(How::default()).await.counts.withdrawn, 0);
+    assert_eq!(room.shown().await, ["a Version 1"]);
+    version(1, "old", "2026-03-05 09:03:00");
+    assert_eq!(room.look(How::default()).await.counts.withdrawn, 1);
+    version(1, "live", "2026-03-05 09:04:00");
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["a Version 1"]);
+}
+
+#[tokio::test]
+async fn other_keys_for_the_same_articles_take_none_of_them_back() {
+    let mut room = Newsroom::new();
+    for no in 1..=3 {
+        room.write(no, "News", "2026-03-05 09:00:00", "live");
+    }
+    room.database.execute("UPDATE article SET channel = 'key ' || no", []).unwrap();
+    room.look(How::default()).await;
+    let before = room.shown().await;
+    let by_number = room.settings.clone();
+    room.settings = by_number.replace("status =", "key = \"channel\"\nstatus =");
+    let sweep = How { sweep: true, ..How::default() };
+    let round = room.look(sweep).await;
+    assert_eq!((round.counts.withdrawn, round.doubted), (0, None));
+    assert_eq!(room.shown().await, before);
+    // Their new keys are what holds them now.
+    room.database.execute("DELETE FROM article WHERE no = 1", []).unwrap();
+    assert_eq!(room.look(sweep).await.counts.withdrawn, 1);
+
+    // Another prefix, and then none again.
+    room.settings.clone_from(&by_number);
+    assert_eq!(room.look(sweep).await.counts.withdrawn, 0);
+    room.settings = by_number.replace("status =", "id_prefix = \"p-\"\nstatus =");
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["p-2 News", "p-3 News"]);
+    room.settings = by_number;
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["2 News", "3 News"]);
+}
+
+#[tokio::test]
+async fn one_at_a_time_follows_and_whoever_is_overtaken_writes_nothing() {
+    let room = Newsroom::new();
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    let (mut one, mut other) = (room.follower().await, room.follower().await);
+    one.hold(false).await.unwrap();
+    let refused = other.look(How::default()).await.unwrap_err();
+    assert!(matches!(refused, SourceError::Followed(_)), "{refused}");
+    assert!(refused.to_string().contains("--take-over"), "{refused}");
+    assert!(room.shown().await.is_empty());
+    let followed = Follower::followed(&*room.home.store, &room.source(), now()).await.unwrap();
+    assert!(followed.is_some());
+
+    let over = How { take_over: true, ..How::default() };
+    assert_eq!(other.look(over).await.unwrap().counts.published, 1);
+    room.write(2, "Two", "2026-03-05 09:01:00", "live");
+    let overtaken = one.look(How::default()).await.unwrap_err();
+    assert!(matches!(overtaken, SourceError::Overtaken), "{overtaken}");
+    assert_eq!(room.shown().await, ["1 One"], "it knew nothing of what was read meanwhile");
+    // It goes on from where the other has come to.
+    let round = one.look(How::default()).await.unwrap();
+    assert_eq!((round.counts.published, round.counts.edited), (1, 0), "{round:?}");
+    assert_eq!(one.standing().counts.published, 2);
+    let followed = Follower::followed(&*room.home.store, &room.source(), now()).await.unwrap();
+    assert_eq!(followed, None);
 }
 
 #[tokio::test]
@@ -191,6 +293,55 @@ async fn rows_of_long_ago_and_of_times_to_come_are_seen() {
     room.write(1, "One, edited", &moved, "live");
     room.look(How::default()).await;
     assert_eq!(room.shown().await, ["1 One, edited", "2 Ahead", "3 Old"]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_some_hours_ahead_hides_no_edit() {
+    let mut room = Newsroom::new();
+    room.settings = room.settings.replace("cursor =", "overlap_seconds = 0\ncursor =");
+    let shanghai = |hours: i64| {
+        let local = now() + chrono::TimeDelta::hours(8 + hours);
+        local.format("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    room.write(1, "One", &shanghai(-3), "live");
+    room.look(How::default()).await;
+    room.write(2, "Ahead", &shanghai(10), "live");
+    room.look(How::default()).await;
+    room.write(1, "One, edited", &shanghai(-1), "live");
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["1 One, edited", "2 Ahead"]);
+}
+
+#[tokio::test]
+async fn a_second_edit_of_the_same_day_is_seen_where_the_cursor_is_a_day() {
+    let room = Newsroom::new();
+    room.write(1, "One", "2026-03-05", "live");
+    room.write(2, "Two", "2026-03-05", "live");
+    room.look(How::default()).await;
+    for title in ["Edited", "Edited again"] {
+        room.write(1, title, "2026-03-06", "live");
+        room.write(2, title, "2026-03-06", "live");
+        room.look(How::default()).await;
+        room.look(How::default()).await;
+        assert_eq!(room.shown().await, [format!("1 {title}"), format!("2 {title}")]);
+    }
+}
+
+#[tokio::test]
+async fn rows_without_a_cursor_are_counted_and_read_once_a_day() {
+    let mut room = Newsroom::new();
+    room.settings = room.settings.replace("status =", "key = \"channel\"\nstatus =");
+    room.write(1, "One", "2026-03-05 09:00:00", "live");
+    room.write(2, "Two", "2026-03-05 09:00:00", "live");
+    room.database.execute("UPDATE article SET channel = 'key ' || no", []).unwrap();
+    assert_eq!(room.look(How::default()).await.without_cursor, 0);
+    let edit = "UPDATE article SET headline = 'Edited', moved = NULL WHERE no = 2";
+    room.database.execute(edit, []).unwrap();
+    room.look(How::default()).await;
+    assert_eq!(room.shown().await, ["1 One", "2 Two"]);
+    let mut tomorrow = room.follower_at(|| now() + chrono::TimeDelta::hours(25)).await;
+    assert_eq!(tomorrow.look(How::default()).await.unwrap().without_cursor, 1);
+    assert_eq!(room.shown().await, ["1 One", "2 Edited"]);
 }
 
 #[tokio::test]
@@ -233,8 +384,12 @@ async fn what_was_deleted_is_found_and_too_much_is_not_believed() {
     room.database.execute("DELETE FROM article WHERE no > 1000", []).unwrap();
     let round = room.look(sweep).await;
     assert_eq!((round.counts.withdrawn, round.doubted), (0, Some((1_497, 2_495))));
-    let error = room.follower().await.standing().error.clone().unwrap();
-    assert!(error.contains("--withdraw-all"), "{error}");
+    // Until it is looked for again, whatever else is looked at.
+    for _ in 0..2 {
+        let error = room.follower().await.standing().error.clone().unwrap();
+        assert!(error.contains("--withdraw-all"), "{error}");
+        room.look(How::default()).await;
+    }
     assert_eq!(room.home.store.census().await.unwrap().published, 2_495);
     let told = How { withdraw_all: true, ..How::default() };
     assert_eq!(room.look(told).await.counts.withdrawn, 1_497);
@@ -335,7 +490,7 @@ async fn a_killed_follower_loses_nothing_and_takes_nothing_twice() {
             round * rows..(round + 1) * rows,
             &format!("2026-03-05 09:{round:02}:00"),
         );
-        let mut follower = site.command(&["source", "run", "cms", "--once"]);
+        let mut follower = site.command(&["source", "run", "cms", "--once", "--take-over"]);
         let mut follower = follower
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
@@ -345,7 +500,7 @@ async fn a_killed_follower_loses_nothing_and_takes_nothing_twice() {
         follower.kill().unwrap();
         wait(&mut follower);
     }
-    let last = site.run(&["source", "run", "cms", "--once"]);
+    let last = site.run(&["source", "run", "cms", "--once", "--take-over"]);
     assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
     let store = open(&site.path("courant.db"));
     assert_eq!(store.census().await.unwrap().published, rounds * rows);
@@ -403,6 +558,17 @@ fn a_service_follows_and_a_check_shows_what_would_come() {
             String::from_utf8_lossy(&metrics).contains(part).then_some(())
         });
     }
+    let run = site.run(&["source", "run", "cms", "--once"]);
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(2), "{told}");
+    assert!(told.contains("another process follows the source") && told.contains("--take-over"));
+    until("it follows, and says so", || {
+        let list = String::from_utf8(site.run(&["source", "list"]).stdout).unwrap();
+        let (_, _, metrics) = get(server.address, "/metrics", &[]);
+        let gauge = "courant_source_followed{source=\"cms\"} 1";
+        (list.contains("followed by") && String::from_utf8_lossy(&metrics).contains(gauge))
+            .then_some(())
+    });
     until("what was refused is listed", || {
         let list = String::from_utf8(site.run(&["source", "list"]).stdout).unwrap();
         list.contains("refused  2: date_published").then_some(())

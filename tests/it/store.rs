@@ -1,6 +1,6 @@
 //! What every store keeps to, whatever is behind it.
 
-use std::{collections::BTreeSet, num::NonZeroU16};
+use std::{collections::BTreeSet, num::NonZeroU16, sync::Arc};
 
 use courant::{
     article::{
@@ -8,7 +8,7 @@ use courant::{
         When, Window,
     },
     category::{Category, Facet, Selection, Slug},
-    store::{Intake, Outcome, Store},
+    store::{Done, Entries, Fence, Fenced, Intake, Outcome, Plan, Store},
     text::Text,
 };
 
@@ -298,7 +298,7 @@ pub(crate) async fn a_rehearsal_changes_nothing(home: Home) {
 pub(crate) async fn news_from_another_process_is_seen(home: Home) {
     let other = home.again().await;
     let waiting = tokio::spawn({
-        let store = std::sync::Arc::clone(&home.store);
+        let store = Arc::clone(&home.store);
         async move { store.changed(Revision(0)).await.unwrap() }
     });
     other.upsert(vec![submission("a", 0)], Intake::default(), at(1)).await.unwrap();
@@ -336,6 +336,54 @@ pub(crate) async fn what_is_remembered_is_known_again_and_is_no_revision(home: H
     assert_eq!(pairs(&page), ["a/2=2", "a/文=text"]);
     assert_eq!(pairs(&home.store.recall_after("a/", "a/2", two).await.unwrap()), ["a/文=text"]);
     assert_eq!(home.store.head().await.unwrap(), Revision(0));
+}
+
+/// Takes `a` back once the batch is taken, and remembers how that went.
+struct TakesBack;
+
+impl Plan for TakesBack {
+    fn withdrawals(&self, taken: &[Outcome]) -> Vec<ArticleId> {
+        assert_eq!(taken.len(), 2);
+        ["a", "nobody"].map(|id| ArticleId::new(id).unwrap()).to_vec()
+    }
+
+    fn entries(&self, done: &Done) -> Entries {
+        vec![("told".to_owned(), Some(format!("{:?}", done.withdrawn)))]
+    }
+}
+
+pub(crate) async fn a_write_behind_a_fence_is_done_whole_or_not_at_all(home: Home) {
+    home.publish(vec![submission("a", 0), submission("gone", 1)], 1).await;
+    home.store.withdraw(vec![ArticleId::new("gone").unwrap()], at(2)).await.unwrap();
+    let before = home.store.head().await.unwrap();
+    let write = |expected: Option<&str>, next: Option<&str>| Fenced {
+        fence: Fence {
+            name: "lease".to_owned(),
+            expected: expected.map(str::to_owned),
+            next: next.map(str::to_owned),
+        },
+        batch: vec![(submission("b", 3), false), (submission("gone", 1), true)],
+        at_stake: ["a", "nobody"].map(|id| ArticleId::new(id).unwrap()).to_vec(),
+        plan: Arc::new(TakesBack),
+    };
+    let names = || vec!["lease".to_owned(), "told".to_owned()];
+    assert_eq!(home.store.follow(write(Some("mine"), Some("next")), at(3)).await.unwrap(), None);
+    assert_eq!(home.store.head().await.unwrap(), before);
+    assert_eq!(home.store.recall(names()).await.unwrap(), [None, None]);
+    // Nobody has it.
+    let done = home.store.follow(write(None, Some("mine")), at(4)).await.unwrap().unwrap();
+    assert_eq!(done.taken, [Outcome::Published, Outcome::Published]);
+    assert_eq!(done.withdrawn, [Some(Outcome::Retired), None]);
+    assert_eq!(home.store.head().await.unwrap(), Revision(before.0 + 1));
+    assert_eq!(ids(&*home.store, &Selection::default()).await, ["b", "gone"]);
+    let told = Some(format!("{:?}", done.withdrawn));
+    assert_eq!(home.store.recall(names()).await.unwrap(), [Some("mine".to_owned()), told]);
+    assert_eq!(home.store.follow(write(None, Some("other")), at(5)).await.unwrap(), None);
+    // Nothing new: no revision, and remembered all the same.
+    let done = home.store.follow(write(Some("mine"), None), at(6)).await.unwrap().unwrap();
+    assert_eq!(done.taken, [Outcome::Unchanged, Outcome::Unchanged]);
+    assert_eq!(home.store.head().await.unwrap(), Revision(before.0 + 1));
+    assert_eq!(home.store.recall(names()).await.unwrap()[0], None);
 }
 
 pub(crate) async fn the_places_that_writes_disturb_are_named(home: Home) {
@@ -387,6 +435,7 @@ crate::cases!(
     news_from_another_process_is_seen,
     a_store_that_is_opened_again_is_the_same,
     what_is_remembered_is_known_again_and_is_no_revision,
+    a_write_behind_a_fence_is_done_whole_or_not_at_all,
     the_places_that_writes_disturb_are_named,
 );
 

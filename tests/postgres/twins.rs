@@ -10,12 +10,15 @@ use courant::{
         Window,
     },
     category::{Category, Facet, Selection, Slug},
-    store::{Census, Delivery, Intake, Moved, Outcome, Receipt, Result, SqliteStore, Store, Token},
+    store::{
+        Census, Delivery, Done, Fenced, Intake, Moved, Outcome, Receipt, Result, SqliteStore,
+        Store, Token,
+    },
 };
 use rusqlite::Connection;
 use tokio_postgres::NoTls;
 
-use crate::{fixtures::Home, histories, partners};
+use crate::{fixtures::Home, histories, partners, store};
 
 /// Random histories of a publication, with their clients, archives and restarts.
 pub(crate) async fn histories(home: Home) {
@@ -39,6 +42,16 @@ async fn history(home: Home, seeds: std::ops::RangeInclusive<u64>) {
 pub(crate) async fn followers(home: Home) {
     let twins = Twins::of(&home, "followers").await;
     partners::follow(Home::of(Arc::clone(&twins) as Arc<dyn Store>), 600).await;
+    twins.compare().await;
+}
+
+/// Writes behind a fence.
+pub(crate) async fn fenced_writes(home: Home) {
+    let twins = Twins::of(&home, "fenced").await;
+    store::a_write_behind_a_fence_is_done_whole_or_not_at_all(Home::of(
+        Arc::clone(&twins) as Arc<dyn Store>
+    ))
+    .await;
     twins.compare().await;
 }
 
@@ -273,6 +286,11 @@ impl Store for Twins {
         same("remember", one, self.database.remember(entries).await)
     }
 
+    async fn follow(&self, write: Fenced, now: DateTime<Utc>) -> Result<Option<Done>> {
+        let one = self.file.follow(write.clone(), now).await;
+        same("follow", one, self.database.follow(write, now).await)
+    }
+
     async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
         let one = self.file.recall(names.clone()).await;
         same("recall", one, self.database.recall(names).await)
@@ -289,4 +307,4 @@ impl Store for Twins {
     }
 }
 
-crate::cases!(histories, more_histories, followers);
+crate::cases!(fenced_writes, histories, more_histories, followers);

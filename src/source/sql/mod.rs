@@ -9,17 +9,21 @@ mod postgres;
 mod query;
 mod sqlite;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use self::address::Address;
 use self::query::{CURSOR, Engine, KEY, Relation, STATUS, Statement};
 use crate::source::{
     SourceError,
     field::{self, List},
     mark::Mark,
-    spec::{Link, Sql},
+    spec::{Link, Rows, Sql},
     take::{Entry, Given, Presence, key_text},
 };
 
@@ -32,6 +36,21 @@ const PAGE_BYTES: usize = 8 << 20;
 struct Row {
     columns: Map<String, Value>,
     fault: Option<String>,
+}
+
+/// For a connection, with all that is asked of it first.
+const CONNECT: Duration = Duration::from_secs(30);
+/// For the whole answer to one statement: longer than what servers allow themselves, for one that is cut off.
+const ANSWER: Duration = Duration::from_mins(11);
+/// A connection that says nothing is asked after so long whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// What comes within a limit.
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(SourceError::Silent(limit)))
 }
 
 /// A connection that only reads.
@@ -57,7 +76,7 @@ pub(super) struct Reader<'a> {
 impl Presence for Reader<'_> {
     async fn present(&mut self, keys: Vec<Value>) -> Result<Vec<String>, SourceError> {
         let statement = self.relation.present(keys);
-        let rows = self.database.rows(&statement, usize::MAX).await?;
+        let rows = self.rows(&statement, usize::MAX).await?;
         let keys = rows.into_iter().filter_map(|mut row| row.columns.remove(KEY));
         Ok(keys.map(|key| key_text(&key)).collect())
     }
@@ -70,18 +89,23 @@ pub(super) struct Page {
     pub(super) last: Option<(Value, Value)>,
     /// The names of the columns.
     pub(super) columns: Vec<String>,
+    /// So many rows that are published have nothing where their cursor should be.
+    pub(super) without_cursor: u64,
+}
+
+async fn connect(address: &Address, sql: &Sql) -> Result<Box<dyn Database>, SourceError> {
+    Ok(match address.scheme() {
+        Engine::Postgres => Box::new(postgres::open(address).await?),
+        Engine::Mysql => Box::new(mysql::open(address, sql.encoding).await?),
+        Engine::Sqlite => Box::new(sqlite::open(address, sql.encoding).await?),
+    })
 }
 
 impl<'a> Reader<'a> {
     pub(super) async fn open(sql: &'a Sql) -> Result<Self, SourceError> {
         let address = address::address(sql, |name| std::env::var(name).ok())?;
-        let (engine, database): (Engine, Box<dyn Database>) = match address.scheme() {
-            Engine::Postgres => (Engine::Postgres, Box::new(postgres::open(&address).await?)),
-            Engine::Mysql => (Engine::Mysql, Box::new(mysql::open(&address, sql.encoding).await?)),
-            Engine::Sqlite => {
-                (Engine::Sqlite, Box::new(sqlite::open(&address, sql.encoding).await?))
-            }
-        };
+        let database = within(CONNECT, connect(&address, sql)).await?;
+        let engine = address.scheme();
         let relation = Relation::new(sql, engine);
         let mut reader = Self { sql, database, relation, link: None };
         reader.link = reader.template().await?;
@@ -93,10 +117,23 @@ impl<'a> Reader<'a> {
         self.sql.cursor.is_some()
     }
 
+    /// Whether rows without a cursor are a mistake; presets know what they do.
+    fn needs_cursor(&self) -> bool {
+        self.follows() && !matches!(self.sql.rows, Rows::From { .. })
+    }
+
+    async fn rows(
+        &mut self,
+        statement: &Statement,
+        max_bytes: usize,
+    ) -> Result<Vec<Row>, SourceError> {
+        within(ANSWER, self.database.rows(statement, max_bytes)).await
+    }
+
     /// The newest cursor there is.
     pub(super) async fn newest(&mut self) -> Result<Option<Value>, SourceError> {
         let Some(statement) = self.relation.newest() else { return Ok(None) };
-        let rows = self.database.rows(&statement, PAGE_BYTES).await?;
+        let rows = self.rows(&statement, PAGE_BYTES).await?;
         let newest = rows.into_iter().next().and_then(|mut row| row.columns.remove(CURSOR));
         Ok(newest.filter(|value| !value.is_null()))
     }
@@ -118,19 +155,21 @@ impl<'a> Reader<'a> {
     }
 
     async fn page(&mut self, statement: &Statement) -> Result<Page, SourceError> {
-        let rows = self.database.rows(statement, PAGE_BYTES).await?;
+        let rows = self.rows(statement, PAGE_BYTES).await?;
         let columns = rows.first().map(|row| row.columns.keys().cloned().collect());
         let keys: Vec<Value> =
             rows.iter().filter_map(|row| row.columns.get(KEY).cloned()).collect();
         let mut lists = self.lists(&keys).await?;
-        let mut last = None;
+        let (mut last, mut without_cursor) = (None, 0);
         let mut entries = Vec::with_capacity(rows.len());
         for Row { mut columns, fault } in rows {
             let key = columns.remove(KEY).filter(|key| !key.is_null()).ok_or(SourceError::NoKey)?;
             let cursor = columns.remove(CURSOR).unwrap_or_default();
+            let has_cursor = !cursor.is_null();
             let status = columns.remove(STATUS);
             last = Some((cursor, key.clone()));
             let is_published = self.is_published(status.as_ref());
+            without_cursor += u64::from(self.needs_cursor() && is_published && !has_cursor);
             let id = columns.get("id").filter(|id| !id.is_null()).unwrap_or(&key).clone();
             let added = lists.remove(&key_text(&key)).unwrap_or_default();
             let link = self.link.as_ref().map(|link| put(link, &columns));
@@ -142,7 +181,7 @@ impl<'a> Reader<'a> {
             let record = fault.map_or(Ok(Given::Json(record)), Err);
             entries.push(Entry { key, record, is_published });
         }
-        Ok(Page { entries, last, columns: columns.unwrap_or_default() })
+        Ok(Page { entries, last, columns: columns.unwrap_or_default(), without_cursor })
     }
 
     fn is_published(&self, status: Option<&Value>) -> bool {
@@ -166,7 +205,7 @@ impl<'a> Reader<'a> {
         }
         for (list, query) in &self.sql.lists {
             let statement = self.relation.list(query, keys);
-            for row in self.database.rows(&statement, usize::MAX).await? {
+            for row in self.rows(&statement, usize::MAX).await? {
                 let key = row.columns.get("id").ok_or(SourceError::NoId(list.key()))?;
                 let key = key_text(key);
                 if let Some(item) = list.item(row.columns) {
@@ -183,7 +222,7 @@ impl<'a> Reader<'a> {
         let Some(template) = template else { return Ok(None) };
         let Some(query) = settings else { return Ok(Some(template.clone())) };
         let statement = Statement { sql: query.clone(), bound: Vec::new() };
-        let rows = self.database.rows(&statement, PAGE_BYTES).await?;
+        let rows = self.rows(&statement, PAGE_BYTES).await?;
         let mut known = BTreeMap::new();
         for Row { mut columns, .. } in rows {
             let mut take = |name: &str| columns.remove(name).map(field::text).unwrap_or_default();
@@ -237,5 +276,32 @@ fn decode(
             "a text that is not {}; name the encoding that it is in with `encoding`",
             encoding.name()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::spec::Secret;
+
+    #[tokio::test]
+    async fn a_database_that_says_nothing_is_not_waited_for() {
+        let silent = within(Duration::from_millis(10), std::future::pending::<Result<(), _>>());
+        let error = silent.await.unwrap_err();
+        assert!(matches!(error, SourceError::Silent(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_no_greeting_is_given_up() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for scheme in ["mysql", "postgres"] {
+            let url = Secret::new(format!("{scheme}://a:b@127.0.0.1:{port}/c"));
+            let sql = Sql { url, ..query::tests::sql(Rows::Query("SELECT 1".to_owned())) };
+            let address = address::address(&sql, |_| None).unwrap();
+            let limit = Duration::from_millis(50);
+            let error = within(limit, connect(&address, &sql)).await.err().unwrap();
+            assert!(matches!(error, SourceError::Silent(_)), "{error}");
+        }
     }
 }

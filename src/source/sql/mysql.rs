@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use encoding_rs::Encoding;
 use futures_util::TryStreamExt;
 use mysql_async::{
-    Conn, Opts, OptsBuilder, Row as MysqlRow, SslOpts, Value as MysqlValue, consts::ColumnType,
-    prelude::Queryable,
+    Conn, Opts, OptsBuilder, Row as MysqlRow, SslOpts, UrlError, Value as MysqlValue,
+    consts::ColumnType, prelude::Queryable,
 };
 use serde_json::{Map, Value, json};
 
 use crate::source::{
     SourceError,
     sql::{
-        Database, Row,
+        Database, KEEPALIVE, Row,
         address::Address,
         decode,
         query::{CURSOR, Statement},
@@ -35,7 +35,7 @@ pub(super) async fn open(
     address: &Address,
     encoding: Option<&'static Encoding>,
 ) -> Result<Mysql, SourceError> {
-    let opts = Opts::from_url(&address.url).map_err(|_| SourceError::Scheme)?;
+    let opts = Opts::from_url(&address.url).map_err(|error| wrong(&address.url, error))?;
     let host = opts.ip_or_hostname().to_owned();
     let is_here = opts.socket().is_some()
         || host == "localhost"
@@ -51,10 +51,18 @@ pub(super) async fn open(
     }
     let mut settings: Vec<_> = SETTINGS.iter().map(ToString::to_string).collect();
     settings.extend(encoding.map(|_| RAW.to_owned()));
-    let connection = Conn::new(builder.prefer_socket(false).setup(settings)).await;
+    let connection =
+        Conn::new(builder.prefer_socket(false).tcp_keepalive(Some(KEEPALIVE)).setup(settings))
+            .await;
     let connection =
         connection.map_err(|error| SourceError::Connect(address.to_string(), error.into()))?;
     Ok(Mysql { connection, encoding })
+}
+
+/// What is wrong with an address. What stands behind a `?` may be a part of the password, where that is not encoded.
+fn wrong(url: &str, error: UrlError) -> SourceError {
+    let is_told = url.split_once('?').is_none_or(|(_, settings)| !settings.contains('@'));
+    if is_told { SourceError::Address(error.into()) } else { SourceError::Scheme }
 }
 
 #[async_trait]
@@ -148,6 +156,18 @@ fn unbind(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_told_without_its_password() {
+        let told = |url: &str| {
+            let error = wrong(url, Opts::from_url(url).unwrap_err());
+            crate::source::follow::chain(&error)
+        };
+        let unknown = told("mysql://a:b@c/d?requires_ssl=no");
+        assert!(unknown.contains("`requires_ssl'"), "{unknown}");
+        let secret = told("mysql://a:ge?heim=x@c/d");
+        assert!(!secret.contains("heim"), "{secret}");
+    }
 
     #[test]
     fn every_type_comes_in() {

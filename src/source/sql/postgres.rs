@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::source::{
     SourceError, field,
-    sql::{Database, Row, address::Address, query::Statement},
+    sql::{Database, KEEPALIVE, Row, address::Address, query::Statement},
 };
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -36,7 +36,8 @@ pub(super) async fn open(address: &Address) -> Result<Postgres, SourceError> {
     if let Some(password) = &address.password {
         config.password(password);
     }
-    config.application_name("courant").connect_timeout(CONNECT).keepalives(true);
+    config.application_name("courant").connect_timeout(CONNECT);
+    config.keepalives(true).keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE);
     // What leaves the machine is encrypted unless somebody says otherwise.
     if config.get_ssl_mode() == SslMode::Prefer {
         let mode = if config.get_hosts().iter().all(is_here) {

@@ -154,7 +154,7 @@ impl Relation {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use chrono::DateTime;
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::source::{field::Field, preset::Preset, spec};
 
-    fn sql(rows: Rows) -> Sql {
+    pub(in crate::source::sql) fn sql(rows: Rows) -> Sql {
         Sql {
             url: spec::Secret::new("sqlite:x"),
             password_file: None,

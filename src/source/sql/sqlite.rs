@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use encoding_rs::Encoding;
-use rusqlite::{Connection, OpenFlags, types::ValueRef};
+use rusqlite::{Connection, InterruptHandle, OpenFlags, types::ValueRef};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
@@ -18,6 +18,7 @@ const BUSY: Duration = Duration::from_secs(10);
 
 pub(super) struct Sqlite {
     connection: Arc<Mutex<Connection>>,
+    interrupt: InterruptHandle,
     encoding: Option<&'static Encoding>,
 }
 
@@ -32,10 +33,19 @@ pub(super) async fn open(
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "query_only", true)?;
-        Ok(connection)
+        let interrupt = connection.get_interrupt_handle();
+        Ok((connection, interrupt))
     });
-    let connection = opened.await.map_err(|_| SourceError::Closing)?.map_err(failed)?;
-    Ok(Sqlite { connection: Arc::new(Mutex::new(connection)), encoding })
+    let (connection, interrupt) =
+        opened.await.map_err(|_| SourceError::Closing)?.map_err(failed)?;
+    Ok(Sqlite { connection: Arc::new(Mutex::new(connection)), interrupt, encoding })
+}
+
+impl Drop for Sqlite {
+    /// Nobody waits for what is still being read.
+    fn drop(&mut self) {
+        self.interrupt.interrupt();
+    }
 }
 
 #[async_trait]

@@ -40,8 +40,8 @@ use crate::{
     },
     category::{Category, Facet, Selection, Slug},
     store::{
-        Cause, Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result,
-        Store, StoreError, Stored, Token,
+        Cause, Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed,
+        Receipt, Result, Store, StoreError, Stored, Token,
         postgres::{listen::announce, read::View, server::Server, session::Session},
         read as rules, shelf,
         tables::{Counter, Reader},
@@ -316,6 +316,12 @@ impl Store for PostgresStore {
 
     async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
         self.write(move |session| remembered::remember(session, &entries)).await
+    }
+
+    async fn follow(&self, write: Fenced, now: DateTime<Utc>) -> Result<Option<Done>> {
+        let authority = self.authority.clone();
+        let now = Told::from(now);
+        self.write(move |session| remembered::follow(session, &authority, write, now)).await
     }
 
     async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {

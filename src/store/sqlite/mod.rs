@@ -35,8 +35,8 @@ use crate::{
     },
     category::{Category, Facet, Selection, Slug},
     store::{
-        Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result, Store,
-        StoreError, Stored, Token, read as rules, shelf, write::Told,
+        Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt,
+        Result, Store, StoreError, Stored, Token, read as rules, shelf, write::Told,
     },
 };
 
@@ -250,6 +250,11 @@ impl Store for SqliteStore {
 
     async fn remember(&self, entries: Vec<(String, Option<String>)>) -> Result<()> {
         self.write(move |writer| remembered::remember(writer, &entries)).await
+    }
+
+    async fn follow(&self, write: Fenced, now: DateTime<Utc>) -> Result<Option<Done>> {
+        let now = Told::from(now);
+        self.write(move |writer| remembered::follow(writer, write, now)).await
     }
 
     async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {

@@ -4,28 +4,56 @@ use std::num::NonZeroU16;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use crate::store::Result;
+use crate::store::{
+    Done, Fenced, Result,
+    sqlite::{push, write::begin},
+    write::Told,
+};
 
 pub(super) fn remember(
     writer: &mut Connection,
     entries: &[(String, Option<String>)],
 ) -> Result<()> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    {
-        let mut upsert = transaction.prepare_cached(
-            "INSERT INTO remembered (name, value) VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET value = ?2 WHERE value <> ?2",
-        )?;
-        let mut delete = transaction.prepare_cached("DELETE FROM remembered WHERE name = ?")?;
-        for (name, value) in entries {
-            match value {
-                Some(value) => upsert.execute([name, value])?,
-                None => delete.execute([name])?,
-            };
-        }
-    }
+    write(&transaction, entries)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Does so within a transaction.
+fn write(transaction: &Connection, entries: &[(String, Option<String>)]) -> Result<()> {
+    let mut upsert = transaction.prepare_cached(
+        "INSERT INTO remembered (name, value) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET value = ?2 WHERE value <> ?2",
+    )?;
+    let mut delete = transaction.prepare_cached("DELETE FROM remembered WHERE name = ?")?;
+    for (name, value) in entries {
+        match value {
+            Some(value) => upsert.execute([name, value])?,
+            None => delete.execute([name])?,
+        };
+    }
+    Ok(())
+}
+
+pub(super) fn follow(
+    writer: &mut Connection,
+    Fenced { fence, batch, plan, .. }: Fenced,
+    now: Told,
+) -> Result<Option<Done>> {
+    let mut writing = begin(writer, now)?;
+    let found = recall(&writing.tables.0, std::slice::from_ref(&fence.name))?;
+    if found != [fence.expected] {
+        return Ok(None);
+    }
+    let (done, gone) = writing.follow(batch, &*plan)?;
+    push::empty_bin(&mut writing, &gone)?;
+    let mut entries = plan.entries(&done);
+    entries.push((fence.name, fence.next));
+    write(&writing.tables.0, &entries)?;
+    writing.keep();
+    writing.commit()?;
+    Ok(Some(done))
 }
 
 pub(super) fn recall(reader: &Connection, names: &[String]) -> Result<Vec<Option<String>>> {
