@@ -148,6 +148,27 @@ pub(crate) async fn news_that_nobody_tells_are_found_by_looking(home: Home) {
     }
 }
 
+pub(crate) async fn a_copy_of_the_version_before_goes_on_beside_newer_tables(home: Home) {
+    // What is asked for has been planned before the tables change.
+    let write = async |nth: i64| {
+        let mut again = submission("a", nth);
+        again.story.title = courant::text::Text::new(&uuid());
+        home.publish(vec![again, submission(&format!("b{nth}"), nth)], nth).await;
+        let (all, everything) = ([Facet::all()], Selection::default());
+        home.store.snapshot(&all, &everything, Window::default()).await.unwrap();
+        home.store.withdraw(vec![courant::article::ArticleId::new("a").unwrap()], at(nth)).await
+    };
+    write(1).await.unwrap();
+    let client = client(&home.url()).await;
+    let tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+    for table in client.query(tables, &[]).await.unwrap() {
+        let table: &str = table.get(0);
+        let add = format!("ALTER TABLE {table} ADD COLUMN newer BIGINT NOT NULL DEFAULT 0");
+        client.batch_execute(&add).await.unwrap();
+    }
+    write(2).await.unwrap();
+}
+
 /// Something that was not there before.
 fn uuid() -> String {
     format!("Title {:?}", courant::partner::Secret::new().unwrap().digest())
@@ -246,6 +267,7 @@ crate::cases!(
     stores_in_two_schemas_hear_nothing_of_each_other,
     news_come_long_before_anybody_looks,
     writers_wait_for_each_other_and_no_revision_is_lost,
+    a_copy_of_the_version_before_goes_on_beside_newer_tables,
     news_that_nobody_tells_are_found_by_looking,
     a_server_that_is_killed_is_found_again,
     a_replica_is_read_unless_it_is_behind_or_away,
