@@ -9,6 +9,7 @@ use crate::{
         Cause, Result, StoreError,
         copy::{Column, Found, Origin, Place, Row, Source, TABLES, Table, Target, Value},
         postgres::{
+            pool::pool,
             schema::{self, Layout},
             server::Server,
             session::{READ, Session, WRITE},
@@ -204,7 +205,7 @@ impl Target for PostgresTarget {
 async fn connect(url: &DatabaseUrl, takes_writes: bool) -> Result<Session> {
     let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
     let server = Server::new(url, takes_writes).map_err(opened)?;
-    let pool = server.pool(1, super::WRITE_WAIT).map_err(opened)?;
+    let pool = pool(server, 1, super::WRITE_WAIT).map_err(opened)?;
     let session = match Session::new(&pool).await {
         Err(StoreError::Failed(source)) => return Err(opened(source)),
         session => session?.patient(),

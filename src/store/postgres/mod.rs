@@ -8,6 +8,7 @@ mod copy;
 mod draft;
 mod listen;
 mod partners;
+mod pool;
 mod push;
 mod read;
 mod remembered;
@@ -30,7 +31,6 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Pool;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -42,7 +42,13 @@ use crate::{
     store::{
         Cause, Census, Delivery, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt, Result,
         Store, StoreError, Stored, Token,
-        postgres::{listen::announce, read::View, server::Server, session::Session},
+        postgres::{
+            listen::announce,
+            pool::{Pool, pool},
+            read::View,
+            server::Server,
+            session::Session,
+        },
         read as rules, shelf,
         tables::{Counter, Reader},
         write::Told,
@@ -94,12 +100,12 @@ impl PostgresStore {
     ) -> Result<Self> {
         let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
         let server = Server::new(url, true).map_err(opened)?;
-        let writer = server.pool(1, WRITE_WAIT).map_err(opened)?;
-        let readers = server.pool(READERS, READ_WAIT).map_err(opened)?;
+        let writer = pool(server.clone(), 1, WRITE_WAIT).map_err(opened)?;
+        let readers = pool(server.clone(), READERS, READ_WAIT).map_err(opened)?;
         let replica = replica.map(|url| {
             let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
             let readers =
-                Server::new(url, false).and_then(|server| server.pool(READERS, READ_WAIT));
+                Server::new(url, false).and_then(|server| pool(server, READERS, READ_WAIT));
             let readers = readers.map_err(opened)?;
             Ok::<_, StoreError>(Replica { readers, rests_until: Mutex::new(None) })
         });
@@ -114,8 +120,8 @@ impl PostgresStore {
             answer => answer?,
         };
         let news = watch::Sender::new(head);
-        let Server { config, tls, shown } = server;
-        let listening = tokio::spawn(listen::follow(config, tls, channel, news.clone()));
+        let shown = server.shown.clone();
+        let listening = tokio::spawn(listen::follow(server, channel, news.clone()));
         Ok(Self { shown, authority, writer, readers, replica, news, listening })
     }
 
