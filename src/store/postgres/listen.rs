@@ -7,12 +7,15 @@ use tokio_postgres::AsyncMessage;
 
 use crate::{
     article::Revision,
-    store::{Cause, postgres::server::Server},
+    store::{Cause, postgres::server::Server, stored},
 };
 
 /// How long to wait before connecting again: twice as long each time, up to a limit.
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// Which write is the newest.
+const HEAD: &str = "SELECT head FROM store";
 
 /// Listens for as long as it is polled.
 pub(super) async fn follow(server: Server, channel: String, news: watch::Sender<Revision>) {
@@ -58,6 +61,9 @@ async fn listen(
     };
     let asked = async {
         server.within(client.batch_execute(&format!("LISTEN {channel}"))).await?;
+        // What was told while nobody listened comes no more.
+        let newest = server.within(client.query_one(HEAD, &[])).await?;
+        announce(news, stored::revision(newest.try_get(0)?));
         // As long as the client lives, the connection does.
         std::future::pending::<Result<(), Cause>>().await
     };
