@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oxilangtag::LanguageTag;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::text::Text;
@@ -27,6 +29,9 @@ const SEGMENT: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+/// Longest name that is part of a facet as it is, in bytes.
+const MAX_NAME_BYTES: usize = 200;
 
 /// The name of a category or feed in addresses: lower case, NFC, without white space or punctuation of paths.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -219,9 +224,15 @@ impl Facet {
         Self(format!("category/{slug}"))
     }
 
-    /// The articles of an author.
+    /// The articles of an author. A long name is known by its digest: keys of indexes have to be short, in PostgreSQL 2,704
+    /// bytes with all that goes with them.
     pub fn author(name: &Text) -> Self {
-        Self(format!("author/{name}"))
+        let name = name.as_str();
+        if name.len() <= MAX_NAME_BYTES {
+            return Self(format!("author/{name}"));
+        }
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(name));
+        Self(format!("author/sha256:{digest}"))
     }
 
     /// The articles in a language, whatever the script or region.
@@ -463,6 +474,16 @@ mod tests {
             assert!(refused.contains(advice), "{refused}");
         }
         assert!("GB".parse::<Territory>().is_ok() && "TW".parse::<Territory>().is_ok());
+    }
+
+    #[test]
+    fn the_facet_of_an_author_is_short() {
+        let facet = |name: &str| Facet::author(&Text::new(name)).as_str().to_owned();
+        assert_eq!(facet("Ana Li"), "author/Ana Li");
+        assert_eq!(facet(&"a".repeat(200)).len(), "author/".len() + 200);
+        let long = facet(&"a".repeat(201));
+        assert!(long.starts_with("author/sha256:") && long.len() < 60, "{long}");
+        assert_ne!(long, facet(&"a".repeat(202)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Where crates for databases, sockets and formats may be named.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 11] = [
     (
         "tokio",
         &[
@@ -29,6 +29,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ),
     ("reqwest", &["fetch"]),
     ("rusqlite", &["store", "source/sql/sqlite.rs"]),
+    ("deadpool", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("object_store", &["export"]),
     ("rss", &["format"]),

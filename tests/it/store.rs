@@ -437,7 +437,58 @@ crate::cases!(
     what_is_remembered_is_known_again_and_is_no_revision,
     a_write_behind_a_fence_is_done_whole_or_not_at_all,
     the_places_that_writes_disturb_are_named,
+    the_longest_name_has_its_feed,
+    an_identity_that_was_given_up_is_free_within_the_batch,
 );
+
+/// No two characters in a row that a database could make shorter.
+fn long_name(bytes: usize) -> Text {
+    let mut state = 1_u32;
+    let name = (0..bytes).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + u8::try_from((state >> 16) % 26).unwrap())
+    });
+    Text::new(&name.collect::<String>())
+}
+
+pub(crate) async fn the_longest_name_has_its_feed(home: Home) {
+    let name = long_name(4_000);
+    let mut long = submission("long", 0);
+    long.story.authors =
+        vec![courant::article::Person { name: name.clone(), ..Default::default() }];
+    let receipt = home.publish(vec![long, submission("other", 1)], 2).await;
+    assert_eq!(receipt.outcomes, [Outcome::Published, Outcome::Published]);
+    let theirs = Selection { authors: [name].into(), ..Selection::default() };
+    assert_eq!(ids(&*home.store, &theirs).await, ["long"]);
+    let begin = Selection { authors: [long_name(3_999)].into(), ..Selection::default() };
+    assert!(ids(&*home.store, &begin).await.is_empty());
+    home.store.withdraw(vec![ArticleId::new("long").unwrap()], at(3)).await.unwrap();
+    assert!(ids(&*home.store, &theirs).await.is_empty());
+}
+
+/// A chain of adoptions, with the keys of the articles in either order.
+pub(crate) async fn an_identity_that_was_given_up_is_free_within_the_batch(home: Home) {
+    home.publish(vec![submission("a", 0), submission("b", 10), submission("c", 20)], 30).await;
+    let minted = |id: &str| format!("tag:example.com,2026:article/{id}");
+    let adopt = async |steps: &[(&str, &str)], seconds| {
+        let mut batch = Vec::new();
+        for (id, guid) in steps {
+            let article = article(&home, id).await;
+            let published = article.published.timestamp() - at(0).timestamp();
+            batch.push(adoption(id, article.revision, guid, published, article.story));
+        }
+        home.store.adopt(batch, at(seconds)).await.unwrap().outcomes
+    };
+    let both = [Outcome::Corrected, Outcome::Corrected];
+    assert_eq!(adopt(&[("a", "old:a"), ("b", &minted("a"))], 40).await, both);
+    assert_eq!(adopt(&[("c", "old:c"), ("a", &minted("c"))], 50).await, both);
+    let taken = adopt(&[("b", &minted("c")), ("c", "old:a")], 60).await;
+    let by = ArticleId::new("a").unwrap();
+    assert_eq!(taken, [Outcome::GuidTaken { by }, Outcome::Corrected]);
+    for (id, guid) in [("a", minted("c")), ("b", minted("a")), ("c", "old:a".to_owned())] {
+        assert_eq!(article(&home, id).await.guid.as_str(), guid, "{id}");
+    }
+}
 
 fn adoption(
     id: &str,

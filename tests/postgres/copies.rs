@@ -33,6 +33,7 @@ crate::cases!(
     a_copy_there_and_back_is_the_same_store,
     an_interrupted_copy_to_a_database_goes_on,
     a_database_that_holds_something_is_left_alone,
+    whoever_copies_to_where_another_does_is_told_so,
     a_copy_of_a_database_is_of_one_moment,
     a_copy_that_is_killed_goes_on_though_the_database_was_killed_too,
 );
@@ -212,6 +213,16 @@ pub(crate) async fn a_database_that_holds_something_is_left_alone(home: Home) {
     drop(store(&made).await.unwrap());
     carry(file(&lived.file()), target(&made).await).await.unwrap();
     assert_eq!(rows(source(&made).await).await, rows(file(&lived.file())).await);
+}
+
+pub(crate) async fn whoever_copies_to_where_another_does_is_told_so(home: Home) {
+    let to = empty(&home, "filled").await;
+    let first = target(&to).await;
+    let error = PostgresTarget::open(&address(&to)).await.err().expect("it is refused");
+    let cause = std::error::Error::source(&error).expect("there is a reason").to_string();
+    assert!(cause.starts_with("another `courant store copy` (process "), "{cause}");
+    drop(first);
+    drop(target(&to).await);
 }
 
 pub(crate) async fn a_copy_of_a_database_is_of_one_moment(home: Home) {

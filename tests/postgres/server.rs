@@ -136,16 +136,76 @@ pub(crate) async fn news_that_nobody_tells_are_found_by_looking(home: Home) {
     // Nobody gets in again; those who are in stay, but for those who listen.
     let deaf = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
     admin.batch_execute(&deaf).await.unwrap();
-    let silence = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = $1 AND query LIKE 'LISTEN%'";
-    let silenced = admin.query(silence, &[&name]).await.unwrap();
-    assert_eq!(silenced.len(), 2, "both listen");
+    silence(&admin, name).await;
     for nth in 0..3 {
         let receipt = home.publish(vec![submission(&format!("unheard{nth}"), nth)], nth).await;
-        let found = timeout(Duration::from_secs(15), other.changed(seen)).await.unwrap();
-        seen = found.unwrap();
+        // A publisher waits for a second and begins anew.
+        seen = told(&*other, seen, Duration::from_secs(1)).await;
         assert_eq!(seen, receipt.revision);
     }
+}
+
+pub(crate) async fn news_that_came_while_nobody_listened_are_told(home: Home) {
+    let other = home.again().await;
+    let url = home.url();
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let admin = client(&format!("{server}/postgres")).await;
+    home.publish(vec![submission("first", 0)], 0).await;
+    let seen = other.head().await.unwrap();
+    let lets_in = |whether: bool| format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {whether}");
+    admin.batch_execute(&lets_in(false)).await.unwrap();
+    silence(&admin, name).await;
+    let receipt = home.publish(vec![submission("unheard", 1)], 1).await;
+    admin.batch_execute(&lets_in(true)).await.unwrap();
+    // Whoever waits for so short a time never looks.
+    assert_eq!(told(&*other, seen, Duration::from_millis(200)).await, receipt.revision);
+}
+
+/// Ends the connections of those who listen, who have to be two.
+async fn silence(admin: &tokio_postgres::Client, name: &str) {
+    let listeners = "FROM pg_stat_activity WHERE datname = $1 AND query = 'SELECT head FROM store'";
+    let count = format!("SELECT count(*) {listeners}");
+    let listen = async {
+        while admin.query_one(&count, &[&name]).await.unwrap().get::<_, i64>(0) < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(15), listen).await.expect("both listen");
+    let end = format!("SELECT pg_terminate_backend(pid) {listeners}");
+    admin.query(&end, &[&name]).await.unwrap();
+}
+
+/// The next write, as somebody finds it who waits for so long and begins anew.
+async fn told(store: &dyn Store, seen: Revision, wait: Duration) -> Revision {
+    let told = async {
+        loop {
+            if let Ok(told) = timeout(wait, store.changed(seen)).await {
+                return told.unwrap();
+            }
+        }
+    };
+    timeout(Duration::from_secs(20), told).await.expect("the write is found")
+}
+
+pub(crate) async fn a_copy_of_the_version_before_goes_on_beside_newer_tables(home: Home) {
+    // What is asked for has been planned before the tables change.
+    let write = async |nth: i64| {
+        let mut again = submission("a", nth);
+        again.story.title = courant::text::Text::new(&uuid());
+        home.publish(vec![again, submission(&format!("b{nth}"), nth)], nth).await;
+        let (all, everything) = ([Facet::all()], Selection::default());
+        home.store.snapshot(&all, &everything, Window::default()).await.unwrap();
+        home.store.withdraw(vec![courant::article::ArticleId::new("a").unwrap()], at(nth)).await
+    };
+    write(1).await.unwrap();
+    let client = client(&home.url()).await;
+    let tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+    for table in client.query(tables, &[]).await.unwrap() {
+        let table: &str = table.get(0);
+        let add = format!("ALTER TABLE {table} ADD COLUMN newer BIGINT NOT NULL DEFAULT 0");
+        client.batch_execute(&add).await.unwrap();
+    }
+    write(2).await.unwrap();
 }
 
 /// Something that was not there before.
@@ -216,32 +276,124 @@ pub(crate) async fn a_server_that_is_killed_is_found_again(_: Home) {
     }
 }
 
-pub(crate) async fn a_replica_is_read_unless_it_is_behind_or_away(home: Home) {
-    // Databases that are no copies stand for those that are: what matters is how far they say they are.
-    let (behind, ahead) = (empty(&home, "behind").await, empty(&home, "ahead").await);
-    for url in [&behind, &ahead] {
-        drop(open(url).await.unwrap());
+pub(crate) async fn a_host_that_takes_connections_and_stays_silent_is_passed_over(home: Home) {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let takes = tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok((connection, _)) = silent.accept().await {
+            taken.push(connection);
+        }
+    });
+    let url = home.url().replace("@127.0.0.1", &format!("@127.0.0.1:{port},127.0.0.1"));
+    let url = format!("{url}?connect_timeout=1");
+    let store = timeout(Duration::from_secs(30), open(&url)).await.unwrap().unwrap();
+    let receipt = store.upsert(vec![submission("a", 0)], Intake::default(), at(1)).await.unwrap();
+    assert_eq!(store.head().await.unwrap(), receipt.revision);
+    // Nor does it keep anybody from listening: what listens is its third connection.
+    let name = url.rsplit_once('/').unwrap().1.split('?').next().unwrap().to_owned();
+    let client = client(&home.url()).await;
+    let listeners = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND query = 'SELECT head FROM store'";
+    let listens = async {
+        while client.query_one(listeners, &[&name]).await.unwrap().get::<_, i64>(0) < 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(15), listens).await.expect("both stores listen");
+    takes.abort();
+
+    // One that nobody answers says so, and soon.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let alone = format!("postgres://courant@127.0.0.1:{port}/test?connect_timeout=1");
+    let error = timeout(Duration::from_secs(15), open(&alone)).await.unwrap().err().unwrap();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, format!("`127.0.0.1:{port}` did not answer within 1s"));
+}
+
+/// A database that holds what that of the case does at present.
+async fn copied(home: &Home, name: &str) -> String {
+    let url = empty(home, name).await;
+    drop(open(&url).await.unwrap());
+    let client = client(&url).await;
+    let tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+    for table in client.query(tables, &[]).await.unwrap() {
+        let table: &str = table.get(0);
+        let copy = format!(
+            "TRUNCATE {name}.{table}; INSERT INTO {name}.{table} SELECT * FROM public.{table}"
+        );
+        client.batch_execute(&copy).await.unwrap();
     }
-    client(&ahead).await.batch_execute("UPDATE store SET head = 1000").await.unwrap();
-    let away = "postgres://courant@127.0.0.1:1/nowhere".to_owned();
-    let url = DatabaseUrl::new(&home.url()).unwrap();
-    for (id, replica, is_read) in [("a", behind, false), ("b", away, false), ("c", ahead, true)] {
-        let replica = DatabaseUrl::new(&replica).unwrap();
-        let store = PostgresStore::open(&url, Some(&replica), AUTHORITY, at(0)).await.unwrap();
-        store.upsert(vec![submission(id, 0)], Intake::default(), at(1)).await.unwrap();
+    url
+}
+
+async fn beside(home: &Home, replica: &str) -> Result<PostgresStore, StoreError> {
+    let (url, replica) = (DatabaseUrl::new(&home.url()), DatabaseUrl::new(replica));
+    PostgresStore::open(&url.unwrap(), Some(&replica.unwrap()), AUTHORITY, at(0)).await
+}
+
+async fn reads(store: &PostgresStore, id: &str) -> bool {
+    let (all, everything) = ([Facet::all()], Selection::default());
+    let read = store.snapshot(&all, &everything, Window::default()).await.unwrap();
+    let head = store.head().await.unwrap();
+    assert_eq!(store.moved(Revision(0)).await.unwrap().head, head, "never of a copy");
+    read.articles.iter().any(|article| article.id.as_str() == id)
+}
+
+/// Says that a database has writes of a later time than any.
+async fn set_ahead(url: &str) {
+    client(url).await.batch_execute("UPDATE store SET head = 1000").await.unwrap();
+}
+
+pub(crate) async fn a_replica_is_read_unless_it_is_behind_or_away(home: Home) {
+    home.publish(vec![submission("first", 0)], 0).await;
+    // A copy that stands still; how far it says it is decides.
+    let behind = copied(&home, "behind").await;
+    let store = beside(&home, &behind).await.unwrap();
+    store.upsert(vec![submission("a", 0)], Intake::default(), at(1)).await.unwrap();
+    let away = "postgres://courant@127.0.0.1:1/nowhere";
+    for replica in [&*behind, away] {
+        let store = beside(&home, replica).await.unwrap();
         for _ in 0..3 {
-            let (all, everything) = ([Facet::all()], Selection::default());
-            let read = store.snapshot(&all, &everything, Window::default()).await.unwrap();
-            let has_it = read.articles.iter().any(|article| article.id.as_str() == id);
-            assert_eq!(has_it, !is_read, "{replica}");
-            let head = store.head().await.unwrap();
-            assert_eq!(
-                store.moved(Revision(0)).await.unwrap().head,
-                head,
-                "{replica}: never of a copy"
-            );
+            assert!(reads(&store, "a").await, "{replica}");
         }
     }
+    set_ahead(&behind).await;
+    for _ in 0..3 {
+        assert!(!reads(&store, "a").await, "it is read");
+    }
+}
+
+pub(crate) async fn another_store_is_never_read_as_a_replica(home: Home) {
+    home.publish(vec![submission("a", 0)], 1).await;
+    let other_history = async |url: &str| {
+        let other = open(url).await.unwrap();
+        other.upsert(vec![submission("theirs", 0)], Intake::default(), at(1)).await.unwrap();
+    };
+    // Of another publisher, of a history of its own, and ahead of the store that it should follow.
+    let theirs = empty(&home, "theirs").await;
+    let url = DatabaseUrl::new(&theirs).unwrap();
+    drop(PostgresStore::open(&url, None, "example.org,2026", at(0)).await.unwrap());
+    let forked = empty(&home, "forked").await;
+    other_history(&forked).await;
+    let ahead = copied(&home, "ahead").await;
+    set_ahead(&ahead).await;
+    for replica in [theirs, forked, ahead] {
+        let error = beside(&home, &replica).await.err().expect("it is refused");
+        assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.starts_with("it is another store than `postgres://"), "{cause}");
+    }
+
+    // One that comes only later has nobody to refuse it, and is not asked.
+    let late = empty(&home, "late").await;
+    let store = beside(&home, &late).await.unwrap();
+    other_history(&late).await;
+    set_ahead(&late).await;
+    for _ in 0..3 {
+        assert!(reads(&store, "a").await);
+    }
+    assert_eq!(store.head().await.unwrap(), Revision(1));
 }
 
 crate::cases!(
@@ -251,7 +403,11 @@ crate::cases!(
     stores_in_two_schemas_hear_nothing_of_each_other,
     news_come_long_before_anybody_looks,
     writers_wait_for_each_other_and_no_revision_is_lost,
+    a_copy_of_the_version_before_goes_on_beside_newer_tables,
     news_that_nobody_tells_are_found_by_looking,
     a_server_that_is_killed_is_found_again,
+    a_host_that_takes_connections_and_stays_silent_is_passed_over,
+    news_that_came_while_nobody_listened_are_told,
     a_replica_is_read_unless_it_is_behind_or_away,
+    another_store_is_never_read_as_a_replica,
 );

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use courant::{
     article::{
-        Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span, Submission,
-        Window,
+        Adoption, Amendment, ArticleId, Change, Cursor, Latest, Mark, Revision, Snapshot, Span,
+        Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
     store::{
@@ -36,6 +36,14 @@ async fn history(home: Home, seeds: std::ops::RangeInclusive<u64>) {
         histories::history_of(seed, Arc::clone(&twins) as Arc<dyn Store>).await;
         twins.compare().await;
     }
+}
+
+/// Articles that take over each other's identities.
+pub(crate) async fn adopters(home: Home) {
+    let twins = Twins::of(&home, "adopters").await;
+    let both = Home::of(Arc::clone(&twins) as Arc<dyn Store>);
+    store::an_identity_that_was_given_up_is_free_within_the_batch(both).await;
+    twins.compare().await;
 }
 
 /// Partners of every kind, who get articles later and earlier, and what has gone.
@@ -219,6 +227,11 @@ impl Store for Twins {
         same("amend", one, self.database.amend(amendments, now).await)
     }
 
+    async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
+        let one = self.file.adopt(adoptions.clone(), now).await;
+        same("adopt", one, self.database.adopt(adoptions, now).await)
+    }
+
     async fn withdraw(
         &self,
         ids: Vec<ArticleId>,
@@ -307,4 +320,4 @@ impl Store for Twins {
     }
 }
 
-crate::cases!(fenced_writes, histories, more_histories, followers);
+crate::cases!(fenced_writes, histories, more_histories, adopters, followers);

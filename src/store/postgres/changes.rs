@@ -54,6 +54,8 @@ pub(super) struct Mark {
 pub(super) struct Changes {
     /// Articles that are new or other than before, by id.
     pub saved: BTreeSet<String>,
+    /// The keys of those that are known by another guid than before.
+    pub renamed: BTreeSet<i64>,
     pub log: Vec<Change>,
     pub filed: BTreeMap<Filed, Option<(i64, i64)>>,
     pub shelved: Vec<Shelved>,
@@ -104,11 +106,13 @@ impl Changes {
         // In the order of their keys, so that the table grows at its end.
         let mut rows: Vec<_> = self.saved.iter().filter_map(|id| articles.get(id)).collect();
         rows.sort_by_key(|(key, _)| *key);
+        let renamed: Vec<_> = self.renamed.iter().collect();
         let (filed, unfiled) = split(&self.filed);
         let (coming, left) = split(&self.coming);
         let (came, uncame) = split(&self.came);
         let counter: Vec<_> = self.counter.iter().collect();
         let parts = [
+            make_way(&renamed),
             save(&rows),
             log(&self.log),
             unfile(&unfiled),
@@ -170,6 +174,13 @@ fn split<K, V>(changes: &BTreeMap<K, Option<V>>) -> (Kept<'_, K, V>, Vec<&K>) {
     let kept = changes.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
     let gone = changes.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key);
     (kept.collect(), gone.collect())
+}
+
+/// Takes away rows that are written anew with another guid: one of them may get what another has until then, and rows are
+/// held against each other one by one.
+fn make_way<'a>(renamed: &'a [&'a i64]) -> Sent<'a> {
+    let keys = column(renamed, |key| **key);
+    Sent::new("DELETE FROM article WHERE key = ANY($1::bigint[])", renamed, vec![keys])
 }
 
 fn save<'a>(rows: &'a [&'a (i64, Row)]) -> Sent<'a> {

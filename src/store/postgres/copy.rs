@@ -1,6 +1,9 @@
 //! A database as the source or the target of a copy.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use tokio_postgres::{Row as SqlRow, types::ToSql};
 
@@ -9,6 +12,7 @@ use crate::{
         Cause, Result, StoreError,
         copy::{Column, Found, Origin, Place, Row, Source, TABLES, Table, Target, Value},
         postgres::{
+            pool::pool,
             schema::{self, Layout},
             server::Server,
             session::{READ, Session, WRITE},
@@ -19,6 +23,12 @@ use crate::{
 
 /// The advisory lock of whoever fills a database: `Copy`.
 const LOCK: i64 = 0x436f_7079;
+
+/// Who has it.
+const HOLDER: &str = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid::bigint = $1
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+/// How long to wait for it.
+const LETTING_GO: Duration = Duration::from_secs(5);
 
 /// Tables are read as wholes here, and one side waits for the other.
 const SETTLE: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
@@ -97,8 +107,7 @@ impl PostgresTarget {
         let session = connect(url, true).await?;
         let place = url.to_string();
         on_a_thread(move || {
-            // Somebody who was killed may still be about to let go.
-            session.execute("SELECT pg_advisory_lock($1)", &[&LOCK])?;
+            keep_others_out(&session, &place)?;
             // What is lost with the power goes with its note.
             session.batch("SET synchronous_commit = off")?;
             let found = match schema::look(&session, &place)? {
@@ -204,7 +213,7 @@ impl Target for PostgresTarget {
 async fn connect(url: &DatabaseUrl, takes_writes: bool) -> Result<Session> {
     let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
     let server = Server::new(url, takes_writes).map_err(opened)?;
-    let pool = server.pool(1, super::WRITE_WAIT).map_err(opened)?;
+    let pool = pool(server, 1, super::WRITE_WAIT).map_err(opened)?;
     let session = match Session::new(&pool).await {
         Err(StoreError::Failed(source)) => return Err(opened(source)),
         session => session?.patient(),
@@ -217,6 +226,24 @@ async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|stopped| StoreError::Failed(stopped.into()))?
+}
+
+/// Takes the lock of whoever fills this database. Somebody who was killed may still be about to let go.
+fn keep_others_out(session: &Session, place: &str) -> Result<()> {
+    let begun = Instant::now();
+    while !session.one("SELECT pg_try_advisory_lock($1)", &[&LOCK])?.try_get::<_, bool>(0)? {
+        if begun.elapsed() > LETTING_GO {
+            let holder = session.query(HOLDER, &[&LOCK])?;
+            let process = holder.first().map(|row| row.try_get::<_, i32>(0)).transpose()?;
+            let process =
+                process.map_or_else(String::new, |id| format!(" (process {id} of the server)"));
+            let why =
+                format!("another `courant store copy`{process} fills it; let that one end first");
+            return Err(StoreError::Open { path: place.to_owned(), source: why.into() });
+        }
+        std::thread::sleep(LETTING_GO / 50);
+    }
+    Ok(())
 }
 
 fn origin(session: &Session) -> Result<Origin> {

@@ -211,6 +211,10 @@ impl Writer for Draft {
                 let placed = (before.placed.timestamp(), *key);
                 self.slots.entry(slot).or_default().remove(&placed);
             }
+            if before.guid != row.guid {
+                self.owners.remove(before.guid.as_str());
+                self.changes.renamed.insert(*key);
+            }
             *key
         } else {
             self.last_key += 1;

@@ -3,30 +3,29 @@
 use std::{future::poll_fn, time::Duration};
 
 use tokio::{sync::watch, time};
-use tokio_postgres::{AsyncMessage, Config, Error};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::AsyncMessage;
 
-use crate::article::Revision;
+use crate::{
+    article::Revision,
+    store::{Cause, postgres::server::Server, stored},
+};
 
 /// How long to wait before connecting again: twice as long each time, up to a limit.
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// Which write is the newest.
+const HEAD: &str = "SELECT head FROM store";
+
 /// Listens for as long as it is polled.
-pub(super) async fn follow(
-    config: Config,
-    tls: MakeRustlsConnect,
-    channel: String,
-    news: watch::Sender<Revision>,
-) {
+pub(super) async fn follow(server: Server, channel: String, news: watch::Sender<Revision>) {
     let mut pause = FIRST;
     loop {
         let begun = time::Instant::now();
-        match listen(&config, &tls, &channel, &news).await {
+        match listen(&server, &channel, &news).await {
             Ok(()) => tracing::warn!("the database has closed the connection that news come by"),
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "news from the database do not come; trying again");
+                tracing::warn!(error = &*error, "news from the database do not come; trying again");
             }
         }
         if begun.elapsed() > LONGEST {
@@ -45,12 +44,11 @@ fn jitter() -> f64 {
 }
 
 async fn listen(
-    config: &Config,
-    tls: &MakeRustlsConnect,
+    server: &Server,
     channel: &str,
     news: &watch::Sender<Revision>,
-) -> Result<(), Error> {
-    let (client, mut connection) = config.connect(tls.clone()).await?;
+) -> Result<(), Cause> {
+    let (client, mut connection) = server.reach().await?;
     let heard = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             if let AsyncMessage::Notification(notification) = message?
@@ -62,9 +60,12 @@ async fn listen(
         Ok(())
     };
     let asked = async {
-        client.batch_execute(&format!("LISTEN {channel}")).await?;
+        server.within(client.batch_execute(&format!("LISTEN {channel}"))).await?;
+        // What was told while nobody listened comes no more.
+        let newest = server.within(client.query_one(HEAD, &[])).await?;
+        announce(news, stored::revision(newest.try_get(0)?));
         // As long as the client lives, the connection does.
-        std::future::pending::<Result<(), Error>>().await
+        std::future::pending::<Result<(), Cause>>().await
     };
     tokio::select! {
         heard = heard => heard,

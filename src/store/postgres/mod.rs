@@ -8,9 +8,11 @@ mod copy;
 mod draft;
 mod listen;
 mod partners;
+mod pool;
 mod push;
 mod read;
 mod remembered;
+mod replica;
 mod row;
 mod schema;
 mod server;
@@ -21,16 +23,10 @@ mod write;
 
 pub use copy::{PostgresSource, PostgresTarget};
 
-use std::{
-    collections::BTreeSet,
-    num::NonZeroU16,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, num::NonZeroU16, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Pool;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -42,7 +38,14 @@ use crate::{
     store::{
         Cause, Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed,
         Receipt, Result, Store, StoreError, Stored, Token,
-        postgres::{listen::announce, read::View, server::Server, session::Session},
+        postgres::{
+            listen::announce,
+            pool::{Pool, pool},
+            read::View,
+            replica::{Replica, Witness},
+            server::Server,
+            session::Session,
+        },
         read as rules, shelf,
         tables::{Counter, Reader},
         write::Told,
@@ -50,8 +53,8 @@ use crate::{
     text::DatabaseUrl,
 };
 
-/// How often writes are looked for, should news of one not come.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often writes are looked for, should news of one not come: well before those give up who wait for a second.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Connections for reading at the same time; there is one more for writing, and one for news.
 const READERS: usize = 8;
@@ -59,9 +62,6 @@ const READERS: usize = 8;
 /// How long to wait for one of them while all are in use; writers wait for those before them.
 const READ_WAIT: Duration = Duration::from_secs(5);
 const WRITE_WAIT: Duration = Duration::from_secs(20);
-
-/// A read replica that failed is not asked again for so long.
-const RESPITE: Duration = Duration::from_secs(5);
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
@@ -75,17 +75,10 @@ pub struct PostgresStore {
     listening: JoinHandle<()>,
 }
 
-/// A copy to read from, which may be behind.
-struct Replica {
-    readers: Pool,
-    /// When it is asked again, after it failed.
-    rests_until: Mutex<Option<Instant>>,
-}
-
 impl PostgresStore {
     /// Opens the database, and makes its tables where there are none. A new store mints identities under `authority`
     /// (`example.com,2026`, RFC 4151) for ever; an old one keeps its own. What is read comes from `replica` as far as that
-    /// has all that was announced here.
+    /// has all that was announced here; one that answers and is a copy of something else is refused.
     pub async fn open(
         url: &DatabaseUrl,
         replica: Option<&DatabaseUrl>,
@@ -94,14 +87,14 @@ impl PostgresStore {
     ) -> Result<Self> {
         let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
         let server = Server::new(url, true).map_err(opened)?;
-        let writer = server.pool(1, WRITE_WAIT).map_err(opened)?;
-        let readers = server.pool(READERS, READ_WAIT).map_err(opened)?;
+        let writer = pool(server.clone(), 1, WRITE_WAIT).map_err(opened)?;
+        let readers = pool(server.clone(), READERS, READ_WAIT).map_err(opened)?;
         let replica = replica.map(|url| {
             let opened = |source: Cause| StoreError::Open { path: url.to_string(), source };
             let readers =
-                Server::new(url, false).and_then(|server| server.pool(READERS, READ_WAIT));
+                Server::new(url, false).and_then(|server| pool(server, READERS, READ_WAIT));
             let readers = readers.map_err(opened)?;
-            Ok::<_, StoreError>(Replica { readers, rests_until: Mutex::new(None) })
+            Ok::<_, StoreError>(Replica::new(url.to_string(), readers))
         });
         let replica = replica.transpose()?;
         let (shown, authority) = (server.shown.clone(), authority.to_owned());
@@ -114,9 +107,23 @@ impl PostgresStore {
             answer => answer?,
         };
         let news = watch::Sender::new(head);
-        let Server { config, tls, shown } = server;
-        let listening = tokio::spawn(listen::follow(config, tls, channel, news.clone()));
-        Ok(Self { shown, authority, writer, readers, replica, news, listening })
+        let shown = server.shown.clone();
+        let listening = tokio::spawn(listen::follow(server, channel, news.clone()));
+        let store = Self { shown, authority, writer, readers, replica, news, listening };
+        if let Some(replica) = &store.replica {
+            match store.is_copied_by(replica).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let (path, source) = (replica.shown.clone(), store.stranger().into());
+                    return Err(StoreError::Open { path, source });
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "the read replica does not answer");
+                }
+            }
+        }
+        Ok(store)
     }
 
     /// Where it is, without the password.
@@ -130,12 +137,11 @@ impl PostgresStore {
         work: impl Fn(&View<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
         if let Some(replica) = self.replica.as_ref().filter(|replica| !replica.rests()) {
-            let least = *self.news.borrow();
-            match self.read_from(&replica.readers, least, work.clone()).await {
+            match self.read_copy(replica, work.clone()).await {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => {}
                 Err(StoreError::Failed(error)) => {
-                    tracing::warn!(error = &*error, "the read replica does not answer");
+                    tracing::warn!(error = &*error, "the read replica is left alone for a while");
                     replica.rest();
                 }
                 Err(error) => return Err(error),
@@ -144,37 +150,50 @@ impl PostgresStore {
         self.recent(work).await
     }
 
+    /// Reads one state of the replica, unless that has not yet what was announced here.
+    async fn read_copy<T: Send + 'static>(
+        &self,
+        replica: &Replica,
+        work: impl Fn(&View<'_>) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<Option<T>> {
+        if !replica.is_known() && !self.is_copied_by(replica).await? {
+            return Err(StoreError::Failed(self.stranger().into()));
+        }
+        let least = *self.news.borrow();
+        let read = move |view: &View<'_>| {
+            if view.head() < least { Ok(None) } else { work(view).map(Some) }
+        };
+        let (answer, head) = ask(&replica.readers, read).await?;
+        announce(&self.news, head);
+        Ok(answer)
+    }
+
+    /// Whether what is called the replica is one, as far as can be told.
+    async fn is_copied_by(&self, replica: &Replica) -> Result<bool> {
+        let (witness, _) = ask(&replica.readers, Witness::of).await?;
+        let is_copy = self.recent(move |view| witness.is_of(view)).await?;
+        if is_copy {
+            replica.know();
+        }
+        Ok(is_copy)
+    }
+
+    /// Why a replica is none.
+    fn stranger(&self) -> String {
+        format!(
+            "it is another store than `{}`; name a replica of that one under `read`, or none",
+            self.shown
+        )
+    }
+
     /// Reads one state from the server that is written to: what moves no revision cannot be asked of a copy.
     async fn recent<T: Send + 'static>(
         &self,
         work: impl Fn(&View<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
-        let answer = self.read_from(&self.readers, Revision(0), work).await?;
-        answer.ok_or_else(|| StoreError::Failed("the store went back in time".into()))
-    }
-
-    /// Reads one state, unless it is older than `least`. What was lost with its connection is asked once more: a server
-    /// that came back has closed all that there were.
-    async fn read_from<T: Send + 'static>(
-        &self,
-        pool: &Pool,
-        least: Revision,
-        work: impl Fn(&View<'_>) -> Result<T> + Clone + Send + 'static,
-    ) -> Result<Option<T>> {
-        let read = move |session: &Session| {
-            let view = View::new(session)?;
-            let answer = if view.head() < least { None } else { Some(work(&view)?) };
-            session.end()?;
-            Ok(answer)
-        };
-        let (mut answer, mut left) = run(pool, read.clone()).await;
-        if left.is_lost {
-            (answer, left) = run(pool, read).await;
-        }
-        if matches!(answer, Ok(Some(_))) {
-            announce(&self.news, left.head);
-        }
-        answer
+        let (answer, head) = ask(&self.readers, work).await?;
+        announce(&self.news, head);
+        Ok(answer)
     }
 
     /// Takes back news of writes that are not there any more.
@@ -200,24 +219,29 @@ impl Drop for PostgresStore {
     }
 }
 
-impl Replica {
-    fn rests(&self) -> bool {
-        let mut until = self.rests_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *until = until.filter(|until| *until > Instant::now());
-        until.is_some()
-    }
-
-    fn rest(&self) {
-        let mut until = self.rests_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *until = Some(Instant::now() + RESPITE);
-    }
-}
-
 /// What a conversation leaves behind beside its answer.
 #[derive(Default)]
 struct Left {
     head: Revision,
     is_lost: bool,
+}
+
+/// Reads one state, and says which. What was lost with its connection is asked once more: a server that came back has
+/// closed all that there were.
+async fn ask<T: Send + 'static>(
+    pool: &Pool,
+    work: impl Fn(&View<'_>) -> Result<T> + Clone + Send + 'static,
+) -> Result<(T, Revision)> {
+    let read = move |session: &Session| {
+        let answer = work(&View::new(session)?)?;
+        session.end()?;
+        Ok(answer)
+    };
+    let (mut answer, mut left) = run(pool, read.clone()).await;
+    if left.is_lost {
+        (answer, left) = run(pool, read).await;
+    }
+    Ok((answer?, left.head))
 }
 
 /// Has a conversation, on a thread of its own.

@@ -9,11 +9,17 @@ use crate::{
     text::Text,
 };
 
+/// The columns by their names: a newer version may have added others, and a plan of `*` fails once that is done.
+macro_rules! columns {
+    () => { "article.key, article.id, article.guid, article.state, article.placed, article.published, article.updated, article.modified, article.slot, article.due, article.expires, article.frozen, article.revision, article.bytes, article.story"
+    };
+}
+
 /// The columns of [`decode`].
-pub(super) const COLUMNS: &str = "article.key, article.id, article.guid, article.state, article.placed, article.published, article.updated, article.modified, article.slot, article.due, article.expires, article.frozen, article.revision, article.bytes, article.story";
+pub(super) const COLUMNS: &str = columns!();
 
 /// Articles by their ids.
-pub(super) const FIND: &str = "SELECT * FROM article WHERE id = ANY($1)";
+pub(super) const FIND: &str = concat!("SELECT ", columns!(), " FROM article WHERE id = ANY($1)");
 
 /// One row of a query for [`COLUMNS`].
 pub(super) fn decode(row: &SqlRow) -> Result<(i64, Row)> {

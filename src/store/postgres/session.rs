@@ -4,7 +4,7 @@
 
 use std::{cell::Cell, pin::pin, time::Duration};
 
-use deadpool_postgres::{HookError, Object, Pool, PoolError};
+use deadpool::managed::PoolError;
 use futures_util::{
     StreamExt,
     future::{try_join, try_join_all},
@@ -14,7 +14,10 @@ use tokio_postgres::{Error, Row, Statement, error::DbError, types::ToSql};
 
 use crate::{
     article::Revision,
-    store::{Result, StoreError},
+    store::{
+        Result, StoreError,
+        postgres::pool::{Object, Pool},
+    },
 };
 
 /// The longest wait for one answer: longer than the server's own limits, for one that does not keep them.
@@ -49,9 +52,7 @@ impl Session {
     /// Takes a connection from a pool.
     pub(super) async fn new(pool: &Pool) -> Result<Self> {
         let client = pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-                StoreError::from(error)
-            }
+            PoolError::Backend(error) => error,
             error => StoreError::Failed(error.into()),
         })?;
         Ok(Self {
