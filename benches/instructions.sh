@@ -14,14 +14,14 @@ few=1000 many=5000
 for program in valgrind python3; do
   command -v "$program" >/dev/null || { echo "SKIPPED: $program is missing" >&2; exit 3; }
 done
-cargo build --release --quiet
-program=$PWD/target/release/courant
-bare=$(cargo bench --bench bare --no-run --quiet --message-format json |
-  python3 -c 'import json, sys
+# The program as a bench has it beside itself: to link it once more as a release takes minutes, and it is the same.
+executable() {
+  cargo bench --bench bare --no-run --quiet --message-format json | python3 -c 'import json, sys
 for built in map(json.loads, sys.stdin):
-    # Cargo builds the program too, and names it as well.
-    if built.get("target", {}).get("name") == "bare":
-        print(built["executable"])')
+    if built.get("target", {}).get("name") == sys.argv[1] and built.get("executable"):
+        print(built["executable"])' "$1"
+}
+bare=$(executable bare) program=$(executable courant)
 [ "${1:-}" != --build ] || exit 0
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
