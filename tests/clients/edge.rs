@@ -118,6 +118,11 @@ fn varnish() -> Result<(), Failed> {
         (status, is_kept, String::from_utf8_lossy(&body).into_owned())
     };
     until("varnishd sees that Courant is well", || (ask("/all.rss").0 == 200).then_some(()));
+    until("nothing of before the start is kept", || {
+        let (_, _, numbers) = get(courant.address, "/metrics.json", &[]);
+        let numbers: serde_json::Value = serde_json::from_slice(&numbers).ok()?;
+        (numbers["purges"]["waiting"] == 0 && numbers["purges"]["done"] != 0).then_some(())
+    });
     for path in ["/all.rss", "/category/news-today.rss", "/category/sport.rss"] {
         ask(path);
         until("the feed is kept", || ask(path).1.then_some(()));
