@@ -276,7 +276,7 @@ fn killed() {
         // Further each time, so that it comes to its end.
         tries += 1;
         assert!(tries < 40, "it does not come to its end");
-        let until = Instant::now() + usual * tries / 6;
+        let until = Instant::now() + usual * tries / 12;
         while Instant::now() < until && copying.try_wait().unwrap().is_none() {
             thread::sleep(Duration::from_millis(1));
         }

@@ -28,7 +28,7 @@ const LOCK: i64 = 0x436f_7079;
 const HOLDER: &str = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid::bigint = $1
    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 /// How long to wait for it.
-const LETTING_GO: Duration = Duration::from_secs(5);
+const LETTING_GO: Duration = Duration::from_secs(10);
 
 /// Tables are read as wholes here, and one side waits for the other.
 const SETTLE: &str = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
@@ -241,7 +241,7 @@ fn keep_others_out(session: &Session, place: &str) -> Result<()> {
                 format!("another `courant store copy`{process} fills it; let that one end first");
             return Err(StoreError::Open { path: place.to_owned(), source: why.into() });
         }
-        std::thread::sleep(LETTING_GO / 50);
+        std::thread::sleep(LETTING_GO / 100);
     }
     Ok(())
 }
