@@ -10,7 +10,7 @@ pub use episode::{
     Participant, Soundbite, Transcript,
 };
 pub use span::{Part, Span, SpanError};
-pub use submission::{Precision, Submission, When};
+pub use submission::{Precision, Submission, When, kept_guid};
 pub use window::{Fill, Window};
 
 use std::{

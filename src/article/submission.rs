@@ -56,6 +56,14 @@ impl fmt::Display for When {
     }
 }
 
+/// An identity from elsewhere as it is; `None` where feeds cannot carry it so: it is empty, has white space at an end or
+/// control characters, or more than 1,000 bytes.
+pub fn kept_guid(raw: &str) -> Option<Text> {
+    const MAX_BYTES: usize = 1_000;
+    Some(Text::new(raw))
+        .filter(|guid| !raw.is_empty() && guid.as_str() == raw && raw.len() <= MAX_BYTES)
+}
+
 /// An article as handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {

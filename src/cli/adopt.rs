@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use courant::{
     adopt::{Comparison, Index, Known, Rank, Reappearing, compare},
-    article::{Adoption, Article, Cursor, Revision},
+    article::{Adoption, Article, Cursor, Revision, kept_guid},
     clock,
     config::Config,
     feed::FeedPath,
@@ -313,8 +313,7 @@ impl Found {
 
 fn adoption(entry: &Known, article: &Article) -> Option<Adoption> {
     // What no feed can carry as it is was never what readers know.
-    let guid = Some(Text::new(&entry.guid))
-        .filter(|guid| !guid.is_empty() && guid.as_str() == entry.guid)?;
+    let guid = kept_guid(&entry.guid)?;
     let published =
         entry.published.filter(|time| time.timestamp() != article.published.timestamp());
     let mut story = article.story.clone();

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::{
-    article::{ArticleId, Attachment, Clearance, Person, Picture, Source, Story, Submission, When},
+    article::{
+        ArticleId, Attachment, Clearance, Person, Picture, Source, Story, Submission, When,
+        kept_guid,
+    },
     category::{Category, Language, Slug, Territory},
     feed::Catalogue,
     import::{
@@ -165,16 +168,15 @@ impl Reader<'_> {
 
     fn guid(&mut self, raw: Option<String>) -> Option<Text> {
         let raw = raw?;
-        let guid = Text::new(&raw);
-        if guid.is_empty() || guid.as_str() != raw || raw.len() > 1_000 {
+        let guid = kept_guid(&raw);
+        if guid.is_none() {
             self.fault(
                 "guid",
                 "cannot be kept as it is: it is empty, too long, or has white space or control characters that feeds \
                  cannot carry; leave it out to get a new one",
             );
-            return None;
         }
-        Some(guid)
+        guid
     }
 
     /// A line of plain text.
