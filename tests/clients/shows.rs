@@ -360,6 +360,8 @@ fn files(folder: &Path) -> Result<BTreeSet<Vec<u8>>, Failed> {
 fn podget_at(home: &Path, arguments: &[&str]) -> Command {
     let mut podget = Command::new("podget");
     podget.env("HOME", home).env("LC_ALL", "C.UTF-8").env_remove("XDG_CONFIG_HOME");
+    // Where it looks for others of its kind, which it does not run beside.
+    podget.env("TMPDIR", home);
     podget.args(arguments);
     podget
 }
