@@ -25,7 +25,7 @@ use http::Request;
 use http_body_util::Empty;
 use tokio::runtime::Runtime;
 
-use support::{story, submission};
+use support::{records_in, story, submission};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -63,7 +63,7 @@ impl Home {
     async fn take(&self, records: &[u8]) {
         let config = config();
         let mut importer = Importer::new(&*self.store, &config.catalogue, Intake::default());
-        importer.take("records", records, now, |_| {}).await.unwrap();
+        importer.take(records_in(records.to_vec()), now, |_| {}).await.unwrap();
     }
 
     async fn publisher(&self) -> Publisher {

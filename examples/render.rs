@@ -17,7 +17,7 @@ use courant::{
     config::{self, Overrides},
     feed::{Feed, FeedPath},
     format::Format,
-    import::Importer,
+    import::{HowToRead, Importer, Source, Sources},
     publish::Publisher,
     store::{Intake, SqliteStore},
 };
@@ -46,7 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let articles = "examples/articles.ndjson";
     let records = BufReader::new(File::open(root.join(articles))?);
     let mut importer = Importer::new(&*store, &config.catalogue, Intake::default());
-    importer.take(articles, records, clock::now, |_| {}).await?;
+    let sources = Sources::new(vec![Source::new(articles, records)], HowToRead::default());
+    importer.take(sources, clock::now, |_| {}).await?;
     eprintln!("{} articles", importer.finish().published);
 
     // … and a feed out. A `Feed` is a plain value: look at its entries, or write it in any format.

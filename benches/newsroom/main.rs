@@ -37,7 +37,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper::body::Body as _;
 
-use support::{Dice, submission};
+use support::{Dice, records_in, submission};
 
 const DAYS: u32 = 30;
 /// A day in quarters of an hour.
@@ -127,7 +127,7 @@ async fn stories() -> Vec<Story> {
     let records =
         fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/articles.ndjson")).unwrap();
     let mut importer = Importer::new(&*store, &config.catalogue, Intake::default());
-    importer.take("records", &records[..], start, |_| {}).await.unwrap();
+    importer.take(records_in(records), start, |_| {}).await.unwrap();
     let window = Window {
         count: NonZeroU16::new(200).unwrap(),
         bytes: u32::MAX.try_into().unwrap(),

@@ -2,10 +2,13 @@
 
 #![allow(dead_code, reason = "each bench takes what it needs")]
 
+use std::io::Cursor;
+
 use chrono::{DateTime, Utc};
 use courant::{
     article::{ArticleId, Story, Submission, When},
     category::Category,
+    import::{HowToRead, Source, Sources},
     text::{Html, Text},
 };
 
@@ -23,6 +26,12 @@ impl Dice {
         self.0 ^= self.0 << 5;
         self.0 % sides
     }
+}
+
+/// Records as an import reads them.
+pub(crate) fn records_in(text: Vec<u8>) -> Sources {
+    let source = Source::new("records", Cursor::new(text));
+    Sources::new(vec![source], HowToRead::default())
 }
 
 /// An article that says this.

@@ -152,7 +152,10 @@ async fn take(
         open: Box::new(move || open(&path)),
     });
     let mut sources = Sources::new(sources.collect(), how);
-    importer.take_all(&mut sources, clock::now, |bytes| progress.inc(bytes)).await?;
+    importer
+        .take(&mut sources, clock::now, |bytes| progress.inc(bytes))
+        .await
+        .context("cannot write to the store")?;
     progress.finish_and_clear();
     importer.pass_over(sources.passed());
     Ok((importer.finish(), sources.follow))

@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     feed::Catalogue,
     import::{
-        Found, ImportError, Item, Items,
+        Found, Item, Items,
         charset::{self, Label},
         convert::Fault,
         feed,
@@ -111,6 +111,14 @@ pub struct Source {
     pub open: Open,
 }
 
+impl Source {
+    /// An input that is open already, of the kind that it looks like.
+    pub fn new(name: &str, input: impl BufRead + Send + 'static) -> Self {
+        let open = Box::new(move || Ok(Box::new(input) as _));
+        Self { name: name.to_owned(), below: name.to_owned(), kind: None, open }
+    }
+}
+
 /// How files are read.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
@@ -130,7 +138,7 @@ impl Reading {
     }
 }
 
-type Pieces = Box<dyn Iterator<Item = Result<Piece, ImportError>> + Send>;
+type Pieces = Box<dyn Iterator<Item = Piece> + Send>;
 
 /// The records of files, one file after the other; pages last, since several may be of one article.
 pub struct Sources {
@@ -193,13 +201,13 @@ impl Sources {
                 let entries = feed::Entries::open(input, self.reading.base.clone());
                 let entries = entries.map_err(|error| error.to_string())?;
                 self.current =
-                    Some(Box::new(entries.map(move |found| Ok(Piece::of_found(&file, found)))));
+                    Some(Box::new(entries.map(move |found| Piece::of_found(&file, found))));
             }
             Kind::WordPress => {
                 let input = utf8(input, self.reading.label()).map_err(unread)?;
                 let posts = Posts::open(input, self.reading.wanted, Arc::clone(&self.passed));
                 self.current =
-                    Some(Box::new(posts.map(move |found| Ok(Piece::of_found(&file, found)))));
+                    Some(Box::new(posts.map(move |found| Piece::of_found(&file, found))));
             }
             Kind::Opml => self.opml(&whole(input)?)?,
             Kind::Markdown => {
@@ -223,7 +231,7 @@ impl Sources {
 
     fn only(&mut self, file: &Arc<str>, record: Result<Record, Fault>) {
         let piece = Piece::of_found(file, Found { line: 1, record });
-        self.current = Some(Box::new(std::iter::once(Ok(piece))));
+        self.current = Some(Box::new(std::iter::once(piece)));
     }
 
     /// Two files whose names are the key of one article would take each other's place.
@@ -285,14 +293,14 @@ fn whole(input: impl Read) -> Result<Vec<u8>, String> {
 fn records(
     file: Arc<str>,
     mut items: Items<Box<dyn BufRead + Send>>,
-) -> impl Iterator<Item = Result<Piece, ImportError>> {
+) -> impl Iterator<Item = Piece> {
     let mut line = 1;
     let mut is_over = false;
     std::iter::from_fn(move || {
         if is_over {
             return None;
         }
-        Some(Ok(match items.next()? {
+        Some(match items.next()? {
             Ok(item) => {
                 line = item.line;
                 Piece::of_item(&file, item)
@@ -301,7 +309,7 @@ fn records(
                 is_over = true;
                 Piece::of_found(&file, Found { line, record: Err(fault(unread(error))) })
             }
-        }))
+        })
     })
 }
 
@@ -319,7 +327,7 @@ fn fault(problem: String) -> Fault {
 }
 
 impl Iterator for Sources {
-    type Item = Result<Piece, ImportError>;
+    type Item = Piece;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -342,7 +350,7 @@ impl Iterator for Sources {
         }
         let pieces = pages.into_iter().map(|page| {
             let found = Found { line: 1, record: Ok(page.record) };
-            Ok(Piece::of_found(&page.name.into(), found))
+            Piece::of_found(&page.name.into(), found)
         });
         self.current = Some(Box::new(pieces));
         self.current.as_mut().and_then(Iterator::next)

@@ -30,11 +30,7 @@ pub use record::{Key, PersonRecord, Record, SourceRecord, schema};
 pub use transcode::{Utf8, utf8};
 pub use wordpress::{Posts, Wanted, paragraphs};
 
-use std::{
-    collections::BTreeMap,
-    io::{self, BufRead},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use rayon::prelude::*;
@@ -64,17 +60,6 @@ pub struct Found {
     pub line: usize,
     /// What [`read_record`] takes.
     pub record: Result<Record, Fault>,
-}
-
-/// Why an import stopped. What was acknowledged before is kept.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The input failed.
-    #[error("cannot read `{0}`")]
-    Read(String, #[source] io::Error),
-    /// The store failed.
-    #[error("cannot write to the store")]
-    Store(#[from] StoreError),
 }
 
 /// A record that was not taken.
@@ -188,29 +173,15 @@ impl<'a> Importer<'a> {
         Self { store, catalogue, intake, report: Report::default() }
     }
 
-    /// Takes in the records of an input. `clock` tells the time of each batch; `progress` is told the bytes read.
+    /// Takes in records wherever they stand; see [`Sources`]. `clock` tells the time of each batch; `progress` is told the
+    /// bytes read. Where it ends with an error of the store, what was acknowledged before is kept.
     pub async fn take(
         &mut self,
-        file: &str,
-        input: impl BufRead,
-        clock: impl Fn() -> DateTime<Utc>,
-        progress: impl FnMut(u64),
-    ) -> Result<(), ImportError> {
-        let failed = |error| ImportError::Read(file.to_owned(), error);
-        let name: Arc<str> = file.into();
-        let items = Items::open(input).map_err(failed)?;
-        let pieces = items.map(|item| Ok(Piece::of_item(&name, item.map_err(failed)?)));
-        self.take_all(pieces, clock, progress).await
-    }
-
-    /// Takes in records wherever they stand; see [`Sources`].
-    pub async fn take_all(
-        &mut self,
-        mut pieces: impl Iterator<Item = Result<Piece, ImportError>>,
+        mut pieces: impl Iterator<Item = Piece>,
         clock: impl Fn() -> DateTime<Utc>,
         mut progress: impl FnMut(u64),
-    ) -> Result<(), ImportError> {
-        let mut next = self.read_batch(&mut pieces)?;
+    ) -> Result<(), StoreError> {
+        let mut next = self.read_batch(&mut pieces);
         while let Some(batch) = next {
             let (places, submissions) = self.look_through(batch.readings);
             let writing = async {
@@ -228,23 +199,20 @@ impl<'a> Importer<'a> {
                 }
             }
             progress(batch.bytes);
-            next = read?;
+            next = read;
         }
         Ok(())
     }
 
-    fn read_batch(
-        &self,
-        pieces: &mut impl Iterator<Item = Result<Piece, ImportError>>,
-    ) -> Result<Option<Batch>, ImportError> {
+    fn read_batch(&self, pieces: &mut impl Iterator<Item = Piece>) -> Option<Batch> {
         let (mut taken, mut bytes) = (Vec::new(), 0);
         while taken.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-            let Some(piece) = pieces.next().transpose()? else { break };
+            let Some(piece) = pieces.next() else { break };
             bytes += piece.bytes();
             taken.push(piece);
         }
         if taken.is_empty() {
-            return Ok(None);
+            return None;
         }
         // Cleaning HTML is most of the work, and records know nothing of each other.
         let read = |Piece { file, line, content }: Piece| {
@@ -256,7 +224,7 @@ impl<'a> Importer<'a> {
             ((file, line), reading)
         };
         let readings = taken.into_par_iter().map(read).collect();
-        Ok(Some(Batch { readings, bytes: u64::try_from(bytes).unwrap_or_default() }))
+        Some(Batch { readings, bytes: u64::try_from(bytes).unwrap_or_default() })
     }
 
     /// Notes what there is to say of the records, and gives the good ones, with the place of each.

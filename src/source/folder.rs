@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ffi::OsStr,
     fmt::Display,
     fs::{self, File},
     io::{self, BufReader, Read},
@@ -21,7 +22,7 @@ use tracing::warn;
 
 use crate::{
     import::{
-        HowToRead, Piece, Record, Sources,
+        HowToRead, Record, Sources,
         charset::{self, Label},
         markdown,
     },
@@ -151,7 +152,9 @@ impl Presence for Files<'_> {
 fn read(folder: &Folder, file: &str) -> io::Result<Vec<Entry>> {
     let path = folder.path.join(file);
     let mut opened = File::open(&path)?;
-    if path.extension().is_some_and(|ending| ending == "md" || ending == "markdown") {
+    let is_markdown =
+        |ending: &OsStr| ["md", "markdown"].iter().any(|known| ending.eq_ignore_ascii_case(known));
+    if path.extension().is_some_and(is_markdown) {
         let mut bytes = Vec::new();
         opened.by_ref().take(MAX_MARKDOWN + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_MARKDOWN {
@@ -170,20 +173,13 @@ fn read(folder: &Folder, file: &str) -> io::Result<Vec<Entry>> {
             Err(problem) => vec![refused(file, problem)],
         });
     }
-    let source = crate::import::Source {
-        name: file.to_owned(),
-        below: file.to_owned(),
-        kind: None,
-        open: Box::new(move || Ok(Box::new(BufReader::new(opened)))),
-    };
+    let source = crate::import::Source::new(file, BufReader::new(opened));
     let pieces = Sources::new(vec![source], HowToRead::default()).enumerate();
     let entries = pieces.map(|(nth, piece)| {
         // A record that moves within its file stays what it is.
-        let id = piece.as_ref().ok().and_then(Piece::id).map(|id| id.replace(IN, " "));
+        let id = piece.id().map(|id| id.replace(IN, " "));
         let key = id.map_or_else(|| key(file, format_args!("#{nth}")), |id| key(file, id));
-        let record =
-            piece.map(|piece| Given::Piece(Box::new(piece))).map_err(|error| error.to_string());
-        Entry { key, record, is_published: true }
+        Entry { key, record: Ok(Given::Piece(Box::new(piece))), is_published: true }
     });
     Ok(entries.collect())
 }

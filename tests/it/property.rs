@@ -1,6 +1,6 @@
 //! Laws of the whole way, from any bytes handed in to any request sent.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io::Cursor, sync::Arc};
 
 use bytes::Bytes;
 use courant::{
@@ -8,7 +8,7 @@ use courant::{
     feed::FeedPath,
     format::Format,
     http::respond,
-    import::{Importer, Report},
+    import::{HowToRead, Importer, Kind, Report, Source, Sources},
     publish::{Document, Publisher},
     store::Intake,
     text::{Html, Text},
@@ -43,7 +43,10 @@ fn runtime() -> Runtime {
 async fn import(home: &Home, records: &[u8], second: i64) -> Report {
     let catalogue = catalogue();
     let mut importer = Importer::new(&*home.store, &catalogue, Intake::default());
-    importer.take("records", records, || at(second), |_| {}).await.unwrap();
+    let records = Cursor::new(records.to_vec());
+    let source = Source { kind: Some(Kind::Records), ..Source::new("records", records) };
+    let sources = Sources::new(vec![source], HowToRead::default());
+    importer.take(sources, || at(second), |_| {}).await.unwrap();
     importer.finish()
 }
 
