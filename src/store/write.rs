@@ -2,16 +2,14 @@
 //!
 //! The rules of every store; its tables are an engine's own.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Instant,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::{
     article::{Adoption, Amendment, ArticleId, Change, ChangeKind, Revision, Story, Submission},
     category::{Category, Facet},
+    clock::Told,
     store::{
         Intake, Outcome, Result,
         decide::{self, Circumstances, Row, State, Touch, place, submit, touch, weight},
@@ -34,7 +32,7 @@ pub(super) struct Writing<W> {
     pub(super) revision: Revision,
     /// Its time as it begins: never before an earlier write's, whatever the clock does.
     pub(super) commit: DateTime<Utc>,
-    now: Told,
+    told: Told,
     changes: bool,
     /// Whether something was written that is part of no revision.
     keeps: bool,
@@ -50,14 +48,14 @@ pub(super) struct Writing<W> {
 }
 
 impl<W: Writer> Writing<W> {
-    pub(super) fn new(tables: W, counter: Counter, shifts: Vec<i16>, now: Told) -> Self {
+    pub(super) fn new(tables: W, counter: Counter, shifts: Vec<i16>, told: Told) -> Self {
         let Counter { head, changed, shelved, authority } = counter;
-        let commit = commit(now.now().timestamp(), changed);
+        let commit = commit(told.now().timestamp(), changed);
         Self {
             tables,
             shifts,
             authority,
-            now,
+            told,
             revision: Revision(head.0 + 1),
             commit: DateTime::from_timestamp(commit, 0).unwrap_or_default(),
             changes: false,
@@ -167,7 +165,7 @@ impl<W: Writer> Writing<W> {
         }
         // As late as can be: before it is committed nobody sees it, and by then readers may hold the date at which it began
         // for the state before (H-38).
-        let commit = self.now.now().trunc_subsecs(0).max(self.commit);
+        let commit = self.told.now().trunc_subsecs(0).max(self.commit);
         let revision = self.revision;
         let arrivals = std::mem::take(&mut self.arrivals);
         let places = arrivals.settle(&mut self.tables, &mut self.shelved, revision)?;
@@ -191,25 +189,6 @@ impl<W: Writer> Writing<W> {
             authority: self.authority.clone(),
         })?;
         Ok(revision)
-    }
-}
-
-/// The time as a write was told it, and what has passed since: it may have waited long for others.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
-    time: DateTime<Utc>,
-    at: Instant,
-}
-
-impl Told {
-    pub(super) fn now(self) -> DateTime<Utc> {
-        self.time + self.at.elapsed()
-    }
-}
-
-impl From<DateTime<Utc>> for Told {
-    fn from(time: DateTime<Utc>) -> Self {
-        Self { time, at: Instant::now() }
     }
 }
 

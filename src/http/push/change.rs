@@ -49,7 +49,7 @@ impl Inbox {
         body: &[u8],
     ) -> Result<Reply, Problem> {
         // Without a wish: a name that nobody else has at this time.
-        let time = asked.now().timestamp_nanos_opt().unwrap_or_default().to_le_bytes();
+        let time = asked.told.now().timestamp_nanos_opt().unwrap_or_default().to_le_bytes();
         let unique = condition::fingerprint(&[body, &time]).to_ascii_lowercase();
         let unique: String = unique.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
         let names = (1..=MAX_NAMES).filter_map(|nth| match (wish, nth) {

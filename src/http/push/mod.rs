@@ -14,7 +14,6 @@ use std::{
     hash::{BuildHasher, RandomState},
     num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -28,6 +27,7 @@ use url::Url;
 use super::{Answer, Limits, check_bounds, partner};
 use crate::{
     article::Revision,
+    clock::Told,
     feed::Catalogue,
     media::Intake,
     push::{
@@ -82,17 +82,11 @@ struct Asked<'a> {
     query: &'a str,
     fields: &'a HeaderMap,
     pass: Pass,
-    /// When it came, and how long ago that is.
-    came: (DateTime<Utc>, Instant),
+    /// When it came: a body may take long to arrive, and a write is of the time at which it is made.
+    told: Told,
 }
 
 impl Asked<'_> {
-    /// The time now: a body may take long to arrive, and a write is of the time at which it is made.
-    fn now(&self) -> DateTime<Utc> {
-        let (came, since) = self.came;
-        came + since.elapsed()
-    }
-
     fn require(&self, scope: Scope) -> Result<(), Problem> {
         if self.pass.scopes.may.contains(&scope) { Ok(()) } else { Err(Problem::Scope(scope)) }
     }
@@ -192,7 +186,7 @@ impl Inbox {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let begun = Instant::now();
+        let told = Told::from(now);
         let route = route.ok_or(Problem::Unknown)?;
         let (method, uri) = (request.method(), request.uri());
         let allowed = self.allowed(&route);
@@ -241,7 +235,7 @@ impl Inbox {
             query: uri.query().unwrap_or_default(),
             fields,
             pass,
-            came: (now, begun),
+            told,
         };
         let body = match (form, body) {
             (Some(read), _) => read,
@@ -337,7 +331,7 @@ impl Inbox {
             key,
             answer: Box::new(move |effects| kept(effects).to_text()),
         };
-        match self.store.push(push, asked.now()).await.map_err(|error| failed(&error))? {
+        match self.store.push(push, asked.told.now()).await.map_err(|error| failed(&error))? {
             Pushed::Done(effects) => Ok(answer(&effects)),
             Pushed::Before(text) => Reply::from_text(&text).ok_or(Problem::Internal),
             Pushed::KeyTaken => Err(Problem::KeyTaken),
@@ -358,7 +352,7 @@ impl Inbox {
             key,
             answer: Box::new(|_| String::new()),
         };
-        match self.store.push(push, asked.now()).await.map_err(|error| failed(&error))? {
+        match self.store.push(push, asked.told.now()).await.map_err(|error| failed(&error))? {
             // Nothing was to be done, so nothing is kept.
             Pushed::Done(_) => Ok(None),
             Pushed::Before(text) => Reply::from_text(&text).ok_or(Problem::Internal).map(Some),

@@ -35,6 +35,7 @@ use crate::{
         Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
+    clock::Told,
     store::{
         Cause, Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed,
         Receipt, Result, Store, StoreError, Stored, Token,
@@ -48,7 +49,6 @@ use crate::{
         },
         read as rules, shelf,
         tables::{Counter, Reader},
-        write::Told,
     },
     text::DatabaseUrl,
 };
@@ -344,8 +344,8 @@ impl Store for PostgresStore {
 
     async fn follow(&self, write: Fenced, now: DateTime<Utc>) -> Result<Option<Done>> {
         let authority = self.authority.clone();
-        let now = Told::from(now);
-        self.write(move |session| remembered::follow(session, &authority, write, now)).await
+        let told = Told::from(now);
+        self.write(move |session| remembered::follow(session, &authority, write, told)).await
     }
 
     async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
@@ -397,18 +397,18 @@ impl Store for PostgresStore {
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
         let authority = self.authority.clone();
-        let now = Told::from(now);
-        self.write(move |session| write::upsert(session, &authority, batch, intake, now)).await
+        let told = Told::from(now);
+        self.write(move |session| write::upsert(session, &authority, batch, intake, told)).await
     }
 
     async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
-        let now = Told::from(now);
-        self.write(move |session| write::adopt(session, adoptions, now)).await
+        let told = Told::from(now);
+        self.write(move |session| write::adopt(session, adoptions, told)).await
     }
 
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {
-        let now = Told::from(now);
-        self.write(move |session| write::amend(session, amendments, now)).await
+        let told = Told::from(now);
+        self.write(move |session| write::amend(session, amendments, told)).await
     }
 
     async fn withdraw(
@@ -416,13 +416,13 @@ impl Store for PostgresStore {
         ids: Vec<ArticleId>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Option<Outcome>>> {
-        let now = Told::from(now);
-        self.write(move |session| write::withdraw(session, &ids, now)).await
+        let told = Told::from(now);
+        self.write(move |session| write::withdraw(session, &ids, told)).await
     }
 
     async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-        let now = Told::from(now);
-        self.write(move |session| write::release(session, now)).await
+        let told = Told::from(now);
+        self.write(move |session| write::release(session, told)).await
     }
 
     async fn declare(
@@ -430,8 +430,8 @@ impl Store for PostgresStore {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision> {
-        let now = Told::from(now);
-        self.write(move |session| write::declare(session, fingerprints, now)).await
+        let told = Told::from(now);
+        self.write(move |session| write::declare(session, fingerprints, told)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
@@ -449,8 +449,9 @@ impl Store for PostgresStore {
         now: DateTime<Utc>,
     ) -> Result<usize> {
         let (partner, holder) = (partner.clone(), holder.map(str::to_owned));
-        let now = Told::from(now);
-        self.write(move |session| partners::revoke(session, &partner, holder.as_deref(), now)).await
+        let told = Told::from(now);
+        self.write(move |session| partners::revoke(session, &partner, holder.as_deref(), told))
+            .await
     }
 
     async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<()> {
@@ -463,8 +464,8 @@ impl Store for PostgresStore {
     }
 
     async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
-        let now = Told::from(now);
-        self.write(move |session| push::push(session, &push, now)).await
+        let told = Told::from(now);
+        self.write(move |session| push::push(session, &push, told)).await
     }
 
     async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {

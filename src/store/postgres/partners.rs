@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     category::{Facet, Slug},
+    clock::Told,
     store::{
         Delivery, MEMORY, Result, STATES, StoreError, Token,
         postgres::{
@@ -15,7 +16,6 @@ use crate::{
             write::begin,
         },
         stored::{number, time},
-        write::Told,
     },
 };
 
@@ -68,13 +68,13 @@ pub(super) fn revoke(
     session: &Session,
     partner: &Slug,
     holder: Option<&str>,
-    now: Told,
+    told: Told,
 ) -> Result<usize> {
-    let mut writing = begin(session, Wanted::default(), now)?;
+    let mut writing = begin(session, Wanted::default(), told)?;
     let select = "SELECT count(*) FROM token
          WHERE partner = $1 AND ($2::text IS NULL OR holder = $2) AND (ends IS NULL OR ends > $3)";
     let count: i64 =
-        session.one(select, &[&partner.as_str(), &holder, &now.now().timestamp()])?.try_get(0)?;
+        session.one(select, &[&partner.as_str(), &holder, &told.now().timestamp()])?.try_get(0)?;
     if forget(session, partner, holder)? > 0 {
         writing.move_mark(Facet::access(), false);
     }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     article::{ArticleId, Cursor},
     category::Slug,
+    clock::Told,
     store::{
         BIN, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Push, Pushed, Result, StoreError, Stored,
         postgres::{
@@ -17,14 +18,13 @@ use crate::{
         pushed::{Bin, Binned},
         stored::{number, time},
         tables::Reader,
-        write::Told,
     },
 };
 
-pub(super) fn push(session: &Session, push: &Push, now: Told) -> Result<Pushed> {
-    let mut writing = begin(session, Wanted::default(), now)?;
+pub(super) fn push(session: &Session, push: &Push, told: Told) -> Result<Pushed> {
+    let mut writing = begin(session, Wanted::default(), told)?;
     if let Some(key) = &push.key
-        && let Some(pushed) = before(session, key, now.now())?
+        && let Some(pushed) = before(session, key, told.now())?
     {
         session.end()?;
         return Ok(pushed);
@@ -48,7 +48,7 @@ pub(super) fn push(session: &Session, push: &Push, now: Told) -> Result<Pushed> 
     }
     fill_bin(session, &mut writing, bin)?;
     if let Some(key) = &push.key {
-        keep(session, &mut writing, key, &(push.answer)(&effects), now.now())?;
+        keep(session, &mut writing, key, &(push.answer)(&effects), told.now())?;
     }
     writing.commit(session)?;
     Ok(Pushed::Done(effects))

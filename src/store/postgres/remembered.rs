@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroU16};
 
+use crate::clock::Told;
 use crate::store::{
     Done, Fenced, Result,
     postgres::{
@@ -9,7 +10,6 @@ use crate::store::{
         session::{Ask, Session, WRITE},
         write::{begin, wanted},
     },
-    write::Told,
 };
 
 const UPSERT: &str =
@@ -50,11 +50,11 @@ pub(super) fn follow(
     session: &Session,
     authority: &str,
     Fenced { fence, batch, at_stake, plan }: Fenced,
-    now: Told,
+    told: Told,
 ) -> Result<Option<Done>> {
     let others = at_stake.iter().map(|id| id.as_str().to_owned()).collect();
     let new = batch.iter().map(|(new, _)| new);
-    let mut writing = begin(session, wanted(authority, new, others, std::iter::empty()), now)?;
+    let mut writing = begin(session, wanted(authority, new, others, std::iter::empty()), told)?;
     let found = recall(session, std::slice::from_ref(&fence.name))?;
     if found != [fence.expected] {
         session.end()?;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     article::{Adoption, Amendment, ArticleId, Revision, Story, Submission, When},
     category::Facet,
+    clock::Told,
     store::{
         Intake, Outcome, Receipt, Result, mint,
         postgres::{
@@ -16,14 +17,14 @@ use crate::{
             session::{Session, WRITE},
             shift,
         },
-        write::{self, Declared, Told, declared},
+        write::{self, Declared, declared},
     },
 };
 
 pub(super) type Writing = write::Writing<Draft>;
 
 /// Takes the row that counts revisions, and finds what is wanted.
-pub(super) fn begin(session: &Session, wanted: Wanted, now: Told) -> Result<Writing> {
+pub(super) fn begin(session: &Session, wanted: Wanted, told: Told) -> Result<Writing> {
     let lock = "SELECT FROM store WHERE one = 1 FOR UPDATE";
     let counter = "SELECT head, changed, shelved, authority, (SELECT coalesce(max(key), 0) FROM article) AS last,
            ARRAY(SELECT facet FROM mark WHERE facet >= 'shift/' AND facet < 'shift0' AND fingerprint IS NOT NULL) AS shifts
@@ -38,7 +39,7 @@ pub(super) fn begin(session: &Session, wanted: Wanted, now: Told) -> Result<Writ
     let shifts: Vec<i16> = shifts.collect();
     let mut draft = Draft::new(row.try_get("last")?);
     draft.take(session, &found[2..], wanted.facets, &shifts)?;
-    Ok(Writing::new(draft, read::counter(row)?, shifts, now))
+    Ok(Writing::new(draft, read::counter(row)?, shifts, told))
 }
 
 impl Writing {
@@ -94,10 +95,10 @@ pub(super) fn upsert(
     authority: &str,
     batch: Vec<Submission>,
     intake: Intake,
-    now: Told,
+    told: Told,
 ) -> Result<Receipt> {
     let wanted = wanted(authority, batch.iter(), Vec::new(), std::iter::empty());
-    let mut writing = begin(session, wanted, now)?;
+    let mut writing = begin(session, wanted, told)?;
     let outcomes = writing.upsert(batch, intake)?;
     if intake.rehearse {
         session.end()?;
@@ -106,25 +107,25 @@ pub(super) fn upsert(
     Ok(Receipt { revision: writing.commit(session)?, outcomes })
 }
 
-pub(super) fn amend(session: &Session, amendments: Vec<Amendment>, now: Told) -> Result<Receipt> {
+pub(super) fn amend(session: &Session, amendments: Vec<Amendment>, told: Told) -> Result<Receipt> {
     let wanted = Wanted {
         ids: ids(amendments.iter().map(|amendment| &amendment.id)),
         facets: amendments.iter().flat_map(|amendment| amendment.story.facets()).collect(),
         ..Wanted::default()
     };
-    let mut writing = begin(session, wanted, now)?;
+    let mut writing = begin(session, wanted, told)?;
     let outcomes = writing.amend(amendments)?;
     Ok(Receipt { revision: writing.commit(session)?, outcomes })
 }
 
-pub(super) fn adopt(session: &Session, adoptions: Vec<Adoption>, now: Told) -> Result<Receipt> {
+pub(super) fn adopt(session: &Session, adoptions: Vec<Adoption>, told: Told) -> Result<Receipt> {
     let wanted = Wanted {
         ids: ids(adoptions.iter().map(|adoption| &adoption.id)),
         guids: adoptions.iter().map(|adoption| adoption.guid.as_str().to_owned()).collect(),
         facets: adoptions.iter().flat_map(|adoption| adoption.story.facets()).collect(),
         ..Wanted::default()
     };
-    let mut writing = begin(session, wanted, now)?;
+    let mut writing = begin(session, wanted, told)?;
     let outcomes = writing.adopt(adoptions)?;
     Ok(Receipt { revision: writing.commit(session)?, outcomes })
 }
@@ -132,10 +133,10 @@ pub(super) fn adopt(session: &Session, adoptions: Vec<Adoption>, now: Told) -> R
 pub(super) fn withdraw(
     session: &Session,
     gone: &[ArticleId],
-    now: Told,
+    told: Told,
 ) -> Result<Vec<Option<Outcome>>> {
     let wanted = Wanted { ids: ids(gone), ..Wanted::default() };
-    let mut writing = begin(session, wanted, now)?;
+    let mut writing = begin(session, wanted, told)?;
     let outcomes = writing.withdraw(gone)?;
     push::empty_bin(session, &mut writing, gone)?;
     writing.commit(session)?;
@@ -150,17 +151,17 @@ pub(super) fn settle(session: &Session, name: &str, value: &str) -> Result<Strin
     Ok(settled.try_get(0)?)
 }
 
-pub(super) fn release(session: &Session, now: Told) -> Result<Option<DateTime<Utc>>> {
+pub(super) fn release(session: &Session, told: Told) -> Result<Option<DateTime<Utc>>> {
     let soonest = "SELECT least((SELECT min(due) FROM article WHERE due IS NOT NULL),
          (SELECT min(expires) FROM article WHERE expires IS NOT NULL AND state IN (0, 1)),
          (SELECT min(at) FROM coming)) AS soonest";
     let next = || times(&session.query(soonest, &[])?, "soonest");
     // Most looks find nothing, and need not take the row to do so.
     let due = next()?;
-    if due.is_none_or(|due| due.timestamp() > now.now().timestamp()) {
+    if due.is_none_or(|due| due.timestamp() > told.now().timestamp()) {
         return Ok(due);
     }
-    let mut writing = begin(session, Wanted::default(), now)?;
+    let mut writing = begin(session, Wanted::default(), told)?;
     let commit = writing.commit.timestamp();
     let select = format!(
         "SELECT {COLUMNS} FROM article WHERE key IN (
@@ -184,8 +185,8 @@ pub(super) fn release(session: &Session, now: Told) -> Result<Option<DateTime<Ut
     next()
 }
 
-pub(super) fn declare(session: &Session, said: Vec<(Facet, u64)>, now: Told) -> Result<Revision> {
-    let mut writing = begin(session, Wanted::default(), now)?;
+pub(super) fn declare(session: &Session, said: Vec<(Facet, u64)>, told: Told) -> Result<Revision> {
+    let mut writing = begin(session, Wanted::default(), told)?;
     let select = "SELECT facet, fingerprint FROM mark WHERE fingerprint IS NOT NULL";
     let mut known = HashMap::new();
     for row in session.query(select, &[])? {

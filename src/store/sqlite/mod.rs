@@ -34,9 +34,10 @@ use crate::{
         Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
+    clock::Told,
     store::{
         Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt,
-        Result, Store, StoreError, Stored, Token, read as rules, shelf, write::Told,
+        Result, Store, StoreError, Stored, Token, read as rules, shelf,
     },
 };
 
@@ -253,8 +254,8 @@ impl Store for SqliteStore {
     }
 
     async fn follow(&self, write: Fenced, now: DateTime<Utc>) -> Result<Option<Done>> {
-        let now = Told::from(now);
-        self.write(move |writer| remembered::follow(writer, write, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| remembered::follow(writer, write, told)).await
     }
 
     async fn recall(&self, names: Vec<String>) -> Result<Vec<Option<String>>> {
@@ -303,18 +304,18 @@ impl Store for SqliteStore {
         intake: Intake,
         now: DateTime<Utc>,
     ) -> Result<Receipt> {
-        let now = Told::from(now);
-        self.write(move |writer| write::upsert(writer, batch, intake, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| write::upsert(writer, batch, intake, told)).await
     }
 
     async fn adopt(&self, adoptions: Vec<Adoption>, now: DateTime<Utc>) -> Result<Receipt> {
-        let now = Told::from(now);
-        self.write(move |writer| write::adopt(writer, adoptions, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| write::adopt(writer, adoptions, told)).await
     }
 
     async fn amend(&self, amendments: Vec<Amendment>, now: DateTime<Utc>) -> Result<Receipt> {
-        let now = Told::from(now);
-        self.write(move |writer| write::amend(writer, amendments, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| write::amend(writer, amendments, told)).await
     }
 
     async fn withdraw(
@@ -322,13 +323,13 @@ impl Store for SqliteStore {
         ids: Vec<ArticleId>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Option<Outcome>>> {
-        let now = Told::from(now);
-        self.write(move |writer| write::withdraw(writer, &ids, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| write::withdraw(writer, &ids, told)).await
     }
 
     async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-        let now = Told::from(now);
-        self.write(move |writer| write::release(writer, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| write::release(writer, told)).await
     }
 
     async fn declare(
@@ -336,8 +337,8 @@ impl Store for SqliteStore {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision> {
-        let now = Told::from(now);
-        self.write(move |writer| write::declare(writer, fingerprints, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| write::declare(writer, fingerprints, told)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
@@ -355,8 +356,8 @@ impl Store for SqliteStore {
         now: DateTime<Utc>,
     ) -> Result<usize> {
         let (partner, holder) = (partner.clone(), holder.map(str::to_owned));
-        let now = Told::from(now);
-        self.write(move |writer| partners::revoke(writer, &partner, holder.as_deref(), now)).await
+        let told = Told::from(now);
+        self.write(move |writer| partners::revoke(writer, &partner, holder.as_deref(), told)).await
     }
 
     async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<()> {
@@ -369,8 +370,8 @@ impl Store for SqliteStore {
     }
 
     async fn push(&self, push: Push, now: DateTime<Utc>) -> Result<Pushed> {
-        let now = Told::from(now);
-        self.write(move |writer| push::push(writer, &push, now)).await
+        let told = Told::from(now);
+        self.write(move |writer| push::push(writer, &push, told)).await
     }
 
     async fn stored(&self, id: &ArticleId) -> Result<Option<Stored>> {

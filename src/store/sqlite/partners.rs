@@ -5,11 +5,11 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
     category::{Facet, Slug},
+    clock::Told,
     store::{
         Delivery, MEMORY, Result, STATES, Token,
         sqlite::write::{Writing, begin},
         stored::{number, revision, time},
-        write::Told,
     },
 };
 
@@ -72,13 +72,13 @@ pub(super) fn revoke(
     writer: &mut Connection,
     partner: &Slug,
     holder: Option<&str>,
-    now: Told,
+    told: Told,
 ) -> Result<usize> {
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let count = writing.tables.0.query_row(
         "SELECT count(*) FROM token
          WHERE partner = ?1 AND (?2 IS NULL OR holder = ?2) AND (ends IS NULL OR ends > ?3)",
-        params![partner.as_str(), holder, now.now().timestamp()],
+        params![partner.as_str(), holder, told.now().timestamp()],
         |row| row.get::<_, i64>(0),
     )?;
     if forget(&writing, partner, holder)? > 0 {

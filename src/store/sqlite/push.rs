@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use crate::{
     article::{ArticleId, Cursor},
     category::Slug,
+    clock::Told,
     store::{
         BIN, Grant, KEPT, KEPT_ANSWERS, Key, Push, Pushed, Result, Stored,
         pushed::{Bin, Binned},
@@ -15,14 +16,13 @@ use crate::{
             write::{Writing, begin},
         },
         stored::{number, time},
-        write::Told,
     },
 };
 
-pub(super) fn push(writer: &mut Connection, push: &Push, now: Told) -> Result<Pushed> {
-    let mut writing = begin(writer, now)?;
+pub(super) fn push(writer: &mut Connection, push: &Push, told: Told) -> Result<Pushed> {
+    let mut writing = begin(writer, told)?;
     if let Some(key) = &push.key
-        && let Some(pushed) = before(&writing, key, now.now())?
+        && let Some(pushed) = before(&writing, key, told.now())?
     {
         return Ok(pushed);
     }
@@ -42,7 +42,7 @@ pub(super) fn push(writer: &mut Connection, push: &Push, now: Told) -> Result<Pu
     }
     fill_bin(&mut writing, bin)?;
     if let Some(key) = &push.key {
-        keep(&mut writing, key, &(push.answer)(&effects), now.now())?;
+        keep(&mut writing, key, &(push.answer)(&effects), told.now())?;
     }
     writing.commit()?;
     Ok(Pushed::Done(effects))

@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use crate::clock::Told;
 use crate::store::{
     Done, Fenced, Result,
     sqlite::{push, write::begin},
-    write::Told,
 };
 
 pub(super) fn remember(
@@ -39,9 +39,9 @@ fn write(transaction: &Connection, entries: &[(String, Option<String>)]) -> Resu
 pub(super) fn follow(
     writer: &mut Connection,
     Fenced { fence, batch, plan, .. }: Fenced,
-    now: Told,
+    told: Told,
 ) -> Result<Option<Done>> {
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let found = recall(&writing.tables.0, std::slice::from_ref(&fence.name))?;
     if found != [fence.expected] {
         return Ok(None);

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::{
     article::{Adoption, Amendment, ArticleId, Revision, Submission},
     category::Facet,
+    clock::Told,
     store::{
         Intake, Outcome, Receipt, Result,
         sqlite::{
@@ -17,18 +18,18 @@ use crate::{
             tables::Tables,
         },
         stored::time,
-        write::{self, Declared, Told, declared},
+        write::{self, Declared, declared},
     },
 };
 
 pub(super) type Writing<'c> = write::Writing<Tables<'c>>;
 
 /// Takes the lock.
-pub(super) fn begin(writer: &mut Connection, now: Told) -> Result<Writing<'_>> {
+pub(super) fn begin(writer: &mut Connection, told: Told) -> Result<Writing<'_>> {
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let counter = read::counter(&transaction)?;
     let shifts = shift::known(&transaction)?;
-    Ok(Writing::new(Tables(transaction), counter, shifts, now))
+    Ok(Writing::new(Tables(transaction), counter, shifts, told))
 }
 
 impl Writing<'_> {
@@ -45,9 +46,9 @@ pub(super) fn upsert(
     writer: &mut Connection,
     batch: Vec<Submission>,
     intake: Intake,
-    now: Told,
+    told: Told,
 ) -> Result<Receipt> {
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let outcomes = writing.upsert(batch, intake)?;
     if intake.rehearse {
         return Ok(Receipt { revision: writing.before(), outcomes });
@@ -58,9 +59,9 @@ pub(super) fn upsert(
 pub(super) fn amend(
     writer: &mut Connection,
     amendments: Vec<Amendment>,
-    now: Told,
+    told: Told,
 ) -> Result<Receipt> {
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let outcomes = writing.amend(amendments)?;
     Ok(Receipt { revision: writing.commit()?, outcomes })
 }
@@ -68,9 +69,9 @@ pub(super) fn amend(
 pub(super) fn adopt(
     writer: &mut Connection,
     adoptions: Vec<Adoption>,
-    now: Told,
+    told: Told,
 ) -> Result<Receipt> {
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let outcomes = writing.adopt(adoptions)?;
     Ok(Receipt { revision: writing.commit()?, outcomes })
 }
@@ -78,9 +79,9 @@ pub(super) fn adopt(
 pub(super) fn withdraw(
     writer: &mut Connection,
     ids: &[ArticleId],
-    now: Told,
+    told: Told,
 ) -> Result<Vec<Option<Outcome>>> {
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let outcomes = writing.withdraw(ids)?;
     push::empty_bin(&mut writing, ids)?;
     writing.commit()?;
@@ -98,7 +99,7 @@ pub(super) fn settle(writer: &mut Connection, name: &str, value: &str) -> Result
     Ok(settled)
 }
 
-pub(super) fn release(writer: &mut Connection, now: Told) -> Result<Option<DateTime<Utc>>> {
+pub(super) fn release(writer: &mut Connection, told: Told) -> Result<Option<DateTime<Utc>>> {
     // Left to itself, SQLite goes through all articles of these states.
     let soonest =
         "SELECT min(least) FROM (SELECT min(due) AS least FROM article WHERE due IS NOT NULL
@@ -112,10 +113,10 @@ pub(super) fn release(writer: &mut Connection, now: Told) -> Result<Option<DateT
     };
     // Most looks find nothing, and need no write lock to do so.
     let due = next(writer)?;
-    if due.is_none_or(|due| due > now.now().timestamp()) {
+    if due.is_none_or(|due| due > told.now().timestamp()) {
         return Ok(due.map(time));
     }
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let rows = {
         let mut select = writing.tables.0.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM article WHERE key IN (
@@ -145,9 +146,9 @@ pub(super) fn release(writer: &mut Connection, now: Told) -> Result<Option<DateT
 pub(super) fn declare(
     writer: &mut Connection,
     said: Vec<(Facet, u64)>,
-    now: Told,
+    told: Told,
 ) -> Result<Revision> {
-    let mut writing = begin(writer, now)?;
+    let mut writing = begin(writer, told)?;
     let known = {
         let mut select = writing
             .tables
