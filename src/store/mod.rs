@@ -5,6 +5,7 @@
 pub mod copy;
 mod decide;
 mod fence;
+mod news;
 mod postgres;
 mod push;
 mod pushed;

@@ -7,7 +7,7 @@ use tokio_postgres::AsyncMessage;
 
 use crate::{
     article::Revision,
-    store::{Cause, postgres::server::Server, stored},
+    store::{Cause, news::announce, postgres::server::Server, stored},
 };
 
 /// How long to wait before connecting again: twice as long each time, up to a limit.
@@ -71,13 +71,4 @@ async fn listen(
         heard = heard => heard,
         asked = asked => asked,
     }
-}
-
-/// Tells whoever waits of a write, unless they were told of it or a newer one before.
-pub(super) fn announce(news: &watch::Sender<Revision>, head: Revision) {
-    news.send_if_modified(|known| {
-        let is_news = head > *known;
-        *known = head.max(*known);
-        is_news
-    });
 }

@@ -39,8 +39,8 @@ use crate::{
     store::{
         Cause, Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed,
         Receipt, Result, Store, StoreError, Stored, Token,
+        news::{announce, take_back},
         postgres::{
-            listen::announce,
             pool::{Pool, pool},
             read::View,
             replica::{Replica, Witness},
@@ -196,13 +196,6 @@ impl PostgresStore {
         Ok(answer)
     }
 
-    /// Takes back news of writes that are not there any more.
-    fn agree(&self, head: Revision, seen: Revision) {
-        if head < seen {
-            self.news.send_replace(head);
-        }
-    }
-
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Session) -> Result<T> + Send + 'static,
@@ -281,7 +274,7 @@ impl Store for PostgresStore {
                 Err(_) => self.head().await?,
             };
             if head != seen {
-                self.agree(head, seen);
+                take_back(&self.news, head, seen);
                 return Ok(head);
             }
         }
@@ -290,7 +283,7 @@ impl Store for PostgresStore {
     async fn moved(&self, seen: Revision) -> Result<Moved> {
         // Not of a copy: what is asked is what copies may not have yet, or have from before a fail-over.
         let moved = self.recent(move |view| view.moved(seen)).await?;
-        self.agree(moved.head, seen);
+        take_back(&self.news, moved.head, seen);
         Ok(moved)
     }
 

@@ -37,7 +37,9 @@ use crate::{
     clock::Told,
     store::{
         Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt,
-        Result, Store, StoreError, Stored, Token, read as rules, shelf,
+        Result, Store, StoreError, Stored, Token,
+        news::{announce, take_back},
+        read as rules, shelf,
     },
 };
 
@@ -110,13 +112,6 @@ impl SqliteStore {
         .await
     }
 
-    /// Takes back news of writes that are not there any more.
-    fn agree(&self, head: Revision, seen: Revision) {
-        if head < seen {
-            self.news.send_replace(head);
-        }
-    }
-
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
@@ -130,11 +125,7 @@ impl SqliteStore {
         .await?;
         // What was written is written, whatever becomes of this look.
         let Ok(head) = head else { return answer };
-        self.news.send_if_modified(|known| {
-            let is_news = head > *known;
-            *known = head.max(*known);
-            is_news
-        });
+        announce(&self.news, head);
         answer
     }
 }
@@ -184,7 +175,7 @@ impl Store for SqliteStore {
         loop {
             let head = self.head().await?;
             if head != seen {
-                self.agree(head, seen);
+                take_back(&self.news, head, seen);
                 return Ok(head);
             }
             // Elapsed: another process may have written.
@@ -194,7 +185,7 @@ impl Store for SqliteStore {
 
     async fn moved(&self, seen: Revision) -> Result<Moved> {
         let moved = self.read(move |reader| read::moved(reader, seen)).await?;
-        self.agree(moved.head, seen);
+        take_back(&self.news, moved.head, seen);
         Ok(moved)
     }
 
