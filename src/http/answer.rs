@@ -29,7 +29,7 @@ pub(super) async fn answer<B>(
 ) -> Result<Answer, Problem> {
     let mut look = Look::ToCome;
     loop {
-        match step(edition, request, publisher.settled(now), look, whole)? {
+        match step(edition, request, publisher.complete_until(now), look, whole)? {
             Step::Done(answer) => return Ok(answer),
             Step::Delta { base, coding, is_dated } => {
                 let news = only_news(publisher, edition, coding, base).await;
@@ -64,11 +64,11 @@ pub(super) enum Step {
     Ahead(Revision),
 }
 
-/// The answer that nothing has to be waited for, or what it takes; `settled` as [`Publisher::settled`] has it.
+/// The answer that nothing has to be waited for, or what it takes; `complete_until` as [`Publisher::complete_until`] has it.
 pub(super) fn step<B>(
     edition: &Edition,
     request: &Request<B>,
-    settled: i64,
+    complete_until: i64,
     look: Look,
     whole: &mut usize,
 ) -> Result<Step, Problem> {
@@ -77,7 +77,7 @@ pub(super) fn step<B>(
     *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
     // A date stands for one state only when its second is over (H-39) by every replica's clock, and never lies ahead of
     // `Date` (H-37).
-    let is_over = |changed: &DateTime<Utc>| changed.timestamp() + SKEW_SECONDS < settled;
+    let is_over = |changed: &DateTime<Utc>| changed.timestamp() + SKEW_SECONDS < complete_until;
     let last_modified = edition.changed().filter(is_over);
     let mut tags = [""; Coding::ALL.len()];
     for (tag, coding) in tags.iter_mut().zip(&*codings) {

@@ -121,7 +121,7 @@ fn at_once<B>(
     };
     check_bounds(limits, request).ok()?;
     let edition = in_memory(publisher, request.uri())?;
-    let step = step(&edition, request, publisher.settled(now), Look::ToCome, whole);
+    let step = step(&edition, request, publisher.complete_until(now), Look::ToCome, whole);
     let Ok(Step::Done(mut answer)) = step else { return None };
     if is_head {
         *answer.body_mut() = Full::default();

@@ -91,10 +91,7 @@ const SLOW: u32 = 3_600;
 pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
     let is_page = format == Format::Html;
     let is_private = spec.terms.is_some();
-    let link = |relation: &str, form: Format| {
-        let address = spec.address(form.extension());
-        format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", form.media_type())
-    };
+    let link = |relation, form: Format| link(relation, &spec.address(form.extension()), form);
     let offered = Format::offered(spec);
     let others = Format::FEEDS.into_iter().filter(|form| *form != format && offered.contains(form));
     let mut links: Vec<_> = others.map(|form| link("alternate", form)).collect();
@@ -113,12 +110,15 @@ pub(super) fn of_feed(spec: &FeedSpec, format: Format) -> Presentation {
     }
 }
 
+/// As in the field `Link`.
+fn link(relation: &str, address: &str, format: Format) -> String {
+    format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", format.media_type())
+}
+
 /// How an archive is presented. What was withdrawn has to go from it, so that it is fresh for a day and no longer (H-111).
 pub(super) fn of_archive(feed: &Feed, format: Format) -> Presentation {
-    let link = |(relation, address)| {
-        format!("<{address}>; rel=\"{relation}\"; type=\"{}\"", format.media_type())
-    };
-    let mut links = format.links(feed).into_iter().map(link);
+    let links = format.links(feed).into_iter();
+    let mut links = links.map(|(relation, address)| link(relation, &address, format));
     let (own_link, max_age_seconds) = (links.next(), 86_400);
     let links = links.collect();
     Presentation { max_age_seconds, own_link, links, ..of_feed(&feed.spec, format) }

@@ -49,7 +49,7 @@ impl Publisher {
         let begun = tokio::time::Instant::now();
         let before = self.seen.load(Ordering::SeqCst);
         let due = self.refresh(now).await?;
-        self.settled.store(now.timestamp(), Ordering::Relaxed);
+        self.complete_until.store(now.timestamp(), Ordering::Relaxed);
         let seen = self.seen.load(Ordering::SeqCst);
         if seen != before {
             tokio::time::sleep_until(begun + ROUND).await;
@@ -123,6 +123,7 @@ impl Publisher {
         self.purge(moved.facets).await;
         Ok(due)
     }
+
     /// Publishes what is due, and says when the next article falls due.
     async fn release(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StoreError> {
         let mut due = self.store.release(now).await?;

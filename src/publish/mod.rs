@@ -147,7 +147,7 @@ pub struct Publisher {
     served: AtomicU64,
     /// When the last round began that came to its end, in seconds since 1970: what was written before is in every edition.
     /// For ever, where nobody follows the store.
-    settled: AtomicI64,
+    complete_until: AtomicI64,
     /// When the store last answered.
     heard: Mutex<Heard>,
     /// Held by whoever makes an archive.
@@ -196,26 +196,14 @@ impl Publisher {
         let items =
             usize::try_from(memory_bytes / TYPICAL).unwrap_or(usize::MAX).clamp(16, 100_000);
         let head = store.head().await?;
-        let editions = memory_bytes - memory_bytes / DELTAS;
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(editions)
-            .shards(usize::try_from(editions / LARGEST).unwrap_or(usize::MAX).clamp(1, MAX_SHARDS))
-            .build()
-            .expect("both capacities are given");
         let publisher = Self {
-            cache: Cache::with_options(
-                options,
-                Weight,
-                DefaultHashBuilder::default(),
-                DefaultLifecycle::default(),
-            ),
+            cache: cache_of(items, memory_bytes - memory_bytes / DELTAS),
             deltas: Cache::with_weighter(items, memory_bytes / DELTAS, Weight),
             categories: RwLock::default(),
             seen: AtomicU64::new(head.0),
             rounds: AtomicU64::new(0),
             served: AtomicU64::new(head.0),
-            settled: AtomicI64::new(i64::MAX),
+            complete_until: AtomicI64::new(i64::MAX),
             heard: Mutex::new(Heard::now(head)),
             archivist: tokio::sync::Mutex::default(),
             edge: None,
@@ -249,8 +237,8 @@ impl Publisher {
 
     /// Until when every write is known to be in the editions, in seconds since 1970. A second may have more writes than an
     /// edition shows while it is not over, and longer where many editions are made.
-    pub fn settled(&self, now: DateTime<Utc>) -> i64 {
-        now.timestamp().min(self.settled.load(Ordering::Relaxed))
+    pub fn complete_until(&self, now: DateTime<Utc>) -> i64 {
+        now.timestamp().min(self.complete_until.load(Ordering::Relaxed))
     }
 
     /// The feeds of partners in memory from which articles are held back, by path, and how many.
@@ -369,6 +357,18 @@ impl Publisher {
     }
 }
 
+/// A cache of so many editions, more or less, that weigh so much.
+fn cache_of(items: usize, bytes: u64) -> Cache<String, Arc<Kept>, Weight> {
+    let shards = usize::try_from(bytes / LARGEST).unwrap_or(usize::MAX).clamp(1, MAX_SHARDS);
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(items)
+        .weight_capacity(bytes)
+        .shards(shards)
+        .build()
+        .expect("both capacities are given");
+    Cache::with_options(options, Weight, DefaultHashBuilder::default(), DefaultLifecycle::default())
+}
+
 /// The catalogue with an identity for each show, and a reach for each partner: one that was minted once stays, wherever the
 /// feed goes (P-20).
 async fn settled(
@@ -396,5 +396,31 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::document::of_other;
+
+    #[test]
+    fn what_is_large_is_kept_however_many_processors_there_are() {
+        let document = vec![b'x'; 20 << 20];
+        let edition = Edition::new(document, &of_other("text/plain", 60), Revision(1), None);
+        let kept = Kept {
+            document: Document::Style,
+            marks: Vec::new(),
+            edition: Arc::new(edition),
+            head: Revision(1),
+            uses: AtomicU64::new(0),
+            idle: 0,
+            made: 0,
+            is_recoded: false,
+        };
+        // As much as `cache_bytes` is by default, of what most editions weigh.
+        let cache = cache_of(640, 60 << 20);
+        cache.insert("/archive".to_owned(), Arc::new(kept));
+        assert!(cache.get("/archive").is_some());
     }
 }
