@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_who_handed_in_one_file_at_the_same_time_wrote_into_one_draft() {
+    fn those_who_hand_in_one_file_at_once_write_drafts_of_their_own() {
         let home = tempfile::tempdir().unwrap();
         let intake =
             Intake::new(home.path(), &"https://feeds.example.com/".parse().unwrap()).unwrap();

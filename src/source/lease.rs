@@ -42,10 +42,8 @@ impl Ticket {
 
 /// A name for a follower.
 pub(super) fn owner() -> String {
-    let mut bytes = [0_u8; 8];
     // Without chance, none is told from another, and the fence is what there is.
-    let _ = getrandom::fill(&mut bytes);
-    format!("{:016x}", u64::from_le_bytes(bytes))
+    format!("{:016x}", getrandom::u64().unwrap_or_default())
 }
 
 /// A lease that is held, and kept up until this goes.

@@ -106,7 +106,7 @@ fn a_file_is_served_whole_in_part_and_not_again() {
 }
 
 #[test]
-fn a_file_that_was_replaced_meanwhile_went_out_under_the_tag_of_the_one_before() {
+fn a_file_that_is_replaced_meanwhile_goes_out_under_no_tag_of_another() {
     let site = site();
     let (file, draft) = (site.path("media/a.wav"), site.path("media/.draft"));
     // The length is part of the tag.

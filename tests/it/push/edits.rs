@@ -24,7 +24,7 @@ fn update(changes: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_update_of_any_version_undid_what_others_wrote_meanwhile() {
+async fn an_update_of_any_version_undoes_nothing_that_others_write_meanwhile() {
     let home = Home::new();
     let rules = Rules { max_requests: 100, ..rules() };
     let desk = Arc::new(Desk::with(&home, rules, catalogue(), None).await);
@@ -79,7 +79,7 @@ async fn an_update_is_held_against_what_it_was_made_from() {
 }
 
 #[tokio::test]
-async fn an_entry_came_with_the_tag_and_the_text_of_a_later_write() {
+async fn an_entry_comes_with_its_own_tag_or_not_at_all() {
     let entry = "<entry xmlns=\"http://www.w3.org/2005/Atom\"><title>Market day</title></entry>";
     let home = Home::new();
     let mut desk = Desk::new(&home).await;
@@ -108,7 +108,7 @@ async fn an_entry_came_with_the_tag_and_the_text_of_a_later_write() {
 }
 
 #[tokio::test]
-async fn an_edit_by_atompub_after_a_label_was_changed_left_the_category() {
+async fn an_edit_by_atompub_after_a_label_has_changed_stays_in_the_category() {
     let home = Home::new();
     let desk = Desk::new(&home).await;
     let record = r#"{"title": "x", "categories": ["头条", "市场"], "tags": ["t"]}"#;
@@ -136,7 +136,7 @@ async fn an_edit_by_atompub_after_a_label_was_changed_left_the_category() {
 }
 
 #[tokio::test]
-async fn an_update_by_micropub_put_other_files_first() {
+async fn an_update_by_micropub_leaves_files_in_their_places() {
     let home = Home::new();
     let desk = Desk::new(&home).await;
     let files = ["a.pdf", "b.mp3", "c.mp4", "d.mp3"].map(|name| {
@@ -169,7 +169,7 @@ async fn an_update_by_micropub_put_other_files_first() {
 
 /// H-51, H-54, H-55, H-60.
 #[tokio::test]
-async fn if_none_match_was_compared_strongly() {
+async fn if_none_match_is_compared_weakly() {
     let home = Home::new();
     let desk = Desk::new(&home).await;
     desk.put("a", &[], RECORD).await;

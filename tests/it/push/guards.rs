@@ -37,7 +37,7 @@ async fn state(home: &Home, id: &str) -> State {
 }
 
 #[tokio::test]
-async fn republish_in_any_query_published_what_was_withdrawn() {
+async fn what_is_withdrawn_comes_back_only_for_those_who_may_withdraw() {
     let home = Home::new();
     let mut desk = Desk::new(&home).await;
     desk.put("a", &[], RECORD).await;
@@ -57,7 +57,7 @@ async fn republish_in_any_query_published_what_was_withdrawn() {
 }
 
 #[tokio::test]
-async fn a_name_that_another_category_has_could_not_be_wished_for() {
+async fn a_name_that_another_category_has_may_be_wished_for() {
     let home = Home::new();
     let mut desk = Desk::new(&home).await;
     desk.put("a", &[], RECORD).await;
@@ -72,7 +72,7 @@ async fn a_name_that_another_category_has_could_not_be_wished_for() {
 }
 
 #[tokio::test]
-async fn a_token_for_a_category_learned_of_articles_of_others() {
+async fn a_token_for_a_category_learns_nothing_of_articles_of_others() {
     let home = Home::new();
     let mut desk = Desk::new(&home).await;
     for id in ["theirs", "gone"] {
@@ -127,7 +127,7 @@ async fn a_token_for_a_category_learned_of_articles_of_others() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_pushed_with_the_password_of_a_browser() {
+async fn a_page_of_another_site_cannot_push_with_the_password_of_a_browser() {
     let home = Home::new();
     let desk = Desk::new(&home).await;
     for (name, value, status) in [
@@ -151,7 +151,7 @@ async fn a_page_of_another_site_pushed_with_the_password_of_a_browser() {
 }
 
 #[tokio::test]
-async fn forms_that_never_came_cost_nothing_and_good_tokens_were_looked_up_for_guessers() {
+async fn forms_that_never_come_cost_their_sender_and_guessers_are_looked_up_for_no_more() {
     let home = Home::new();
     let requests_per_hour = NonZeroU32::new(1_000).unwrap();
     let rules = Rules { body_timeout: Duration::from_millis(1), requests_per_hour, ..rules() };
@@ -182,7 +182,7 @@ async fn forms_that_never_came_cost_nothing_and_good_tokens_were_looked_up_for_g
 }
 
 #[tokio::test]
-async fn a_token_for_files_deleted_those_of_anybody() {
+async fn files_are_deleted_by_those_who_may_withdraw_anything() {
     let home = Home::new();
     let media = Intake::new(home.folder.path(), &rules().base).unwrap();
     let mut desk = Desk::with(&home, rules(), catalogue(), Some(media)).await;
