@@ -25,4 +25,5 @@ pub mod push;
 pub mod source;
 pub mod store;
 pub mod text;
+pub mod told;
 pub mod traffic;

@@ -9,7 +9,6 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use crate::{
     article::{Adoption, Amendment, ArticleId, Change, ChangeKind, Revision, Story, Submission},
     category::{Category, Facet},
-    clock::Told,
     store::{
         Intake, Outcome, Result,
         decide::{self, Circumstances, Row, State, Touch, place, submit, touch, weight},
@@ -19,6 +18,7 @@ use crate::{
         tables::{Counter, Move, Writer},
     },
     text::Text,
+    told::Told,
 };
 
 /// So many articles are released at a time, so that other writers get their turn; the rest is due at once.

@@ -27,13 +27,13 @@ use url::Url;
 use super::{Answer, Limits, check_bounds, partner};
 use crate::{
     article::Revision,
-    clock::Told,
     feed::Catalogue,
     media::Intake,
     push::{
         Pass, Problem, Reply, Route, Rules, Scope, condition, form, micropub::refusal, openapi,
     },
     store::{Effects, Key, Push, Pushed, Store, StoreError, Task},
+    told::Told,
     traffic::{Budgets, Client},
 };
 

@@ -35,7 +35,6 @@ use crate::{
         Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
-    clock::Told,
     store::{
         Cause, Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed,
         Receipt, Result, Store, StoreError, Stored, Token,
@@ -51,6 +50,7 @@ use crate::{
         tables::{Counter, Reader},
     },
     text::DatabaseUrl,
+    told::Told,
 };
 
 /// How often writes are looked for, should news of one not come: well before those give up who wait for a second.

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     category::{Facet, Slug},
-    clock::Told,
     store::{
         Delivery, MEMORY, Result, STATES, StoreError, Token,
         postgres::{
@@ -17,6 +16,7 @@ use crate::{
         },
         stored::{number, time},
     },
+    told::Told,
 };
 
 pub(super) fn tokens(session: &Session) -> Result<Vec<Token>> {

@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use crate::{
     article::{ArticleId, Cursor},
     category::Slug,
-    clock::Told,
     store::{
         BIN, Grant, KEPT, KEPT_ANSWERS, Key, Operation, Push, Pushed, Result, StoreError, Stored,
         postgres::{
@@ -19,6 +18,7 @@ use crate::{
         stored::{number, time},
         tables::Reader,
     },
+    told::Told,
 };
 
 pub(super) fn push(session: &Session, push: &Push, told: Told) -> Result<Pushed> {

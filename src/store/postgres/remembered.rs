@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, num::NonZeroU16};
 
-use crate::clock::Told;
 use crate::store::{
     Done, Fenced, Result,
     postgres::{
@@ -11,6 +10,7 @@ use crate::store::{
         write::{begin, wanted},
     },
 };
+use crate::told::Told;
 
 const UPSERT: &str =
     "INSERT INTO remembered AS known (name, value) SELECT * FROM unnest($1::text[], $2::text[])

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use crate::{
     article::{Adoption, Amendment, ArticleId, Revision, Story, Submission, When},
     category::Facet,
-    clock::Told,
     store::{
         Intake, Outcome, Receipt, Result, mint,
         postgres::{
@@ -19,6 +18,7 @@ use crate::{
         },
         write::{self, Declared, declared},
     },
+    told::Told,
 };
 
 pub(super) type Writing = write::Writing<Draft>;

@@ -34,13 +34,13 @@ use crate::{
         Submission, Window,
     },
     category::{Category, Facet, Selection, Slug},
-    clock::Told,
     store::{
         Census, Delivery, Done, Fenced, Grant, Intake, Moved, Outcome, Push, Pushed, Receipt,
         Result, Store, StoreError, Stored, Token,
         news::{announce, take_back},
         read as rules, shelf,
     },
+    told::Told,
 };
 
 /// How often writes of other processes are looked for; a change is to be seen within a second.

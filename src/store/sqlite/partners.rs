@@ -5,12 +5,12 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::{
     category::{Facet, Slug},
-    clock::Told,
     store::{
         Delivery, MEMORY, Result, STATES, Token,
         sqlite::write::{Writing, begin},
         stored::{number, revision, time},
     },
+    told::Told,
 };
 
 /// The states of a feed that a holder had before those that are kept.

@@ -6,7 +6,6 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use crate::{
     article::{ArticleId, Cursor},
     category::Slug,
-    clock::Told,
     store::{
         BIN, Grant, KEPT, KEPT_ANSWERS, Key, Push, Pushed, Result, Stored,
         pushed::{Bin, Binned},
@@ -17,6 +16,7 @@ use crate::{
         },
         stored::{number, time},
     },
+    told::Told,
 };
 
 pub(super) fn push(writer: &mut Connection, push: &Push, told: Told) -> Result<Pushed> {

@@ -4,11 +4,11 @@ use std::num::NonZeroU16;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use crate::clock::Told;
 use crate::store::{
     Done, Fenced, Result,
     sqlite::{push, write::begin},
 };
+use crate::told::Told;
 
 pub(super) fn remember(
     writer: &mut Connection,

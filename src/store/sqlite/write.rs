@@ -8,7 +8,6 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::{
     article::{Adoption, Amendment, ArticleId, Revision, Submission},
     category::Facet,
-    clock::Told,
     store::{
         Intake, Outcome, Receipt, Result,
         sqlite::{
@@ -20,6 +19,7 @@ use crate::{
         stored::time,
         write::{self, Declared, declared},
     },
+    told::Told,
 };
 
 pub(super) type Writing<'c> = write::Writing<Tables<'c>>;
