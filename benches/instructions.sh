@@ -14,7 +14,8 @@ few=1000 many=5000
 for program in valgrind python3; do
   command -v "$program" >/dev/null || { echo "SKIPPED: $program is missing" >&2; exit 3; }
 done
-# The program as a bench has it beside itself: to link it once more as a release takes minutes, and it is the same.
+# The program as a bench has it beside itself, which differs from a release by features of hyper that only tests use: to link
+# it once more takes minutes.
 executable() {
   cargo bench --bench bare --no-run --quiet --message-format json | python3 -c 'import json, sys
 for built in map(json.loads, sys.stdin):
