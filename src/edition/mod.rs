@@ -58,8 +58,8 @@ pub struct Edition {
     entries: Entries,
     /// The fields for caches in front, which keep no delta.
     edge: Vec<HeaderName>,
-    /// By preference; identity is always there, and last.
-    codings: Vec<Coded>,
+    /// In the order of [`Coding::ALL`]; identity is always there.
+    codings: [Option<Coded>; Coding::ALL.len()],
 }
 
 /// One coding of an edition.
@@ -110,7 +110,7 @@ impl Edition {
             digest,
             entries: Entries::default(),
             edge: presentation.edge.iter().map(|(name, _)| name.clone()).collect(),
-            codings: Coding::ALL.into_iter().filter_map(code).collect(),
+            codings: Coding::ALL.map(code),
         }
     }
 
@@ -142,7 +142,7 @@ impl Edition {
             }
             Coded { coding, tag, body, whole, unchanged }
         };
-        let codings = self.codings.iter().map(recode).collect();
+        let codings = self.codings.each_ref().map(|old| old.as_ref().map(recode));
         let Self { revision, changed, digest, ref entries, ref edge, .. } = *self;
         Self { revision, changed, digest, entries: entries.clone(), edge: edge.clone(), codings }
     }
@@ -207,16 +207,17 @@ impl Edition {
 
     /// What it takes of memory, in bytes, with its place in a cache: bodies, fields, places of entries.
     pub fn weight(&self) -> u64 {
-        /// The edition itself, its name, what it depends on.
-        const FIXED: usize = 1_024;
+        /// Its name, what it depends on.
+        const FIXED: usize = 512;
         /// A field in a map, whose names and most of whose values are shared.
         const FIELD: usize = 128;
-        let coded = self.codings.iter().map(|coded| {
-            let fields = coded.whole.len() + coded.unchanged.len();
-            coded.body.len() + FIELD * fields + size_of::<Coded>()
-        });
+        let coded =
+            self.codings.iter().flatten().map(|coded| {
+                coded.body.len() + FIELD * (coded.whole.len() + coded.unchanged.len())
+            });
         let entries = self.entries.places.len() * size_of::<(Revision, Range<usize>)>();
-        u64::try_from(coded.sum::<usize>() + entries + FIXED).unwrap_or(u64::MAX)
+        u64::try_from(coded.sum::<usize>() + entries + size_of::<Self>() + FIXED)
+            .unwrap_or(u64::MAX)
     }
 
     /// Those of `accepted` that there are, in that order. Where only codings are accepted that a document is too small
@@ -246,7 +247,7 @@ impl Edition {
     }
 
     fn coded(&self, coding: Coding) -> Option<&Coded> {
-        self.codings.iter().find(|coded| coded.coding == coding)
+        self.codings[coding as usize].as_ref()
     }
 }
 

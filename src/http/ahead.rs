@@ -2,39 +2,38 @@
 //!
 //! No I/O and no clock.
 
-use http::{HeaderMap, header};
-
 use crate::{
     article::Revision,
     edition::EntityTag,
-    http::{Outcome, conditional},
+    http::{
+        conditional::{self, Outcome},
+        head::Head,
+    },
 };
 
 /// The newest tag of ours that the client holds, where that is newer than `revision` and counts: preconditions that fail
 /// come first, and a single tag that is current is not ahead.
-pub(super) fn seen(fields: &HeaderMap, outcome: Outcome, revision: Revision) -> Option<EntityTag> {
+pub(super) fn seen(head: &Head<'_>, outcome: Outcome, revision: Revision) -> Option<EntityTag> {
     let may_be = match outcome {
         Outcome::Proceed => true,
-        Outcome::NotModified(_) | Outcome::NotModifiedAs(_) => lists_several(fields),
+        Outcome::NotModified(_) | Outcome::NotModifiedAs(_) => lists_several(head),
         Outcome::PreconditionFailed => false,
     };
     if !may_be {
         return None;
     }
-    let held = conditional::listed(fields).filter_map(EntityTag::parse);
-    held.max_by_key(|tag| tag.revision).filter(|tag| tag.revision > revision)
+    let tags = conditional::listed(head).filter_map(EntityTag::parse);
+    tags.max_by_key(|tag| tag.revision).filter(|tag| tag.revision > revision)
 }
 
-fn lists_several(fields: &HeaderMap) -> bool {
-    let all = fields.get_all(header::IF_NONE_MATCH);
-    let mut lines = all.iter();
-    let first = lines.next();
-    lines.next().is_some() || first.is_some_and(|line| line.as_bytes().contains(&b','))
+fn lists_several(head: &Head<'_>) -> bool {
+    let lines = &head.if_none_match;
+    lines.is_there() && lines.only().is_none_or(|line| line.as_bytes().contains(&b','))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, Request, header};
 
     use super::*;
 
@@ -53,9 +52,10 @@ mod tests {
             ("\"somebody-else-s\"", proceed, None),
             ("*", held, None),
         ] {
-            let mut fields = HeaderMap::new();
-            fields.insert(header::IF_NONE_MATCH, HeaderValue::from_str(list).unwrap());
-            let found = seen(&fields, outcome, Revision(7)).map(|tag| tag.revision.0);
+            let mut request = Request::new(());
+            let list_of = HeaderValue::from_str(list).unwrap();
+            request.headers_mut().insert(header::IF_NONE_MATCH, list_of);
+            let found = seen(&Head::of(&request), outcome, Revision(7)).map(|tag| tag.revision.0);
             assert_eq!(found, ahead, "{list}");
         }
     }

@@ -4,10 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::Full;
 
-use super::{Answer, Outcome, ahead, codings, delta, evaluate, response::Problem};
+use super::{
+    Answer, ahead,
+    conditional::{Outcome, evaluate},
+    delta,
+    head::Head,
+    negotiate::codings,
+    response::Problem,
+};
 use crate::{
     article::Revision,
     edition::{Coding, Edition, EntityTag, Validators},
@@ -19,21 +26,21 @@ const SKEW_SECONDS: i64 = 1;
 
 /// The whole edition, word that the client has it, or what is new since the one that it has. `edition` becomes a newer one
 /// of its document where the client has seen one.
-pub(super) async fn answer<B>(
+pub(super) async fn answer(
     publisher: &Publisher,
     document: &Document,
     edition: &mut Arc<Edition>,
-    request: &Request<B>,
+    head: &Head<'_>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Result<Answer, Problem> {
     let mut look = Look::ToCome;
     loop {
-        match step(edition, request, publisher.complete_until(now), look, whole)? {
+        match step(edition, head, publisher.complete_until(now), look, whole)? {
             Step::Done(answer) => return Ok(answer),
             Step::Delta { base, coding, is_dated } => {
-                let news = only_news(publisher, edition, coding, base).await;
-                return Ok(dated(news.unwrap_or_else(|| entire(edition, coding)), is_dated));
+                let news = only_news(publisher, edition, coding, base, is_dated).await;
+                return Ok(news.unwrap_or_else(|| entire(edition, coding, is_dated)));
             }
             Step::Ahead(seen) => match publisher.renewed(document, seen).await {
                 Some(renewed) => (*edition, look) = (renewed, Look::Taken),
@@ -65,30 +72,33 @@ pub(super) enum Step {
 }
 
 /// The answer that nothing has to be waited for, or what it takes; `complete_until` as [`Publisher::complete_until`] has it.
-pub(super) fn step<B>(
+pub(super) fn step(
     edition: &Edition,
-    request: &Request<B>,
+    head: &Head<'_>,
     complete_until: i64,
     look: Look,
     whole: &mut usize,
 ) -> Result<Step, Problem> {
-    let codings = edition.available(&codings(request.headers()));
+    let codings = edition.available(&codings(&head.accept_encoding));
     let Some(preferred) = codings.first() else { return Err(Problem::Coding) };
     *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
     // A date stands for one state only when its second is over (H-39) by every replica's clock, and never lies ahead of
     // `Date` (H-37).
     let is_over = |changed: &DateTime<Utc>| changed.timestamp() + SKEW_SECONDS < complete_until;
     let last_modified = edition.changed().filter(is_over);
-    let mut tags = [""; Coding::ALL.len()];
-    for (tag, coding) in tags.iter_mut().zip(&*codings) {
-        *tag = edition.tag(*coding);
-    }
     // What is coded is of no use to a client that takes no coding: it gets the document in a form it can read (V30).
     let takes_codings = codings.iter().any(|coding| *coding != Coding::Identity);
-    let content = takes_codings.then(|| edition.content());
-    let current = Validators { tags: &tags[..codings.len()], last_modified, content };
-    let outcome = evaluate(request.method(), request.headers(), &current);
-    if let Some(seen) = ahead::seen(request.headers(), outcome, edition.revision()) {
+    let outcome = if head.has_preconditions() {
+        let mut tags = [""; Coding::ALL.len()];
+        for (tag, coding) in tags.iter_mut().zip(&*codings) {
+            *tag = edition.tag(*coding);
+        }
+        let content = takes_codings.then(|| edition.content());
+        evaluate(head, &Validators { tags: &tags[..codings.len()], last_modified, content })
+    } else {
+        Outcome::Proceed
+    };
+    if let Some(seen) = ahead::seen(head, outcome, edition.revision()) {
         match look {
             Look::ToCome => return Ok(Step::Ahead(seen.revision)),
             // Nothing here is news to whoever holds a newer edition.
@@ -107,9 +117,9 @@ pub(super) fn step<B>(
         Outcome::PreconditionFailed => Err(Problem::Precondition),
         Outcome::Proceed => {
             let (coding, is_dated) = (*preferred, last_modified.is_some());
-            Ok(match delta::base(request.headers(), edition) {
+            Ok(match delta::base(head, edition) {
                 Some(base) => Step::Delta { base, coding, is_dated },
-                None => Step::Done(dated(entire(edition, coding), is_dated)),
+                None => Step::Done(entire(edition, coding, is_dated)),
             })
         }
     }
@@ -123,29 +133,30 @@ fn unchanged(edition: &Edition, preferred: Coding, tag: EntityTag) -> Answer {
     with(StatusCode::NOT_MODIFIED, fields, Bytes::new())
 }
 
-/// Without `Last-Modified`, where its second is not over yet (H-39).
-fn dated(mut answer: Answer, is_dated: bool) -> Answer {
-    if !is_dated {
-        answer.headers_mut().remove(header::LAST_MODIFIED);
-    }
-    answer
-}
-
 /// RFC 3229 section 10.4.1 (H-141); `None` where the whole is no larger (H-146).
 async fn only_news(
     publisher: &Publisher,
     edition: &Arc<Edition>,
     coding: Coding,
     base: EntityTag,
+    is_dated: bool,
 ) -> Option<Answer> {
     let body = publisher.delta(edition, coding, base.revision).await?;
-    let fields = edition.delta_fields(coding, body.len(), base);
+    let mut fields = edition.delta_fields(coding, body.len(), base);
+    if !is_dated {
+        fields.remove(header::LAST_MODIFIED);
+    }
     Some(with(StatusCode::IM_USED, fields, body))
 }
 
-fn entire(edition: &Edition, coding: Coding) -> Answer {
+/// Without `Last-Modified`, where its second is not over yet (H-39).
+fn entire(edition: &Edition, coding: Coding, is_dated: bool) -> Answer {
     let (fields, body) = edition.whole(coding).unzip();
-    with(StatusCode::OK, fields.cloned().unwrap_or_default(), body.cloned().unwrap_or_default())
+    let mut fields = fields.cloned().unwrap_or_default();
+    if !is_dated {
+        fields.remove(header::LAST_MODIFIED);
+    }
+    with(StatusCode::OK, fields, body.cloned().unwrap_or_default())
 }
 
 fn with(status: StatusCode, fields: HeaderMap, body: Bytes) -> Answer {

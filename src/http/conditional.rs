@@ -3,13 +3,16 @@
 //! No I/O and no clock: fields and validators in, verdict out.
 
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 
-use crate::edition::{EntityTag, Malformed, Member, TagList, Validators, mended};
+use crate::{
+    edition::{EntityTag, Malformed, Member, TagList, Validators, mended},
+    http::head::{Head, Lines},
+};
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// Do what is asked.
     Proceed,
     /// The client has it already, under the tag at this place among the current ones.
@@ -23,18 +26,17 @@ pub enum Outcome {
 /// Evaluates preconditions in the order of RFC 9110 section 13.2.2 (H-50).
 ///
 /// `current` has at least one tag.
-pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -> Outcome {
-    let Kinds { guards, asks_for_news } = Kinds::of(fields);
-    if guards && !is_as_expected(fields, current) {
+pub(super) fn evaluate(head: &Head<'_>, current: &Validators<'_>) -> Outcome {
+    if head.has_guards && !is_as_expected(head, current) {
         return Outcome::PreconditionFailed;
     }
-    if !asks_for_news {
+    if !head.is_conditional() {
         return Outcome::Proceed;
     }
-    let is_read = matches!(*method, Method::GET | Method::HEAD);
-    let held = match compare(fields, header::IF_NONE_MATCH, current, Comparison::Weak) {
+    let is_read = matches!(*head.method, Method::GET | Method::HEAD);
+    let known = match compare(&head.if_none_match, current, Comparison::Weak) {
         Listed::Nothing => {
-            let date = date(fields, header::IF_MODIFIED_SINCE).filter(|_| is_read);
+            let date = date(&head.if_modified_since).filter(|_| is_read);
             let is_held = date
                 .is_some_and(|date| current.last_modified.is_some() && !is_newer(current, date));
             is_held.then_some(Outcome::NotModified(0))
@@ -44,39 +46,20 @@ pub fn evaluate(method: &Method, fields: &HeaderMap, current: &Validators<'_>) -
         Listed::SameContent(tag) => Some(Outcome::NotModifiedAs(tag)),
         Listed::Others => None,
     };
-    match held {
-        Some(held) if is_read => held,
+    match known {
+        Some(outcome) if is_read => outcome,
         Some(_) => Outcome::PreconditionFailed,
         None => Outcome::Proceed,
     }
 }
 
-/// Which preconditions there are: one look at a handful of fields costs less than four searches.
-#[derive(Default)]
-struct Kinds {
-    /// `If-Match` or `If-Unmodified-Since`.
-    guards: bool,
-    /// `If-None-Match` or `If-Modified-Since`.
-    asks_for_news: bool,
-}
-
-impl Kinds {
-    fn of(fields: &HeaderMap) -> Self {
-        let mut kinds = Self::default();
-        for name in fields.keys() {
-            kinds.guards |= *name == header::IF_MATCH || *name == header::IF_UNMODIFIED_SINCE;
-            kinds.asks_for_news |=
-                *name == header::IF_NONE_MATCH || *name == header::IF_MODIFIED_SINCE;
-        }
-        kinds
-    }
-}
-
 /// Whether `If-Match`, or else `If-Unmodified-Since`, holds.
-fn is_as_expected(fields: &HeaderMap, current: &Validators<'_>) -> bool {
-    match compare(fields, header::IF_MATCH, current, Comparison::Strong) {
+fn is_as_expected(head: &Head<'_>, current: &Validators<'_>) -> bool {
+    let lines = |name: HeaderName| Lines::of(head.fields, name);
+    match compare(&lines(header::IF_MATCH), current, Comparison::Strong) {
         Listed::Nothing => {
-            !date(fields, header::IF_UNMODIFIED_SINCE).is_some_and(|date| is_newer(current, date))
+            let date = date(&lines(header::IF_UNMODIFIED_SINCE));
+            !date.is_some_and(|date| is_newer(current, date))
         }
         Listed::Everything | Listed::Current(_) => true,
         Listed::SameContent(_) | Listed::Others => false,
@@ -88,10 +71,8 @@ fn is_newer(current: &Validators<'_>, date: DateTime<Utc>) -> bool {
 }
 
 /// The date of a field that is there once and holds one (H-52, H-57).
-fn date(fields: &HeaderMap, name: HeaderName) -> Option<DateTime<Utc>> {
-    let all = fields.get_all(name);
-    let mut lines = all.iter();
-    let value = lines.next().filter(|_| lines.next().is_none())?.to_str().ok()?;
+fn date(lines: &Lines<'_>) -> Option<DateTime<Utc>> {
+    let value = lines.only()?.to_str().ok()?;
     // A leap second is legal, and is the second before it to a clock that has none.
     let value = value.replace(":60 ", ":59 ");
     httpdate::parse_http_date(&value).ok().map(DateTime::from)
@@ -118,25 +99,23 @@ enum Listed {
     Others,
 }
 
-fn compare(
-    fields: &HeaderMap,
-    name: HeaderName,
-    current: &Validators<'_>,
-    comparison: Comparison,
-) -> Listed {
-    let all = fields.get_all(name);
-    let mut lines = all.iter();
-    let Some(first) = lines.next() else { return Listed::Nothing };
-    // Most clients send the one tag that they got, as they got it; the tags compared with hold no quotes.
-    let quoted = first.as_bytes().strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+fn compare(lines: &Lines<'_>, current: &Validators<'_>, comparison: Comparison) -> Listed {
+    if !lines.is_there() {
+        return Listed::Nothing;
+    }
     let find = |opaque| current.tags.iter().position(|known| known.as_bytes() == opaque);
-    if let (Some(nth), None) = (quoted.and_then(find), lines.next()) {
+    // Most clients send the one tag that they got, as they got it; the tags compared with hold no quotes.
+    let quoted = lines.only().map(HeaderValue::as_bytes).and_then(|line| {
+        let opaque = line.strip_prefix(b"\"")?;
+        opaque.strip_suffix(b"\"")
+    });
+    if let Some(nth) = quoted.and_then(find) {
         return Listed::Current(nth);
     }
     let mut best: Option<usize> = None;
     let mut same = None;
     let (mut has_star, mut members) = (false, 0_usize);
-    for line in &all {
+    for line in lines.iter() {
         for member in TagList::new(line.as_bytes()) {
             members += 1;
             let mut find_weakly = |opaque| {
@@ -178,8 +157,8 @@ fn same_content(current: &Validators<'_>, opaque: &[u8]) -> Option<EntityTag> {
 }
 
 /// The tags that `If-None-Match` lists, each without its quotes.
-pub(super) fn listed(fields: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let lines = fields.get_all(header::IF_NONE_MATCH).into_iter();
+pub(super) fn listed<'a>(head: &Head<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let lines = head.if_none_match.iter();
     lines.flat_map(|line| TagList::new(line.as_bytes())).filter_map(|member| match member {
         Ok(Member::Tag { opaque, .. }) => Some(mended(opaque)),
         Ok(Member::Everything) | Err(Malformed) => None,
@@ -188,6 +167,7 @@ pub(super) fn listed(fields: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, Request};
     use proptest::prelude::*;
 
     use super::*;
@@ -196,6 +176,13 @@ mod tests {
     const GZIP: usize = 0;
     const PLAIN: usize = 1;
 
+    fn outcome(method: &Method, fields: HeaderMap, current: &Validators<'_>) -> Outcome {
+        let mut request = Request::new(());
+        *request.method_mut() = method.clone();
+        *request.headers_mut() = fields;
+        evaluate(&Head::of(&request), current)
+    }
+
     fn check(method: &Method, given: &[(HeaderName, &str)], expected: Outcome) {
         let modified = DateTime::from_timestamp(1_772_699_400, 0);
         let mut fields = HeaderMap::new();
@@ -203,7 +190,7 @@ mod tests {
             fields.append(name, value.parse().unwrap());
         }
         let current = Validators { tags: &TAGS, last_modified: modified, content: None };
-        assert_eq!(evaluate(method, &fields, &current), expected, "{method} {given:?}");
+        assert_eq!(outcome(method, fields, &current), expected, "{method} {given:?}");
     }
 
     /// V1 to V32 as a whole are rows of `tests/it/vectors.rs`; these are the corners that they leave.
@@ -244,17 +231,17 @@ mod tests {
         let mut fields = HeaderMap::new();
         fields.insert(header::IF_MODIFIED_SINCE, "Thu, 05 Mar 2026 08:30:00 GMT".parse().unwrap());
         let current = Validators { tags: &TAGS, last_modified: None, content: None };
-        assert_eq!(evaluate(&Method::GET, &fields, &current), Outcome::Proceed);
+        assert_eq!(outcome(&Method::GET, fields, &current), Outcome::Proceed);
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(0x20_u8.., 0..200)) {
-            let Ok(value) = http::HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
             let names = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
             for name in names {
                 let fields = HeaderMap::from_iter([(name, value.clone())]);
-                evaluate(&Method::GET, &fields, &Validators { tags: &TAGS, last_modified: None, content: None });
+                outcome(&Method::GET, fields, &Validators { tags: &TAGS, last_modified: None, content: None });
             }
         }
     }

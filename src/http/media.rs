@@ -10,7 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt as _, stream::try_unfold};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, Either, Full, StreamBody, combinators::BoxBody};
 use http_range_header::{RangeUnsatisfiableError, parse_range_header_with_max_ranges};
 use hyper::body::Frame;
@@ -23,6 +23,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     Limits, check_bounds, check_method,
     conditional::{Outcome, evaluate},
+    head::Head,
     partner,
     response::{self, Problem},
 };
@@ -53,36 +54,36 @@ pub(super) enum Wanted<'a> {
 }
 
 /// Answers a request for a file.
-pub(super) async fn respond<B>(
+pub(super) async fn respond(
     folder: &Folder,
     limits: &Limits,
-    request: &Request<B>,
+    head: &Head<'_>,
     wanted: Wanted<'_>,
     now: DateTime<Utc>,
 ) -> Response<Body> {
-    let answered = read(folder, limits, request, wanted, now).await;
-    let is_head = *request.method() == Method::HEAD;
+    let answered = read(folder, limits, head, wanted, now).await;
+    let is_head = *head.method == Method::HEAD;
     match answered {
         Ok(answer) if is_head => answer.map(|_| Either::Left(Full::default())),
         Ok(answer) => answer,
         Err(problem) => {
-            let answer = problem.answer(&partner::without_secret(request.uri().path()));
+            let answer = problem.answer(&partner::without_secret(head.uri.path()));
             answer.map(|body| Either::Left(if is_head { Full::default() } else { body }))
         }
     }
 }
 
-async fn read<B>(
+async fn read(
     folder: &Folder,
     limits: &Limits,
-    request: &Request<B>,
+    head: &Head<'_>,
     wanted: Wanted<'_>,
     now: DateTime<Utc>,
 ) -> Result<Response<Body>, Problem> {
-    check_bounds(limits, request)?;
-    check_method(request.method())?;
-    if request.method() == Method::OPTIONS {
-        let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    check_bounds(limits, head)?;
+    check_method(head.method)?;
+    if head.method == Method::OPTIONS {
+        let is_preflight = head.fields.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         return Ok(response::options(is_preflight).map(Either::Left));
     }
     let (path, opened) = match wanted {
@@ -100,7 +101,7 @@ async fn read<B>(
         (None, Some(_)) | (Some(_), None) => false,
     };
     let media = found.ok().flatten().filter(may_have).ok_or(Problem::Unknown)?;
-    let method = request.method();
+    let method = head.method;
     let tag = media.tag();
     let last_modified = media.modified.filter(|modified| modified.timestamp() < now.timestamp());
     let current = Validators { tags: &[&tag], last_modified, content: None };
@@ -109,14 +110,14 @@ async fn read<B>(
         fields.insert(header::CACHE_CONTROL, PRIVATE_FRESHNESS);
         fields.insert("x-robots-tag", HeaderValue::from_static("noindex"));
     }
-    match evaluate(method, request.headers(), &current) {
+    match evaluate(head, &current) {
         Outcome::NotModified(_) | Outcome::NotModifiedAs(_) => {
             Ok(with(StatusCode::NOT_MODIFIED, fields, Either::Left(Full::default())))
         }
         Outcome::PreconditionFailed => Err(Problem::Precondition),
         Outcome::Proceed => {
             let ranges = match *method {
-                Method::GET => ranges(request.headers(), &tag, last_modified, media.length),
+                Method::GET => ranges(head.fields, &tag, last_modified, media.length),
                 _ => Ranges::Whole,
             };
             Ok(media.send(ranges, fields, &tag))

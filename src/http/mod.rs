@@ -7,6 +7,7 @@ mod ahead;
 mod answer;
 mod conditional;
 mod delta;
+mod head;
 mod media;
 mod negotiate;
 mod partner;
@@ -17,8 +18,6 @@ mod route;
 pub mod server;
 mod timer;
 
-pub use conditional::{Outcome, evaluate};
-pub use negotiate::codings;
 pub use partner::Counter;
 pub use politeness::respond_politely;
 pub use push::Inbox;
@@ -38,6 +37,7 @@ use crate::{
     publish::{Document, PublishError, Publisher},
 };
 use answer::{Look, Step, answer, step};
+use head::Head;
 use response::Problem;
 
 /// How large a request may be, whom it may address, and how long a replica may go without the store.
@@ -60,37 +60,37 @@ pub async fn respond<B>(
     request: &Request<B>,
     now: DateTime<Utc>,
 ) -> Answer {
-    weigh(publisher, limits, request, now, &mut 0).await
+    weigh(publisher, limits, &Head::of(request), now, &mut 0).await
 }
 
 /// The same; `whole` becomes the size of the document that a 226 or a 304 stands for, in bytes.
-async fn weigh<B>(
+async fn weigh(
     publisher: &Publisher,
     limits: &Limits,
-    request: &Request<B>,
+    head: &Head<'_>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Answer {
-    match at_once(publisher, limits, request, now, whole) {
+    match at_once(publisher, limits, head, now, whole) {
         Some(answer) => answer,
         // In a box: every request would have to carry the room for it.
-        None => Box::pin(in_time(publisher, limits, request, now, whole)).await,
+        None => Box::pin(in_time(publisher, limits, head, now, whole)).await,
     }
 }
 
 /// An answer that may have to be waited for.
-async fn in_time<B>(
+async fn in_time(
     publisher: &Publisher,
     limits: &Limits,
-    request: &Request<B>,
+    head: &Head<'_>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Answer {
-    let mut answer = match read(publisher, limits, request, now, whole).await {
+    let mut answer = match read(publisher, limits, head, now, whole).await {
         Ok(answer) => answer,
-        Err(problem) => problem.answer(&partner::without_secret(request.uri().path())),
+        Err(problem) => problem.answer(&partner::without_secret(head.uri.path())),
     };
-    if request.method() == Method::HEAD {
+    if head.method == Method::HEAD {
         // The fields stay, `Content-Length` with them (H-3).
         *answer.body_mut() = Full::default();
     }
@@ -107,21 +107,21 @@ fn in_memory(publisher: &Publisher, uri: &Uri) -> Option<Arc<Edition>> {
 
 /// The answer that nothing has to be waited for: an edition in memory, and no delta to cut. The rest, errors too, is for
 /// [`in_time`], whose future is large.
-fn at_once<B>(
+fn at_once(
     publisher: &Publisher,
     limits: &Limits,
-    request: &Request<B>,
+    head: &Head<'_>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Option<Answer> {
-    let is_head = match *request.method() {
+    let is_head = match *head.method {
         Method::GET => false,
         Method::HEAD => true,
         _ => return None,
     };
-    check_bounds(limits, request).ok()?;
-    let edition = in_memory(publisher, request.uri())?;
-    let step = step(&edition, request, publisher.complete_until(now), Look::ToCome, whole);
+    check_bounds(limits, head).ok()?;
+    let edition = in_memory(publisher, head.uri)?;
+    let step = step(&edition, head, publisher.complete_until(now), Look::ToCome, whole);
     let Ok(Step::Done(mut answer)) = step else { return None };
     if is_head {
         *answer.body_mut() = Full::default();
@@ -129,27 +129,27 @@ fn at_once<B>(
     Some(answer)
 }
 
-async fn read<B>(
+async fn read(
     publisher: &Publisher,
     limits: &Limits,
-    request: &Request<B>,
+    head: &Head<'_>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Result<Answer, Problem> {
-    check_bounds(limits, request)?;
-    check_method(request.method())?;
-    let path = request.uri().path();
-    if request.method() == Method::OPTIONS {
-        return options(publisher, request);
+    check_bounds(limits, head)?;
+    check_method(head.method)?;
+    let path = head.uri.path();
+    if head.method == Method::OPTIONS {
+        return options(publisher, head);
     }
     let route = route(path);
     if let Route::Document(document) = &route
-        && let Some(mut edition) = in_memory(publisher, request.uri())
+        && let Some(mut edition) = in_memory(publisher, head.uri)
     {
-        return answer(publisher, document, &mut edition, request, now, whole).await;
+        return answer(publisher, document, &mut edition, head, now, whole).await;
     }
     let redirects = &publisher.catalogue().redirects;
-    if let Some(fate) = redirects.of_query(path, request.uri().query()) {
+    if let Some(fate) = redirects.of_query(path, head.uri.query()) {
         return response::fate(fate);
     }
     let exists = match &route {
@@ -179,38 +179,31 @@ async fn read<B>(
             }
             (made, document) => {
                 let mut edition = made.map_err(|error| failed(document, &error))?;
-                answer(publisher, document, &mut edition, request, now, whole).await
+                answer(publisher, document, &mut edition, head, now, whole).await
             }
         },
-        Route::Feed(feed) => negotiate_format(publisher, feed, request, now, whole).await,
+        Route::Feed(feed) => negotiate_format(publisher, feed, head, now, whole).await,
         Route::Health => Ok(response::plain("ok\n")),
         Route::Ready => {
             let freshness = publisher.freshness().await;
-            let wants_json = negotiate::wants_json(request.headers());
+            let wants_json = negotiate::wants_json(head.fields);
             Ok(response::readiness(freshness, limits.staleness, wants_json))
         }
         Route::Moved(_) | Route::Unknown => Err(Problem::Unknown),
     }
 }
 
-fn check_bounds<B>(limits: &Limits, request: &Request<B>) -> Result<(), Problem> {
-    let uri = request.uri();
+fn check_bounds(limits: &Limits, head: &Head<'_>) -> Result<(), Problem> {
+    let uri = head.uri;
     let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
     if target > limits.target_bytes {
         return Err(Problem::Target);
     }
-    let (mut size, mut hosts, mut host) = (0, 0, None);
-    for (name, value) in request.headers() {
-        size += name.as_str().len() + value.len();
-        if *name == header::HOST {
-            hosts += 1;
-            host = Some(value);
-        }
-    }
-    if size > limits.header_bytes {
+    if head.size > limits.header_bytes {
         return Err(Problem::Fields);
     }
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+    let host = head.host.only();
+    if host.is_none() && (head.host.is_there() || head.version == Version::HTTP_11) {
         return Err(Problem::Malformed("A request names its host once (RFC 9112 section 3.2)."));
     }
     if limits.hosts.is_empty() {
@@ -241,16 +234,16 @@ fn check_method(method: &Method) -> Result<(), Problem> {
     }
 }
 
-fn options<B>(publisher: &Publisher, request: &Request<B>) -> Result<Answer, Problem> {
-    let exists = match route(request.uri().path()) {
+fn options(publisher: &Publisher, head: &Head<'_>) -> Result<Answer, Problem> {
+    let exists = match route(head.uri.path()) {
         Route::Feed(feed)
         | Route::Document(Document::Feed(feed, _) | Document::Archive(feed, ..)) => {
             publisher.find(&feed).is_some()
         }
         Route::Document(_) | Route::Moved(_) | Route::Health | Route::Ready => true,
-        Route::Unknown => request.uri().path() == "*",
+        Route::Unknown => head.uri.path() == "*",
     };
-    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let is_preflight = head.fields.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if exists { Ok(response::options(is_preflight)) } else { Err(Problem::Unknown) }
 }
 
@@ -265,15 +258,15 @@ fn failed(document: &Document, error: &PublishError) -> Problem {
 }
 
 /// A feed at the address without an extension: a page for browsers, RSS for readers that do not say (H-92 to H-94).
-async fn negotiate_format<B>(
+async fn negotiate_format(
     publisher: &Publisher,
     feed: FeedPath,
-    request: &Request<B>,
+    head: &Head<'_>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Result<Answer, Problem> {
     let offered = [Format::Rss, Format::Atom, Format::Json, Format::Html];
-    let Some(format) = negotiate::format(request.headers(), &offered) else {
+    let Some(format) = negotiate::format(head.fields, &offered) else {
         let address = |format: Format| Document::Feed(feed.clone(), format).path();
         let base = publisher.catalogue().site.base.as_str().trim_end_matches('/');
         return Err(Problem::Format(
@@ -286,7 +279,7 @@ async fn negotiate_format<B>(
         Some(edition) => edition,
         None => publisher.edition(&document).await.map_err(|error| failed(&document, &error))?,
     };
-    let mut answer = answer(publisher, &document, &mut edition, request, now, whole).await?;
+    let mut answer = answer(publisher, &document, &mut edition, head, now, whole).await?;
     let fields = answer.headers_mut();
     let vary = fields.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or_default();
     let vary = HeaderValue::try_from(format!("Accept, {vary}")).expect("names of fields");

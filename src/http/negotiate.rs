@@ -1,10 +1,11 @@
 //! Content negotiation, RFC 9110 section 12.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     edition::{Coding, Codings},
     format::Format,
+    http::head::Lines,
 };
 
 /// A weight in thousandths: 0 is refused.
@@ -19,22 +20,21 @@ const USUAL: [(&[u8], &[Coding]); 4] = [
 ];
 
 /// The codings that `Accept-Encoding` accepts (H-81, H-82). None: it refuses all there are (H-83).
-pub fn codings(fields: &HeaderMap) -> Codings {
-    let mut lines = fields.iter().filter(|(name, _)| **name == header::ACCEPT_ENCODING);
-    if let (Some((_, line)), None) = (lines.next(), lines.next())
+pub(super) fn codings(lines: &Lines<'_>) -> Codings {
+    if let Some(line) = lines.only()
         && let Some((_, usual)) = USUAL.iter().find(|(words, _)| *words == line.as_bytes())
     {
         return usual.iter().copied().collect();
     }
-    weighed(fields)
+    weighed(lines)
 }
 
 /// The same, read as the grammar has it.
-fn weighed(fields: &HeaderMap) -> Codings {
+fn weighed(lines: &Lines<'_>) -> Codings {
     let mut weights: [Option<Weight>; Coding::ALL.len()] = [None; Coding::ALL.len()];
     let mut others = None;
     let mut is_given = false;
-    for (token, weight) in members(fields, header::ACCEPT_ENCODING) {
+    for (token, weight) in members(lines.iter()) {
         is_given = true;
         let Some(weight) = weight else { continue };
         match Coding::from_token(token) {
@@ -62,7 +62,7 @@ fn weighed(fields: &HeaderMap) -> Codings {
 ///
 /// A page has to be liked better than every feed, so that browsers get it and readers do not (H-94).
 pub(super) fn format(fields: &HeaderMap, offered: &[Format]) -> Option<Format> {
-    let ranges: Vec<(&[u8], Weight)> = members(fields, header::ACCEPT)
+    let ranges: Vec<(&[u8], Weight)> = members(fields.get_all(header::ACCEPT))
         .filter_map(|(range, weight)| Some((range, weight?)))
         .collect();
     if ranges.is_empty() {
@@ -81,7 +81,7 @@ pub(super) fn format(fields: &HeaderMap, offered: &[Format]) -> Option<Format> {
 
 /// Whether `Accept` names JSON.
 pub(super) fn wants_json(fields: &HeaderMap) -> bool {
-    members(fields, header::ACCEPT)
+    members(fields.get_all(header::ACCEPT))
         .any(|(range, weight)| range.eq_ignore_ascii_case(b"application/json") && weight > Some(0))
 }
 
@@ -111,13 +111,11 @@ fn format_weight(ranges: &[(&[u8], Weight)], format: Format) -> Weight {
 }
 
 /// The members of a list with weights; a member whose weight is malformed has none (H-82).
-pub(super) fn members(
-    fields: &HeaderMap,
-    name: header::HeaderName,
-) -> impl Iterator<Item = (&[u8], Option<Weight>)> {
-    // To look through a handful of fields costs less than to search for one.
-    let lines = fields.iter().filter(move |(found, _)| **found == name);
-    let members = lines.flat_map(|(_, line)| line.as_bytes().split(|byte| *byte == b','));
+pub(super) fn members<'a>(
+    lines: impl IntoIterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = (&'a [u8], Option<Weight>)> {
+    let lines = lines.into_iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let members = members.map(|member| {
         let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let token = parts.next().unwrap_or_default();
@@ -187,17 +185,25 @@ mod tests {
             (&["gzip, deflate, br, zstd"], &[Brotli, Zstd, Gzip, Identity]),
         ];
         for (lines, expected) in rows {
-            assert_eq!(&*codings(&given(&header::ACCEPT_ENCODING, lines)), *expected, "{lines:?}");
+            assert_eq!(
+                &*codings(&Lines::of(
+                    &given(&header::ACCEPT_ENCODING, lines),
+                    header::ACCEPT_ENCODING
+                )),
+                *expected,
+                "{lines:?}"
+            );
         }
     }
 
     #[test]
     fn what_is_usual_is_read_as_everything_else() {
         for (words, usual) in USUAL {
-            let value = http::HeaderValue::from_bytes(words).unwrap();
+            let value = HeaderValue::from_bytes(words).unwrap();
             let fields = HeaderMap::from_iter([(header::ACCEPT_ENCODING, value)]);
-            assert_eq!(*weighed(&fields), *usual);
-            assert_eq!(*codings(&fields), *usual);
+            let lines = Lines::of(&fields, header::ACCEPT_ENCODING);
+            assert_eq!(*weighed(&lines), *usual);
+            assert_eq!(*codings(&lines), *usual);
         }
     }
 
@@ -226,8 +232,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(0x20_u8.., 0..200)) {
-            let Ok(value) = http::HeaderValue::from_bytes(&bytes) else { return Ok(()) };
-            codings(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.clone())]));
+            let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+            codings(&Lines::One(&value));
             format(&HeaderMap::from_iter([(header::ACCEPT, value)]), &[Format::Rss, Format::Html]);
         }
     }

@@ -11,10 +11,12 @@ use http_body_util::{Either, Full};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Answer, Limits, answer, check_bounds, check_method, codings,
+    Answer, Limits, answer, check_bounds, check_method,
     conditional::listed,
     failed,
+    head::Head,
     media::{self as files, Wanted},
+    negotiate::codings,
     response::{self, Problem},
     route::{Route, below_feeds, episode_file, segments},
 };
@@ -47,8 +49,8 @@ pub struct Counter<'a> {
 
 impl Counter<'_> {
     /// Whether this is where a request is answered.
-    pub fn is_for<B>(request: &Request<B>) -> bool {
-        request.uri().path().starts_with(PREFIX)
+    pub(super) fn is_for(path: &str) -> bool {
+        path.starts_with(PREFIX)
     }
 
     /// Answers a request of a partner, or of whoever claims to be one.
@@ -57,7 +59,15 @@ impl Counter<'_> {
         request: &Request<B>,
         now: DateTime<Utc>,
     ) -> http::Response<files::Body> {
-        let mut answer = match read(self, request, now).await {
+        self.serve(&Head::of(request), now).await
+    }
+
+    pub(super) async fn serve(
+        self,
+        head: &Head<'_>,
+        now: DateTime<Utc>,
+    ) -> http::Response<files::Body> {
+        let mut answer = match read(self, head, now).await {
             Ok(answer) => answer,
             // Its `instance` would repeat a token (P-42).
             Err(problem) => problem.answer("").map(Either::Left),
@@ -72,7 +82,7 @@ impl Counter<'_> {
         {
             fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        if request.method() == Method::HEAD {
+        if head.method == Method::HEAD {
             answer.map(|_| Either::Left(Full::default()))
         } else {
             answer
@@ -107,15 +117,15 @@ impl<'a> Asked<'a> {
     }
 }
 
-async fn read<B>(
+async fn read(
     counter: Counter<'_>,
-    request: &Request<B>,
+    head: &Head<'_>,
     now: DateTime<Utc>,
 ) -> Result<http::Response<files::Body>, Problem> {
     let Counter { desk, publisher, folder, limits } = counter;
-    check_bounds(limits, request)?;
-    check_method(request.method())?;
-    let asked = Asked::read(request.uri().path()).ok_or(Problem::Stranger)?;
+    check_bounds(limits, head)?;
+    check_method(head.method)?;
+    let asked = Asked::read(head.uri.path()).ok_or(Problem::Stranger)?;
     let Asked { partner: name, secret, reach, rest } = asked;
     let partner = publisher.catalogue().partner(&name);
     if let Some(reach) = reach {
@@ -123,22 +133,22 @@ async fn read<B>(
             .filter(|partner| is_same(partner.terms.reach.as_str(), reach))
             .filter(|_| desk.is_open(&name, now))
             .ok_or(Problem::Unknown)?;
-        if request.method() == Method::OPTIONS {
+        if head.method == Method::OPTIONS {
             return Ok(response::options(false).map(Either::Left));
         }
-        return reached(publisher, folder, limits, request, partner, rest, now).await;
+        return reached(publisher, folder, limits, head, partner, rest, now).await;
     }
-    let shown = secret.map(Cow::Borrowed).or_else(|| credentials(request.headers()));
+    let shown = secret.map(Cow::Borrowed).or_else(|| credentials(head.fields));
     // A partner that is no longer in `feeds.toml` may still have tokens.
     let guest = desk.admit(&name, shown.as_deref().unwrap_or_default(), now);
     let (Some(guest), Some(partner)) = (guest, partner) else { return Err(Problem::Stranger) };
-    if request.method() == Method::OPTIONS {
+    if head.method == Method::OPTIONS {
         return Ok(response::options(false).map(Either::Left));
     }
     let answer = if rest == "changes" {
-        changes(desk, publisher, request, partner, &guest, now).await
+        changes(desk, publisher, head, partner, &guest, now).await
     } else {
-        feed(desk, publisher, request, partner, &guest, (rest, secret), now).await
+        feed(desk, publisher, head, partner, &guest, (rest, secret), now).await
     };
     answer.map(|answer| answer.map(Either::Left))
 }
@@ -159,10 +169,10 @@ pub(super) fn credentials(fields: &HeaderMap) -> Option<Cow<'_, str>> {
 }
 
 /// A feed or an archive of one. Only its own spelling of an address is answered.
-async fn feed<B>(
+async fn feed(
     desk: &Desk,
     publisher: &Publisher,
-    request: &Request<B>,
+    head: &Head<'_>,
     partner: &Partner,
     guest: &Guest,
     (rest, secret): (&str, Option<&str>),
@@ -196,15 +206,15 @@ async fn feed<B>(
             Err(error) => return Err(failed(&document, &error)),
         },
     };
-    let answer = answer(publisher, &document, &mut edition, request, now, &mut 0).await?;
+    let answer = answer(publisher, &document, &mut edition, head, now, &mut 0).await?;
     let has_it = match answer.status() {
         StatusCode::OK | StatusCode::IM_USED => true,
         // Where tags are listed, one of them was ours; `*` and a date are said by those who have nothing, too.
-        StatusCode::NOT_MODIFIED => listed(request.headers()).next().is_some(),
+        StatusCode::NOT_MODIFIED => listed(head).next().is_some(),
         _ => false,
     };
     if let (FeedPath::Partner(_, feed), Document::Feed(..), true) =
-        (path, &document, has_it && request.method() == Method::GET)
+        (path, &document, has_it && head.method == Method::GET)
     {
         desk.note(guest, &feed.to_string(), edition.revision(), now);
     }
@@ -219,10 +229,10 @@ fn with_token(address: &str, partner: &Partner, secret: Option<&str>) -> String 
 }
 
 /// What has changed since a write (see [`Publisher::changes`]).
-async fn changes<B>(
+async fn changes(
     desk: &Desk,
     publisher: &Publisher,
-    request: &Request<B>,
+    head: &Head<'_>,
     partner: &Arc<Partner>,
     guest: &Guest,
     now: DateTime<Utc>,
@@ -231,7 +241,7 @@ async fn changes<B>(
         "Write `since=` and the number that the last answer gave, or follow its `next_url`.",
     );
     let (mut since, mut terms) = (Cursor::default(), None);
-    let query = request.uri().query().unwrap_or_default();
+    let query = head.uri.query().unwrap_or_default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let number = || value.parse().map(Revision).map_err(|_| WRONG);
         match name.as_ref() {
@@ -245,11 +255,11 @@ async fn changes<B>(
         Restart::Needed => Problem::Restart,
         Restart::Failed(error) => failed(&Document::Index, &error),
     })?;
-    let codings = codings(request.headers());
+    let codings = codings(&head.accept_encoding);
     let coding = codings.first().copied().ok_or(Problem::Coding)?;
     let Cursor { revision, article } = changes.until.clone();
     let body = publisher.document(changes, coding).await;
-    if request.method() == Method::GET {
+    if head.method == Method::GET {
         // Of a write that goes on after this page, the rest has not been given out.
         let is_whole = article.is_none();
         let seen = if is_whole { revision } else { Revision(revision.0.saturating_sub(1)) };
@@ -269,11 +279,11 @@ async fn changes<B>(
 }
 
 /// A file that a partner's feeds lead to. Its address says by itself that whoever asks was let in once.
-async fn reached<B>(
+async fn reached(
     publisher: &Publisher,
     folder: Option<&Folder>,
     limits: &Limits,
-    request: &Request<B>,
+    head: &Head<'_>,
     partner: &Partner,
     rest: &str,
     now: DateTime<Utc>,
@@ -283,7 +293,7 @@ async fn reached<B>(
         return Ok(files::respond(
             folder,
             limits,
-            request,
+            head,
             Wanted::ByPartner(path, &partner.terms.private_media),
             now,
         )
@@ -297,7 +307,7 @@ async fn reached<B>(
     let document = Document::Reached(partner.name.clone(), id, file);
     let made = publisher.edition(&document).await;
     let mut edition = made.map_err(|error| failed(&document, &error))?;
-    let answer = answer(publisher, &document, &mut edition, request, now, &mut 0).await?;
+    let answer = answer(publisher, &document, &mut edition, head, now, &mut 0).await?;
     Ok(answer.map(Either::Left))
 }
 

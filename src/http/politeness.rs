@@ -8,6 +8,7 @@ use hyper::body::Body;
 
 use super::{
     Answer, Limits,
+    head::Head,
     response::{self, Problem},
     weigh,
 };
@@ -31,12 +32,13 @@ pub async fn respond_politely<B>(
     request: &Request<B>,
     now: DateTime<Utc>,
 ) -> Answer {
-    match Visit::begin(publisher, traffic, caller, request, now) {
+    let head = Head::of(request);
+    match Visit::begin(publisher, traffic, caller, &head, now) {
         Err(answer) => answer,
         Ok(visit) => {
             let mut whole = 0;
-            let answer = weigh(publisher, limits, request, now, &mut whole).await;
-            visit.end(traffic, request, &answer, whole, now);
+            let answer = weigh(publisher, limits, &head, now, &mut whole).await;
+            visit.end(traffic, &head, &answer, whole, now);
             answer
         }
     }
@@ -52,62 +54,63 @@ pub(super) struct Visit {
 impl Visit {
     /// Lets a request in, or answers it: with the numbers, or with when to come again.
     #[expect(clippy::result_large_err, reason = "an answer is no error, and goes out as it is")]
-    pub(super) fn begin<B>(
+    pub(super) fn begin(
         publisher: &Publisher,
         traffic: &Traffic,
         caller: &Caller,
-        request: &Request<B>,
+        head: &Head<'_>,
         now: DateTime<Utc>,
     ) -> Result<Self, Answer> {
-        let (path, fields) = (request.uri().path(), request.headers());
+        let (path, fields) = (head.uri.path(), head.fields);
         let client = traffic.access().client(caller, fields);
         // To everybody else, this is an address like any other where nothing is.
         if path.starts_with(METRICS)
-            && is_read(request)
+            && is_read(head)
             && traffic.access().reads(caller, client, fields)
             && let Some(answer) = numbers(publisher, traffic, path, now)
         {
-            return Err(without_body_of(request, answer));
+            return Err(without_body_of(head, answer));
         }
         let visit = Self { client, asked: traffic.asked(path) };
-        if is_read(request)
-            && let Err(refusal) = traffic.admit(client, &visit.asked, fields, now)
+        if is_read(head)
+            && let Err(refusal) = traffic.admit(client, &visit.asked, head.is_conditional(), now)
         {
             // Its path may hold what is nobody else's business, and is not repeated.
-            let answer = without_body_of(request, Problem::TooOften(refusal).answer(""));
-            visit.end(traffic, request, &answer, 0, now);
+            let answer = without_body_of(head, Problem::TooOften(refusal).answer(""));
+            visit.end(traffic, head, &answer, 0, now);
             return Err(answer);
         }
         Ok(visit)
     }
 
     /// Counts the answer; `whole` is the size of the document that a 226 or a 304 stands for.
-    pub(super) fn end<B>(
+    pub(super) fn end(
         &self,
         traffic: &Traffic,
-        request: &Request<B>,
+        head: &Head<'_>,
         answer: &Response<impl Body>,
         whole: usize,
         now: DateTime<Utc>,
     ) {
-        if !is_read(request) {
+        if !is_read(head) {
             return;
         }
         let sent = Sent {
             status: answer.status().as_u16(),
             bytes: answer.body().size_hint().lower(),
             // The whole answer to HEAD has no body either.
-            bytes_whole: if request.method() == Method::HEAD { 0 } else { whole as u64 },
-            is_conditional: false,
+            bytes_whole: if head.method == Method::HEAD { 0 } else { whole as u64 },
+            is_conditional: head.is_conditional(),
         };
         let location = self.asked.is_open().then(|| answer.headers().get(header::CONTENT_LOCATION));
         let location = location.flatten().and_then(|location| location.to_str().ok());
-        traffic.count(self.client, &self.asked, request.headers(), sent, now, location);
+        let agent = head.user_agent.first().map(HeaderValue::as_bytes);
+        traffic.count(self.client, &self.asked, agent, sent, now, location);
     }
 }
 
-fn is_read<B>(request: &Request<B>) -> bool {
-    matches!(*request.method(), Method::GET | Method::HEAD)
+fn is_read(head: &Head<'_>) -> bool {
+    matches!(*head.method, Method::GET | Method::HEAD)
 }
 
 fn numbers(
@@ -144,8 +147,8 @@ fn numbers(
 }
 
 /// A request by HEAD gets the fields only (H-3).
-fn without_body_of<B>(request: &Request<B>, mut answer: Answer) -> Answer {
-    if request.method() == Method::HEAD {
+fn without_body_of(head: &Head<'_>, mut answer: Answer) -> Answer {
+    if head.method == Method::HEAD {
         *answer.body_mut() = Full::default();
     }
     answer

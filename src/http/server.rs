@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::Either;
 use hyper::{
     body::{Body, Incoming},
@@ -23,6 +23,7 @@ use crate::{
     clock,
     http::{
         Counter, Inbox, Limits,
+        head::Head,
         media::{self as files, Wanted},
         partner,
         politeness::Visit,
@@ -139,9 +140,10 @@ fn connection(
             {
                 return Ok(Box::pin(take(inbox, settings, caller, request, logged)).await);
             }
-            let answer = answer(publisher, settings, caller, &request).await;
+            let head = Head::of(&request);
+            let answer = answer(publisher, settings, caller, &head).await;
             if let Some(peer) = logged {
-                log(&request, &answer, peer);
+                log(&head, &answer, peer);
             }
             Ok::<_, Infallible>(answer)
         }
@@ -175,7 +177,7 @@ async fn take(
     let client = settings.traffic.access().client(caller, request.headers());
     let answer = inbox.respond(&request, body, client, clock::now()).await.map(Either::Left);
     if let Some(peer) = logged {
-        log(&request, &answer, peer);
+        log(&Head::of(&request), &answer, peer);
     }
     answer
 }
@@ -184,51 +186,49 @@ async fn answer(
     publisher: &Publisher,
     settings: &Settings,
     caller: &Caller,
-    request: &Request<Incoming>,
+    head: &Head<'_>,
 ) -> Response<files::Body> {
     let (limits, now) = (&settings.limits, clock::now());
-    let (path, folder) = (request.uri().path(), settings.media.as_ref());
+    let (path, folder) = (head.uri.path(), settings.media.as_ref());
     if let (Some(folder), Some(file)) = (folder, path.strip_prefix(media::PREFIX)) {
         let wanted = Wanted::ByAnybody(file);
-        return Box::pin(files::respond(folder, limits, request, wanted, now)).await;
+        return Box::pin(files::respond(folder, limits, head, wanted, now)).await;
     }
     let traffic = &settings.traffic;
-    let visit = match Visit::begin(publisher, traffic, caller, request, now) {
+    let visit = match Visit::begin(publisher, traffic, caller, head, now) {
         Ok(visit) => visit,
         Err(answer) => return answer.map(Either::Left),
     };
     let mut whole = 0;
-    if let Some(desk) = settings.desk.as_ref().filter(|_| Counter::is_for(request)) {
+    if let Some(desk) = settings.desk.as_ref().filter(|_| Counter::is_for(path)) {
         let counter = Counter { desk, publisher, folder, limits };
-        let answer = Box::pin(counter.respond(request, now)).await;
-        visit.end(traffic, request, &answer, whole, now);
+        let answer = Box::pin(counter.serve(head, now)).await;
+        visit.end(traffic, head, &answer, whole, now);
         return answer;
     }
-    let answer = weigh(publisher, limits, request, now, &mut whole).await;
-    visit.end(traffic, request, &answer, whole, now);
+    let answer = weigh(publisher, limits, head, now, &mut whole).await;
+    visit.end(traffic, head, &answer, whole, now);
     answer.map(Either::Left)
 }
 
 /// A line for each request, as fields.
-fn log<B>(request: &Request<B>, answer: &Response<files::Body>, peer: &str) {
-    fn text(fields: &HeaderMap, name: HeaderName) -> &str {
-        fields.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+fn log(head: &Head<'_>, answer: &Response<files::Body>, peer: &str) {
+    fn text(value: Option<&HeaderValue>) -> &str {
+        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
-    let asked = request.headers();
-    let is_conditional =
-        asked.contains_key(header::IF_NONE_MATCH) || asked.contains_key(header::IF_MODIFIED_SINCE);
+    let answered = |name: HeaderName| text(answer.headers().get(name));
     // A file is read while it is sent: only its header knows how much that is.
-    let announced = || text(answer.headers(), header::CONTENT_LENGTH).parse().ok();
+    let announced = || answered(header::CONTENT_LENGTH).parse().ok();
     let bytes: u64 = answer.body().size_hint().exact().or_else(announced).unwrap_or_default();
     tracing::info!(
         target: "courant::access",
-        method = request.method().as_str(),
-        path = &*partner::without_secret(request.uri().path()),
+        method = head.method.as_str(),
+        path = &*partner::without_secret(head.uri.path()),
         status = answer.status().as_u16(),
         bytes,
-        coding = text(answer.headers(), header::CONTENT_ENCODING),
-        conditional = is_conditional,
-        agent = text(asked, header::USER_AGENT),
+        coding = answered(header::CONTENT_ENCODING),
+        conditional = head.is_conditional(),
+        agent = text(head.user_agent.first()),
         peer = %peer,
     );
 }

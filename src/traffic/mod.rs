@@ -30,7 +30,6 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderName, header};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::feed::Catalogue;
@@ -105,7 +104,7 @@ pub struct Sent {
     pub bytes: u64,
     /// Of the document that a 304 or a 226 stands for.
     pub bytes_whole: u64,
-    /// Whether the request had a validator; looked at for a 200 only.
+    /// Whether the request had a validator.
     pub is_conditional: bool,
 }
 
@@ -162,19 +161,18 @@ impl Traffic {
         Asked { feed, form, budget }
     }
 
-    /// Takes a request out of its client's budget, if there is one.
+    /// Takes a request, with a validator or without one, out of its client's budget, if there is one.
     pub fn admit(
         &self,
         client: Client,
         asked: &Asked,
-        fields: &HeaderMap,
+        is_conditional: bool,
         now: DateTime<Utc>,
     ) -> Result<(), Refusal> {
         let (Some(budgets), Some(rates)) = (&self.budgets, &self.policy.rates) else {
             return Ok(());
         };
         let Some(feed) = asked.budget.filter(|_| !client.is_exempt) else { return Ok(()) };
-        let is_conditional = is_conditional(fields);
         let per_hour =
             if is_conditional { rates.conditional_per_hour } else { rates.unconditional_per_hour };
         let mut whose = [0; 17];
@@ -190,13 +188,14 @@ impl Traffic {
         })
     }
 
-    /// Counts an answer. `location` is where the document is whose address was left open.
+    /// Counts an answer to a program that calls itself `agent`. `location` is where the document is whose address was left
+    /// open.
     pub fn count(
         &self,
         client: Client,
         asked: &Asked,
-        fields: &HeaderMap,
-        mut sent: Sent,
+        agent: Option<&[u8]>,
+        sent: Sent,
         now: DateTime<Utc>,
         location: Option<&str>,
     ) {
@@ -205,9 +204,6 @@ impl Traffic {
             _ => asked.form,
         };
         let tally = self.feeds.tally(asked.feed);
-        if sent.status == 200 {
-            sent.is_conditional = is_conditional(fields);
-        }
         tally.count(form, &sent);
         if asked.feed.is_none() || !matches!(sent.status, 200 | 226 | 304) {
             return;
@@ -218,8 +214,7 @@ impl Traffic {
         }
         let daily_key = self.daily_key.load(Ordering::Relaxed);
         tally.clients.note(xxh3_64_with_seed(&client.prefix.to_le_bytes(), daily_key));
-        let agent = fields.iter().find(|(name, _)| **name == header::USER_AGENT);
-        let Some(agent) = agent.map(|(_, agent)| agent.as_bytes()) else { return };
+        let Some(agent) = agent else { return };
         let Some(name) = Name::of(agent) else { return };
         self.agents.note(name);
         if let Some(said) = self.announcements.of(agent) {
@@ -278,13 +273,6 @@ impl Traffic {
             tally.clients.clear();
         }
     }
-}
-
-/// Whether a request has a validator. To look through a handful of fields costs less than to search for one.
-fn is_conditional(fields: &HeaderMap) -> bool {
-    let is_validator =
-        |name: &HeaderName| *name == header::IF_NONE_MATCH || *name == header::IF_MODIFIED_SINCE;
-    fields.keys().any(is_validator)
 }
 
 /// Days since 1970.

@@ -463,8 +463,9 @@ proptest! {
             let client = traffic.access().client(&caller, &fields);
             let asked = traffic.asked("/all.rss");
             let sent = courant::traffic::Sent { status: 200, bytes: 1, ..Default::default() };
-            prop_assert!(traffic.admit(client, &asked, &fields, at(1)).is_ok());
-            traffic.count(client, &asked, &fields, sent, at(1), None);
+            prop_assert!(traffic.admit(client, &asked, false, at(1)).is_ok());
+            let agent = fields.get("user-agent").map(http::HeaderValue::as_bytes);
+            traffic.count(client, &asked, agent, sent, at(1), None);
             let text = traffic.report(at(2)).prometheus();
             samples(&text);
             prop_assert!(!text.contains(&IpAddr::from(peer).to_string()));

@@ -24,7 +24,7 @@ use hyper::body::Body;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{Answer, Limits, check_bounds, partner};
+use super::{Answer, Limits, check_bounds, head::Head, partner};
 use crate::{
     article::Revision,
     feed::Catalogue,
@@ -157,7 +157,7 @@ impl Inbox {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if let Err(problem) = check_bounds(&self.limits, request) {
+        if let Err(problem) = check_bounds(&self.limits, &Head::of(request)) {
             return problem.answer("");
         }
         let route = self.rules.route(request.uri().path());
