@@ -11,6 +11,7 @@ mod support;
 use std::{
     convert::Infallible,
     fs,
+    future::ready,
     io::{self, Read},
     path::Path,
     sync::Arc,
@@ -20,11 +21,12 @@ use std::{
 use courant::{
     clock,
     config::{self, Overrides, StoreUrl},
-    http::{Limits, respond},
+    http::{Limits, at_once, respond},
     publish::Publisher,
     store::SqliteStore,
 };
-use hyper::{server::conn::http1, service::service_fn};
+use futures_util::future::Either;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
@@ -58,12 +60,15 @@ async fn serve(publisher: Arc<Publisher>) {
     loop {
         let (socket, _) = listener.accept().await.unwrap();
         let publisher = Arc::clone(&publisher);
-        let service = service_fn(move |request| {
-            let publisher = Arc::clone(&publisher);
-            async move {
-                let answer = respond(&publisher, &LIMITS, &request, clock::now()).await;
-                Ok::<_, Infallible>(answer)
+        let service = service_fn(move |request: Request<Incoming>| {
+            let now = clock::now();
+            if let Some(answer) = at_once(&publisher, &LIMITS, &request, now) {
+                return Either::Left(ready(Ok::<_, Infallible>(answer)));
             }
+            let publisher = Arc::clone(&publisher);
+            Either::Right(Box::pin(
+                async move { Ok(respond(&publisher, &LIMITS, &request, now).await) },
+            ))
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
     }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::Full;
 
 use super::{
@@ -37,10 +36,11 @@ pub(super) async fn answer(
     let mut look = Look::ToCome;
     loop {
         match step(edition, head, publisher.complete_until(now), look, whole)? {
-            Step::Done(answer) => return Ok(answer),
+            Step::Done(given) => return Ok(given.answer(edition)),
             Step::Delta { base, coding, is_dated } => {
                 let news = only_news(publisher, edition, coding, base, is_dated).await;
-                return Ok(news.unwrap_or_else(|| entire(edition, coding, is_dated)));
+                let whole = || Given::Whole { coding, is_dated }.answer(edition);
+                return Ok(news.unwrap_or_else(whole));
             }
             Step::Ahead(seen) => match publisher.renewed(document, seen).await {
                 Some(renewed) => (*edition, look) = (renewed, Look::Taken),
@@ -63,15 +63,52 @@ pub(super) enum Look {
 
 /// How far an answer comes without waiting.
 pub(super) enum Step {
-    /// It is there.
-    Done(Answer),
+    /// To its end.
+    Done(Given),
     /// A delta from a base may do.
     Delta { base: EntityTag, coding: Coding, is_dated: bool },
     /// The client has seen a newer edition, and the store has not been looked at.
     Ahead(Revision),
 }
 
-/// The answer that nothing has to be waited for, or what it takes; `complete_until` as [`Publisher::complete_until`] has it.
+/// What an edition has ready.
+#[derive(Clone, Copy)]
+pub(super) enum Given {
+    /// The document; without `Last-Modified`, where its second is not over yet (H-39).
+    Whole { coding: Coding, is_dated: bool },
+    /// Word that the client has it, under the tag of this coding.
+    Unchanged(Coding),
+    /// The same, under another tag.
+    UnchangedAs(Coding, EntityTag),
+}
+
+impl Given {
+    pub(super) fn answer(self, edition: &Edition) -> Answer {
+        let mut answer = Answer::default();
+        match self {
+            Self::Whole { coding, is_dated } => {
+                if let Some((fields, body)) = edition.whole(coding) {
+                    *answer.headers_mut() = fields.clone();
+                    *answer.body_mut() = Full::new(body.clone());
+                }
+                if !is_dated {
+                    answer.headers_mut().remove(header::LAST_MODIFIED);
+                }
+            }
+            Self::Unchanged(coding) | Self::UnchangedAs(coding, _) => {
+                *answer.status_mut() = StatusCode::NOT_MODIFIED;
+                *answer.headers_mut() = edition.unchanged(coding).cloned().unwrap_or_default();
+            }
+        }
+        if let Self::UnchangedAs(_, tag) = self {
+            let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
+            answer.headers_mut().insert(header::ETAG, tag);
+        }
+        answer
+    }
+}
+
+/// What nothing has to be waited for, or what it takes; `complete_until` as [`Publisher::complete_until`] has it.
 pub(super) fn step(
     edition: &Edition,
     head: &Head<'_>,
@@ -103,34 +140,23 @@ pub(super) fn step(
             Look::ToCome => return Ok(Step::Ahead(seen.revision)),
             // Nothing here is news to whoever holds a newer edition.
             Look::Failed if takes_codings || seen.coding == Coding::Identity => {
-                return Ok(Step::Done(unchanged(edition, *preferred, seen)));
+                return Ok(Step::Done(Given::UnchangedAs(*preferred, seen)));
             }
             Look::Taken | Look::Failed => {}
         }
     }
-    match outcome {
-        Outcome::NotModified(nth) => {
-            let fields = edition.unchanged(codings[nth]).cloned().unwrap_or_default();
-            Ok(Step::Done(with(StatusCode::NOT_MODIFIED, fields, Bytes::new())))
-        }
-        Outcome::NotModifiedAs(tag) => Ok(Step::Done(unchanged(edition, *preferred, tag))),
-        Outcome::PreconditionFailed => Err(Problem::Precondition),
+    Ok(match outcome {
+        Outcome::NotModified(nth) => Step::Done(Given::Unchanged(codings[nth])),
+        Outcome::NotModifiedAs(tag) => Step::Done(Given::UnchangedAs(*preferred, tag)),
+        Outcome::PreconditionFailed => return Err(Problem::Precondition),
         Outcome::Proceed => {
             let (coding, is_dated) = (*preferred, last_modified.is_some());
-            Ok(match delta::base(head, edition) {
+            match delta::base(head, edition) {
                 Some(base) => Step::Delta { base, coding, is_dated },
-                None => Step::Done(entire(edition, coding, is_dated)),
-            })
+                None => Step::Done(Given::Whole { coding, is_dated }),
+            }
         }
-    }
-}
-
-/// A 304 under a tag that the client has.
-fn unchanged(edition: &Edition, preferred: Coding, tag: EntityTag) -> Answer {
-    let mut fields = edition.unchanged(preferred).cloned().unwrap_or_default();
-    let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is ASCII");
-    fields.insert(header::ETAG, tag);
-    with(StatusCode::NOT_MODIFIED, fields, Bytes::new())
+    })
 }
 
 /// RFC 3229 section 10.4.1 (H-141); `None` where the whole is no larger (H-146).
@@ -146,22 +172,8 @@ async fn only_news(
     if !is_dated {
         fields.remove(header::LAST_MODIFIED);
     }
-    Some(with(StatusCode::IM_USED, fields, body))
-}
-
-/// Without `Last-Modified`, where its second is not over yet (H-39).
-fn entire(edition: &Edition, coding: Coding, is_dated: bool) -> Answer {
-    let (fields, body) = edition.whole(coding).unzip();
-    let mut fields = fields.cloned().unwrap_or_default();
-    if !is_dated {
-        fields.remove(header::LAST_MODIFIED);
-    }
-    with(StatusCode::OK, fields, body.cloned().unwrap_or_default())
-}
-
-fn with(status: StatusCode, fields: HeaderMap, body: Bytes) -> Answer {
     let mut answer = Answer::new(Full::new(body));
-    *answer.status_mut() = status;
+    *answer.status_mut() = StatusCode::IM_USED;
     *answer.headers_mut() = fields;
-    answer
+    Some(answer)
 }

@@ -13,6 +13,7 @@ mod negotiate;
 mod partner;
 mod politeness;
 mod push;
+mod responder;
 mod response;
 mod route;
 pub mod server;
@@ -71,11 +72,21 @@ async fn weigh(
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Answer {
-    match at_once(publisher, limits, head, now, whole) {
+    match in_memory(publisher, limits, head, now, whole) {
         Some(answer) => answer,
-        // In a box: every request would have to carry the room for it.
         None => Box::pin(in_time(publisher, limits, head, now, whole)).await,
     }
+}
+
+/// The answer, where it is in memory: what [`respond`] says, but without a future, which would be copied about with each
+/// request.
+pub fn at_once<B>(
+    publisher: &Publisher,
+    limits: &Limits,
+    request: &Request<B>,
+    now: DateTime<Utc>,
+) -> Option<Answer> {
+    in_memory(publisher, limits, &Head::of(request), now, &mut 0)
 }
 
 /// An answer that may have to be waited for.
@@ -99,31 +110,30 @@ async fn in_time(
 
 /// The edition at an address that is for everybody: what is at partners' addresses is for whoever is let in there, and what
 /// is at an address of an old system is elsewhere.
-fn in_memory(publisher: &Publisher, uri: &Uri) -> Option<Arc<Edition>> {
+fn kept(publisher: &Publisher, uri: &Uri) -> Option<Arc<Edition>> {
     let is_old = |query| publisher.catalogue().redirects.of_query(uri.path(), query).is_some();
     let is_elsewhere = uri.path().starts_with(partner::PREFIX) || is_old(uri.query());
     if is_elsewhere { None } else { publisher.cached(uri.path()) }
 }
 
 /// The answer that nothing has to be waited for: an edition in memory, and no delta to cut. The rest, errors too, is for
-/// [`in_time`], whose future is large.
-fn at_once(
+/// [`in_time`].
+fn in_memory(
     publisher: &Publisher,
     limits: &Limits,
     head: &Head<'_>,
     now: DateTime<Utc>,
     whole: &mut usize,
 ) -> Option<Answer> {
-    let is_head = match *head.method {
-        Method::GET => false,
-        Method::HEAD => true,
-        _ => return None,
-    };
+    if !matches!(*head.method, Method::GET | Method::HEAD) {
+        return None;
+    }
     check_bounds(limits, head).ok()?;
-    let edition = in_memory(publisher, head.uri)?;
+    let edition = kept(publisher, head.uri)?;
     let step = step(&edition, head, publisher.complete_until(now), Look::ToCome, whole);
-    let Ok(Step::Done(mut answer)) = step else { return None };
-    if is_head {
+    let Ok(Step::Done(given)) = step else { return None };
+    let mut answer = given.answer(&edition);
+    if head.method == Method::HEAD {
         *answer.body_mut() = Full::default();
     }
     Some(answer)
@@ -144,7 +154,7 @@ async fn read(
     }
     let route = route(path);
     if let Route::Document(document) = &route
-        && let Some(mut edition) = in_memory(publisher, head.uri)
+        && let Some(mut edition) = kept(publisher, head.uri)
     {
         return answer(publisher, document, &mut edition, head, now, whole).await;
     }

@@ -1,14 +1,8 @@
 //! Connections: how many, how long, how slow; and an end that finishes what was begun.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, Request, Response, header};
-use http_body_util::Either;
-use hyper::{
-    body::{Body, Incoming},
-    server::conn::http1,
-    service::service_fn,
-};
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::TokioIo,
     server::graceful::{GracefulShutdown, Watcher},
@@ -21,19 +15,11 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     clock,
-    http::{
-        Counter, Inbox, Limits,
-        head::Head,
-        media::{self as files, Wanted},
-        partner,
-        politeness::Visit,
-        timer::ConnectionTimer,
-        weigh,
-    },
+    http::{Inbox, Limits, responder::Responder, timer::ConnectionTimer},
     media,
     partner::Desk,
     publish::Publisher,
-    traffic::{Caller, Traffic},
+    traffic::Traffic,
 };
 
 /// The reading buffer of a connection, and so the longest header that gets an answer of ours, in bytes.
@@ -126,28 +112,8 @@ fn connection(
     let mut socket = TimeoutStream::new(socket);
     socket.set_write_timeout(Some(settings.write_timeout));
     let header_timeout = settings.header_timeout;
-    let caller = settings.traffic.access().caller(peer.ip());
-    let logged = settings.logs_access.then(|| peer.ip().to_string());
-    // One count of holders to keep for each request, and little to carry.
-    let shared = Arc::new((publisher, settings, caller, logged));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let shared = Arc::clone(&shared);
-        async move {
-            let (publisher, settings, caller, logged) = &*shared;
-            let logged = logged.as_deref();
-            if let Some(inbox) = &settings.inbox
-                && (settings.is_inbox_only || inbox.covers(request.uri().path()))
-            {
-                return Ok(Box::pin(take(inbox, settings, caller, request, logged)).await);
-            }
-            let head = Head::of(&request);
-            let answer = answer(publisher, settings, caller, &head).await;
-            if let Some(peer) = logged {
-                log(&head, &answer, peer);
-            }
-            Ok::<_, Infallible>(answer)
-        }
-    });
+    let responder = Arc::new(Responder::new(publisher, settings, peer.ip()));
+    let service = service_fn(move |request| responder.respond(request, clock::now()));
     // A request may have 100 fields: hyper's own bound.
     let connection = http1::Builder::new()
         .timer(ConnectionTimer::default())
@@ -162,73 +128,4 @@ fn connection(
             tracing::debug!(%peer, %error, "a connection ended early");
         }
     }
-}
-
-/// Answers somebody who pushes articles; `logged` is whose line it leaves in the log, if it leaves one.
-async fn take(
-    inbox: &Inbox,
-    settings: &Settings,
-    caller: &Caller,
-    request: Request<Incoming>,
-    logged: Option<&str>,
-) -> Response<files::Body> {
-    let (head, body) = request.into_parts();
-    let request = Request::from_parts(head, ());
-    let client = settings.traffic.access().client(caller, request.headers());
-    let answer = inbox.respond(&request, body, client, clock::now()).await.map(Either::Left);
-    if let Some(peer) = logged {
-        log(&Head::of(&request), &answer, peer);
-    }
-    answer
-}
-
-async fn answer(
-    publisher: &Publisher,
-    settings: &Settings,
-    caller: &Caller,
-    head: &Head<'_>,
-) -> Response<files::Body> {
-    let (limits, now) = (&settings.limits, clock::now());
-    let (path, folder) = (head.uri.path(), settings.media.as_ref());
-    if let (Some(folder), Some(file)) = (folder, path.strip_prefix(media::PREFIX)) {
-        let wanted = Wanted::ByAnybody(file);
-        return Box::pin(files::respond(folder, limits, head, wanted, now)).await;
-    }
-    let traffic = &settings.traffic;
-    let visit = match Visit::begin(publisher, traffic, caller, head, now) {
-        Ok(visit) => visit,
-        Err(answer) => return answer.map(Either::Left),
-    };
-    let mut whole = 0;
-    if let Some(desk) = settings.desk.as_ref().filter(|_| Counter::is_for(path)) {
-        let counter = Counter { desk, publisher, folder, limits };
-        let answer = Box::pin(counter.serve(head, now)).await;
-        visit.end(traffic, head, &answer, whole, now);
-        return answer;
-    }
-    let answer = weigh(publisher, limits, head, now, &mut whole).await;
-    visit.end(traffic, head, &answer, whole, now);
-    answer.map(Either::Left)
-}
-
-/// A line for each request, as fields.
-fn log(head: &Head<'_>, answer: &Response<files::Body>, peer: &str) {
-    fn text(value: Option<&HeaderValue>) -> &str {
-        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-    let answered = |name: HeaderName| text(answer.headers().get(name));
-    // A file is read while it is sent: only its header knows how much that is.
-    let announced = || answered(header::CONTENT_LENGTH).parse().ok();
-    let bytes: u64 = answer.body().size_hint().exact().or_else(announced).unwrap_or_default();
-    tracing::info!(
-        target: "courant::access",
-        method = head.method.as_str(),
-        path = &*partner::without_secret(head.uri.path()),
-        status = answer.status().as_u16(),
-        bytes,
-        coding = answered(header::CONTENT_ENCODING),
-        conditional = head.is_conditional(),
-        agent = text(head.user_agent.first()),
-        peer = %peer,
-    );
 }
