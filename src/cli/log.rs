@@ -1,13 +1,14 @@
 //! The log: to standard error, so that what the program prints stays apart. `RUST_LOG` chooses what.
 
 use std::{
-    fmt::{self, Debug, Display, Write as _},
+    cell::RefCell,
+    fmt::{self, Debug, Write as _},
     io::{self, BufWriter, IsTerminal, Stderr, Write as _},
     sync::{LazyLock, Mutex},
     time::Duration,
 };
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, Utc};
 use courant::{clock, config::AccessLog};
 use tracing::{
     Event, Subscriber,
@@ -102,16 +103,16 @@ where
         if event.metadata().target() != "courant::access" {
             return self.others.format_event(context, writer, event);
         }
-        let now = clock::now().to_rfc3339_opts(SecondsFormat::Micros, true);
-        let (begin, end) = match self.shape {
-            Shape::Text => (["", &now, "  INFO courant::access:"], "\n"),
-            Shape::Json => (
-                ["{\"timestamp\":\"", &now, "\",\"level\":\"INFO\""],
-                ",\"target\":\"courant::access\"}\n",
-            ),
+        let (begin, middle, end) = match self.shape {
+            Shape::Text => ("", "  INFO courant::access:", "\n"),
+            Shape::Json => {
+                ("{\"timestamp\":\"", "\",\"level\":\"INFO\"", ",\"target\":\"courant::access\"}\n")
+            }
         };
         let mut line = Line { text: String::with_capacity(384), shape: self.shape };
-        line.add(begin);
+        line.text.push_str(begin);
+        line.time(clock::now());
+        line.text.push_str(middle);
         event.record(&mut line);
         line.text.push_str(end);
         writer.write_str(&line.text)
@@ -125,44 +126,61 @@ struct Line {
 }
 
 impl Line {
-    fn add(&mut self, parts: [&str; 3]) {
-        for part in parts {
-            self.text.push_str(part);
+    /// RFC 3339, to the microsecond. Most lines are of the second of the line before.
+    fn time(&mut self, now: DateTime<Utc>) {
+        thread_local! {
+            static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
         }
+        SECOND.with_borrow_mut(|(second, text)| {
+            if *second != now.timestamp() {
+                *second = now.timestamp();
+                *text = now.format("%Y-%m-%dT%H:%M:%S.").to_string();
+            }
+            self.text.push_str(text);
+        });
+        // Six digits after a one, which makes way.
+        let micros = (1_000_000 + now.timestamp_subsec_micros()).to_string();
+        self.text.push_str(&micros[1..]);
+        self.text.push('Z');
     }
 
     fn name(&mut self, field: &Field) {
-        self.add(match self.shape {
-            Shape::Text => [" ", field.name(), "="],
-            Shape::Json => [",\"", field.name(), "\":"],
-        });
+        let (before, after) = match self.shape {
+            Shape::Text => (" ", "="),
+            Shape::Json => (",\"", "\":"),
+        };
+        self.text.push_str(before);
+        self.text.push_str(field.name());
+        self.text.push_str(after);
     }
 
     /// What reads the same in both shapes: a number, `true`.
-    fn bare(&mut self, field: &Field, value: impl Display) {
+    fn bare(&mut self, field: &Field, value: &str) {
         self.name(field);
-        write!(self.text, "{value}").expect("a string takes everything");
+        self.text.push_str(value);
     }
 }
 
 impl Visit for Line {
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.bare(field, value);
+        self.bare(field, &value.to_string());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.bare(field, value);
+        self.bare(field, if value { "true" } else { "false" });
     }
 
     fn record_str(&mut self, field: &Field, text: &str) {
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
         if text.bytes().all(is_plain) {
             self.name(field);
-            return self.add(["\"", text, "\""]);
+            self.text.push('"');
+            self.text.push_str(text);
+            return self.text.push('"');
         }
         match self.shape {
             Shape::Text => self.record_debug(field, &text),
-            Shape::Json => self.bare(field, serde_json::Value::from(text)),
+            Shape::Json => self.bare(field, &serde_json::Value::from(text).to_string()),
         }
     }
 
@@ -173,6 +191,24 @@ impl Visit for Line {
                 write!(self.text, "{value:?}").expect("a string takes everything");
             }
             Shape::Json => self.record_str(field, &format!("{value:?}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_chrono_writes_them() {
+        let first = DateTime::from_timestamp(1_772_699_400, 0).unwrap();
+        for micros in [0, 1, 999_999, 1_000_000, 1_000_001, 61_500_000, -1, 12_345] {
+            let now = first + TimeDelta::microseconds(micros);
+            let mut line = Line { text: String::new(), shape: Shape::Text };
+            line.time(now);
+            assert_eq!(line.text, now.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
         }
     }
 }
