@@ -115,7 +115,7 @@ echo "|---|---:|---:|"
 row "304, bare: user instructions" "$(each callgrind "$bare" 304)" 14000
 row "200, gzip, bare: user instructions" "$(each callgrind "$bare" 200)" 14000
 row "304: user instructions" "$(each callgrind "$program" 304)" 15000
-row "200, gzip: user instructions" "$(each callgrind "$program" 200)" 15500
+row "200, gzip: user instructions" "$(each callgrind "$program" 200)" 15000
 row "304 on a new connection: user instructions" "$(each callgrind "$program" "new 304")" 23500
 if command -v strace >/dev/null; then
   row "304: system calls" "$(each strace "$program" 304)" 2.5
