@@ -117,3 +117,38 @@ impl<'a> Lines<'a> {
         one.into_iter().chain(several.into_iter().flatten())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_look_finds_what_a_search_finds() {
+        let mut request = Request::new(());
+        let lines = [
+            ("host", "a"),
+            ("a-im", "feed"),
+            ("if-none-match", "\"1\""),
+            ("accept", "*/*"),
+            ("if-none-match", "\"2\", \"3\""),
+        ];
+        for (name, value) in lines {
+            request.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        let head = Head::of(&request);
+        let texts = |lines: &Lines<'_>| -> Vec<String> {
+            lines.iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(texts(&head.host), ["a"]);
+        assert_eq!(texts(&head.a_im), ["feed"]);
+        assert_eq!(texts(&head.if_none_match), ["\"1\"", "\"2\", \"3\""]);
+        assert_eq!(texts(&head.user_agent), [""; 0]);
+        let sizes = lines.iter().map(|(name, value)| name.len() + value.len());
+        assert_eq!(head.size, sizes.sum::<usize>());
+        assert_eq!(head.host.only().unwrap(), "a");
+        assert_eq!((head.if_none_match.only(), head.accept_encoding.only()), (None, None));
+        assert!(head.is_conditional() && head.has_preconditions() && !head.has_guards);
+        assert!(Lines::of(request.headers(), header::ACCEPT).is_there());
+        assert!(!Lines::of(request.headers(), header::IF_MATCH).is_there());
+    }
+}
