@@ -63,9 +63,8 @@ pub struct Edition {
 }
 
 /// One coding of an edition.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Coded {
-    coding: Coding,
     /// Between its quotes.
     tag: String,
     body: Bytes,
@@ -102,7 +101,7 @@ impl Edition {
             let whole = whole_fields(unchanged.clone(), coding, body.len(), presentation, changed);
             // A copy has no room to spare, which is most of what a map of fields takes.
             let (whole, unchanged) = (whole.clone(), unchanged.clone());
-            Some(Coded { coding, tag, body, whole, unchanged })
+            Some(Coded { tag, body, whole, unchanged })
         };
         Self {
             revision,
@@ -124,10 +123,8 @@ impl Edition {
     #[must_use]
     pub fn recoded(&self) -> Self {
         let document = self.coded(Coding::Identity).map_or(&[][..], |coded| &coded.body);
-        let recode = |old: &Coded| {
-            let Coded { coding, ref tag, ref body, ref whole, ref unchanged } = *old;
-            let (mut whole, mut unchanged) = (whole.clone(), unchanged.clone());
-            let (mut tag, mut body) = (tag.clone(), body.clone());
+        let recode = |coding: Coding| {
+            let Coded { mut tag, mut body, mut whole, mut unchanged } = self.coded(coding)?.clone();
             if coding != Coding::Identity {
                 let better = coding.encode(document, Effort::Thorough);
                 if better.len() < body.len() {
@@ -140,9 +137,9 @@ impl Edition {
                     unchanged.insert(header::ETAG, quoted);
                 }
             }
-            Coded { coding, tag, body, whole, unchanged }
+            Some(Coded { tag, body, whole, unchanged })
         };
-        let codings = self.codings.each_ref().map(|old| old.as_ref().map(recode));
+        let codings = Coding::ALL.map(recode);
         let Self { revision, changed, digest, ref entries, ref edge, .. } = *self;
         Self { revision, changed, digest, entries: entries.clone(), edge: edge.clone(), codings }
     }

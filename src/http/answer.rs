@@ -39,8 +39,8 @@ pub(super) async fn answer(
             Step::Done(given) => return Ok(given.answer(edition)),
             Step::Delta { base, coding, is_dated } => {
                 let news = only_news(publisher, edition, coding, base, is_dated).await;
-                let whole = || Given::Whole { coding, is_dated }.answer(edition);
-                return Ok(news.unwrap_or_else(whole));
+                let entire = || Given::Whole { coding, is_dated }.answer(edition);
+                return Ok(news.unwrap_or_else(entire));
             }
             Step::Ahead(seen) => match publisher.renewed(document, seen).await {
                 Some(renewed) => (*edition, look) = (renewed, Look::Taken),

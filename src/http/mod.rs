@@ -101,11 +101,15 @@ async fn in_time(
         Ok(answer) => answer,
         Err(problem) => problem.answer(&partner::without_secret(head.uri.path())),
     };
+    leave_body_out(head, &mut answer);
+    answer
+}
+
+/// A request by HEAD gets the fields only, `Content-Length` with them (H-3).
+fn leave_body_out(head: &Head<'_>, answer: &mut Answer) {
     if head.method == Method::HEAD {
-        // The fields stay, `Content-Length` with them (H-3).
         *answer.body_mut() = Full::default();
     }
-    answer
 }
 
 /// The edition at an address that is for everybody: what is at partners' addresses is for whoever is let in there, and what
@@ -133,9 +137,7 @@ fn in_memory(
     let step = step(&edition, head, publisher.complete_until(now), Look::ToCome, whole);
     let Ok(Step::Done(given)) = step else { return None };
     let mut answer = given.answer(&edition);
-    if head.method == Method::HEAD {
-        *answer.body_mut() = Full::default();
-    }
+    leave_body_out(head, &mut answer);
     Some(answer)
 }
 

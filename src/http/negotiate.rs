@@ -185,14 +185,9 @@ mod tests {
             (&["gzip, deflate, br, zstd"], &[Brotli, Zstd, Gzip, Identity]),
         ];
         for (lines, expected) in rows {
-            assert_eq!(
-                &*codings(&Lines::of(
-                    &given(&header::ACCEPT_ENCODING, lines),
-                    header::ACCEPT_ENCODING
-                )),
-                *expected,
-                "{lines:?}"
-            );
+            let fields = given(&header::ACCEPT_ENCODING, lines);
+            let found = codings(&Lines::of(&fields, header::ACCEPT_ENCODING));
+            assert_eq!(&*found, *expected, "{lines:?}");
         }
     }
 

@@ -9,6 +9,7 @@ use hyper::body::Body;
 use super::{
     Answer, Limits,
     head::Head,
+    leave_body_out,
     response::{self, Problem},
     weigh,
 };
@@ -67,16 +68,18 @@ impl Visit {
         if path.starts_with(METRICS)
             && is_read(head)
             && traffic.access().reads(caller, client, fields)
-            && let Some(answer) = numbers(publisher, traffic, path, now)
+            && let Some(mut answer) = numbers(publisher, traffic, path, now)
         {
-            return Err(without_body_of(head, answer));
+            leave_body_out(head, &mut answer);
+            return Err(answer);
         }
         let visit = Self { client, asked: traffic.asked(path) };
         if is_read(head)
             && let Err(refusal) = traffic.admit(client, &visit.asked, head.is_conditional(), now)
         {
             // Its path may hold what is nobody else's business, and is not repeated.
-            let answer = without_body_of(head, Problem::TooOften(refusal).answer(""));
+            let mut answer = Problem::TooOften(refusal).answer("");
+            leave_body_out(head, &mut answer);
             visit.end(traffic, head, &answer, 0, now);
             return Err(answer);
         }
@@ -144,12 +147,4 @@ fn numbers(
     fields.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     *answer.body_mut() = Full::new(Bytes::from(text));
     Some(answer)
-}
-
-/// A request by HEAD gets the fields only (H-3).
-fn without_body_of(head: &Head<'_>, mut answer: Answer) -> Answer {
-    if head.method == Method::HEAD {
-        *answer.body_mut() = Full::default();
-    }
-    answer
 }

@@ -421,7 +421,7 @@ fn clients_hold_what_the_whole_feed_would_have_told_them() {
 
 /// The same at length: `cargo test --release -- --ignored long`.
 #[test]
-#[ignore = "takes an hour"]
+#[ignore = "takes an hour: cargo test --release --test it -- --ignored long"]
 fn long_histories_end_as_the_short_ones_do() {
     histories(number("COURANT_TEST_HISTORIES").unwrap_or(100_000));
 }
