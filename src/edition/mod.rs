@@ -98,7 +98,7 @@ impl Edition {
             let effort = Effort::Quick;
             let tag = EntityTag { revision, digest, coding, effort }.to_string();
             let unchanged = unchanged_fields(&tag, presentation);
-            let whole = whole_fields(unchanged.clone(), coding, body.len(), presentation, changed);
+            let whole = whole_fields(unchanged.clone(), coding, presentation, changed);
             // A copy has no room to spare, which is most of what a map of fields takes.
             let (whole, unchanged) = (whole.clone(), unchanged.clone());
             Some(Coded { tag, body, whole, unchanged })
@@ -132,7 +132,6 @@ impl Edition {
                         .to_string();
                     body = exactly(better);
                     let quoted = value(&format!("\"{tag}\""));
-                    whole.insert(header::CONTENT_LENGTH, body.len().into());
                     whole.insert(header::ETAG, quoted.clone());
                     unchanged.insert(header::ETAG, quoted);
                 }
@@ -168,12 +167,11 @@ impl Edition {
 
     /// The fields of a 226 whose body is that delta: those of the whole document (H-141), but for what is about the body
     /// and how long it lasts (H-142 to H-145).
-    pub fn delta_fields(&self, coding: Coding, length: usize, base: EntityTag) -> HeaderMap {
+    pub fn delta_fields(&self, coding: Coding, base: EntityTag) -> HeaderMap {
         let mut fields = self.coded(coding).map(|coded| coded.whole.clone()).unwrap_or_default();
         for name in &self.edge {
             fields.remove(name);
         }
-        fields.insert(header::CONTENT_LENGTH, length.into());
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, im"));
         fields
             .insert(header::VARY, HeaderValue::from_static("A-IM, If-None-Match, Accept-Encoding"));
@@ -281,12 +279,10 @@ fn unchanged_fields(tag: &str, presentation: &Presentation) -> HeaderMap {
 fn whole_fields(
     mut fields: HeaderMap,
     coding: Coding,
-    length: usize,
     presentation: &Presentation,
     changed: Option<DateTime<Utc>>,
 ) -> HeaderMap {
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(presentation.content_type));
-    fields.insert(header::CONTENT_LENGTH, length.into());
     fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
     let links: Vec<_> = presentation.own_link.iter().chain(&presentation.links).cloned().collect();
     if !links.is_empty() {

@@ -168,7 +168,7 @@ async fn only_news(
     is_dated: bool,
 ) -> Option<Answer> {
     let body = publisher.delta(edition, coding, base.revision).await?;
-    let mut fields = edition.delta_fields(coding, body.len(), base);
+    let mut fields = edition.delta_fields(coding, base);
     if !is_dated {
         fields.remove(header::LAST_MODIFIED);
     }

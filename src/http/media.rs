@@ -24,7 +24,7 @@ use super::{
     Limits, check_bounds, check_method,
     conditional::{Outcome, evaluate},
     head::Head,
-    partner,
+    leave_body_out, partner,
     response::{self, Problem},
 };
 use crate::{
@@ -67,8 +67,9 @@ pub(super) async fn respond(
         Ok(answer) if is_head => answer.map(|_| Either::Left(Full::default())),
         Ok(answer) => answer,
         Err(problem) => {
-            let answer = problem.answer(&partner::without_secret(head.uri.path()));
-            answer.map(|body| Either::Left(if is_head { Full::default() } else { body }))
+            let mut answer = problem.answer(&partner::without_secret(head.uri.path()));
+            leave_body_out(head.method, &mut answer);
+            answer.map(Either::Left)
         }
     }
 }
@@ -214,7 +215,6 @@ impl Media {
         let (status, pieces) = match ranges {
             Ranges::Unsatisfiable => {
                 fields.insert(header::CONTENT_RANGE, text(format!("bytes */{}", self.length)));
-                fields.insert(header::CONTENT_LENGTH, 0.into());
                 let nothing = Either::Left(Full::default());
                 return with(StatusCode::RANGE_NOT_SATISFIABLE, fields, nothing);
             }

@@ -101,13 +101,14 @@ async fn in_time(
         Ok(answer) => answer,
         Err(problem) => problem.answer(&partner::without_secret(head.uri.path())),
     };
-    leave_body_out(head, &mut answer);
+    leave_body_out(head.method, &mut answer);
     answer
 }
 
 /// A request by HEAD gets the fields only, `Content-Length` with them (H-3).
-fn leave_body_out(head: &Head<'_>, answer: &mut Answer) {
-    if head.method == Method::HEAD {
+fn leave_body_out(method: &Method, answer: &mut Answer) {
+    if method == Method::HEAD {
+        response::announce_length(answer);
         *answer.body_mut() = Full::default();
     }
 }
@@ -137,7 +138,7 @@ fn in_memory(
     let step = step(&edition, head, publisher.complete_until(now), Look::ToCome, whole);
     let Ok(Step::Done(given)) = step else { return None };
     let mut answer = given.answer(&edition);
-    leave_body_out(head, &mut answer);
+    leave_body_out(head.method, &mut answer);
     Some(answer)
 }
 

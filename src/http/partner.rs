@@ -83,6 +83,7 @@ impl Counter<'_> {
             fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         if head.method == Method::HEAD {
+            response::announce_length(&mut answer);
             answer.map(|_| Either::Left(Full::default()))
         } else {
             answer
@@ -268,7 +269,6 @@ async fn changes(
     let mut answer = response::bare(StatusCode::OK);
     let fields = answer.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/feed+json"));
-    fields.insert(header::CONTENT_LENGTH, body.len().into());
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     if coding != Coding::Identity {

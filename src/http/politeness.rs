@@ -70,7 +70,7 @@ impl Visit {
             && traffic.access().reads(caller, client, fields)
             && let Some(mut answer) = numbers(publisher, traffic, path, now)
         {
-            leave_body_out(head, &mut answer);
+            leave_body_out(head.method, &mut answer);
             return Err(answer);
         }
         let visit = Self { client, asked: traffic.asked(path) };
@@ -79,7 +79,7 @@ impl Visit {
         {
             // Its path may hold what is nobody else's business, and is not repeated.
             let mut answer = Problem::TooOften(refusal).answer("");
-            leave_body_out(head, &mut answer);
+            leave_body_out(head.method, &mut answer);
             visit.end(traffic, head, &answer, 0, now);
             return Err(answer);
         }
@@ -142,7 +142,6 @@ fn numbers(
     let mut answer = response::plain("");
     let fields = answer.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    fields.insert(header::CONTENT_LENGTH, text.len().into());
     // For no page that somebody at this machine happens to look at.
     fields.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
     *answer.body_mut() = Full::new(Bytes::from(text));

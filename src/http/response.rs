@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use hyper::body::Body;
 use serde::Serialize;
 
 use crate::{
@@ -59,7 +60,7 @@ pub(super) enum Problem {
 
 /// RFC 9457.
 #[derive(Serialize)]
-struct Body<'a> {
+struct Details<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
@@ -151,7 +152,7 @@ impl Problem {
     /// The answer (H-27), with what its status asks for (H-2, H-22 to H-24, H-97).
     pub(super) fn answer(&self, instance: &str) -> Answer {
         let status = self.status();
-        let body = Body {
+        let body = Details {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
@@ -162,7 +163,6 @@ impl Problem {
         let mut response = bare(status);
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        fields.insert(header::CONTENT_LENGTH, body.len().into());
         let freshness = match self {
             Self::Unknown => "public, max-age=60",
             Self::Gone => "public, max-age=86400",
@@ -212,6 +212,15 @@ impl Problem {
     }
 }
 
+/// Says how long the body is, where the body itself will not tell: to a request by HEAD, which leaves it out. A 304 would say
+/// that the document is of no length (H-60).
+pub(super) fn announce_length<B: Body>(answer: &mut Response<B>) {
+    let has_body = !matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if let Some(length) = answer.body().size_hint().exact().filter(|_| has_body) {
+        answer.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+}
+
 /// An answer without a body, with what every answer has (H-123, H-125).
 pub(super) fn bare(status: StatusCode) -> Answer {
     let mut response = Response::new(Full::default());
@@ -248,7 +257,6 @@ fn elsewhere(status: StatusCode, location: &str, freshness: &'static str) -> Ans
     let location = HeaderValue::from_str(location).expect("addresses are percent-encoded");
     fields.insert(header::LOCATION, location);
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(freshness));
-    fields.insert(header::CONTENT_LENGTH, 0.into());
     response
 }
 
@@ -277,7 +285,6 @@ pub(super) fn plain(text: &'static str) -> Answer {
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(header::CONTENT_LENGTH, text.len().into());
     *response.body_mut() = Full::new(Bytes::from_static(text.as_bytes()));
     response
 }
@@ -310,7 +317,6 @@ pub(super) fn readiness(freshness: Freshness, most: Duration, wants_json: bool) 
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     fields.insert(header::VARY, HeaderValue::from_static("Accept"));
-    fields.insert(header::CONTENT_LENGTH, body.len().into());
     if !is_ready {
         fields.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
     }

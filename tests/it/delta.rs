@@ -67,9 +67,7 @@ pub(crate) async fn a_delta_has_only_what_is_new_in_every_format_and_coding(home
             assert_eq!(field(&whole, "vary"), "Accept-Encoding", "H-145");
             assert_eq!(field(&answer, "content-encoding"), field(&whole, "content-encoding"));
             assert_eq!(field(&answer, "content-type"), field(&whole, "content-type"));
-            let length = field(&answer, "content-length").to_owned();
             let delta = body(answer).await;
-            assert_eq!(length, delta.len().to_string());
             if coding == "identity" {
                 let read = feed_rs::parser::parse(&delta[..]).unwrap();
                 assert_eq!(read.entries.len(), 1, "{path}");

@@ -24,7 +24,7 @@ use hyper::body::Body;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{Answer, Limits, check_bounds, head::Head, partner};
+use super::{Answer, Limits, check_bounds, head::Head, leave_body_out, partner};
 use crate::{
     article::Revision,
     feed::Catalogue,
@@ -168,9 +168,7 @@ impl Inbox {
             Err(problem) => problem.reply(),
         };
         let mut answer = answer(&reply);
-        if request.method() == Method::HEAD {
-            *answer.body_mut() = Full::default();
-        }
+        leave_body_out(request.method(), &mut answer);
         answer
     }
 
@@ -426,17 +424,10 @@ fn failed(error: &StoreError) -> Problem {
 }
 
 fn answer(reply: &Reply) -> Answer {
-    let body = Bytes::from(reply.body.clone());
-    let mut answer = Response::new(Full::new(body.clone()));
-    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    *answer.status_mut() = status;
+    let mut answer = Response::new(Full::new(Bytes::from(reply.body.clone())));
+    *answer.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     let fields = answer.headers_mut();
     *fields = reply.header();
-    // A 304 would say that the document is of no length (H-60).
-    let has_body = ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
-    if has_body {
-        fields.insert(header::CONTENT_LENGTH, body.len().into());
-    }
     // What a token opens is for nobody's cache.
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -185,6 +185,7 @@ async fn if_none_match_is_compared_weakly() {
     ] {
         let told = desk.ask("GET", "/articles/a", &[("if-none-match", value)], "").await;
         assert_eq!(told.status, status, "{value}: {}", told.text);
+        let told = desk.ask("HEAD", "/articles/a", &[("if-none-match", value)], "").await;
         let has_length = told.fields.contains_key("content-length");
         assert_eq!(has_length, status != 304, "{value}: of no body but of the document's");
     }
