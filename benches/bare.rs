@@ -70,6 +70,8 @@ async fn serve(publisher: Arc<Publisher>) {
                 async move { Ok(respond(&publisher, &LIMITS, &request, now).await) },
             ))
         });
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        let mut connections = http1::Builder::new();
+        connections.half_close(true);
+        tokio::spawn(connections.serve_connection(TokioIo::new(socket), service));
     }
 }

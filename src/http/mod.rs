@@ -32,10 +32,9 @@ use http::{HeaderValue, Method, Request, Uri, Version, header};
 use http_body_util::Full;
 
 use crate::{
-    edition::Edition,
     feed::FeedPath,
     format::Format,
-    publish::{Document, PublishError, Publisher},
+    publish::{Cached, Document, PublishError, Publisher},
 };
 use answer::{Look, Step, answer, step};
 use head::Head;
@@ -115,7 +114,7 @@ fn leave_body_out(method: &Method, answer: &mut Answer) {
 
 /// The edition at an address that is for everybody: what is at partners' addresses is for whoever is let in there, and what
 /// is at an address of an old system is elsewhere.
-fn kept(publisher: &Publisher, uri: &Uri) -> Option<Arc<Edition>> {
+fn kept(publisher: &Publisher, uri: &Uri) -> Option<Cached> {
     let is_old = |query| publisher.catalogue().redirects.of_query(uri.path(), query).is_some();
     let is_elsewhere = uri.path().starts_with(partner::PREFIX) || is_old(uri.query());
     if is_elsewhere { None } else { publisher.cached(uri.path()) }
@@ -157,8 +156,9 @@ async fn read(
     }
     let route = route(path);
     if let Route::Document(document) = &route
-        && let Some(mut edition) = kept(publisher, head.uri)
+        && let Some(cached) = kept(publisher, head.uri)
     {
+        let mut edition = Arc::clone(&cached);
         return answer(publisher, document, &mut edition, head, now, whole).await;
     }
     let redirects = &publisher.catalogue().redirects;
@@ -289,7 +289,7 @@ async fn negotiate_format(
     let document = Document::Feed(feed, format);
     let path = document.path();
     let mut edition = match publisher.cached(&path) {
-        Some(edition) => edition,
+        Some(cached) => Arc::clone(&cached),
         None => publisher.edition(&document).await.map_err(|error| failed(&document, &error))?,
     };
     let mut answer = answer(publisher, &document, &mut edition, head, now, whole).await?;

@@ -197,7 +197,7 @@ async fn feed(
     let canonical = format!("{PREFIX}{}/{rest}", partner.name.encoded());
     let spec = spec.filter(|_| document.path() == canonical).ok_or(Problem::Stranger)?;
     let mut edition = match publisher.cached(&canonical) {
-        Some(edition) => edition,
+        Some(cached) => Arc::clone(&cached),
         None => match publisher.edition(&document).await {
             Ok(edition) => edition,
             Err(PublishError::Unfilled(..)) => {

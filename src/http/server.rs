@@ -1,15 +1,20 @@
 //! Connections: how many, how long, how slow; and an end that finishes what was begun.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::TokioIo,
-    server::graceful::{GracefulShutdown, Watcher},
-};
+use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
+    task::unconstrained,
 };
 use tokio_io_timeout::TimeoutStream;
 
@@ -62,8 +67,9 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(settings.max_connections));
-    let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+    // Held by every connection: it is over when nobody holds it any more.
+    let (stopping, running) = watch::channel(());
+    let mut stop = pin!(stop);
     loop {
         let accept = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -80,7 +86,7 @@ pub async fn serve(
                     peer,
                     Arc::clone(&publisher),
                     Arc::clone(&settings),
-                    graceful.watcher(),
+                    running.clone(),
                 );
                 tokio::spawn(async move {
                     connection.await;
@@ -94,8 +100,9 @@ pub async fn serve(
             }
         }
     }
-    drop(listener);
-    if tokio::time::timeout(settings.shutdown_grace, graceful.shutdown()).await.is_err() {
+    drop((listener, running));
+    stopping.send_replace(());
+    if tokio::time::timeout(settings.shutdown_grace, stopping.closed()).await.is_err() {
         tracing::warn!("some requests did not finish within {:?}", settings.shutdown_grace);
     }
 }
@@ -105,7 +112,7 @@ fn connection(
     peer: SocketAddr,
     publisher: Arc<Publisher>,
     settings: Arc<Settings>,
-    watcher: Watcher,
+    mut stopping: watch::Receiver<()>,
 ) -> impl Future<Output = ()> + Send {
     // An answer is one write; waiting for more to send would only delay it.
     let _ = socket.set_nodelay(true);
@@ -114,16 +121,38 @@ fn connection(
     let header_timeout = settings.header_timeout;
     let responder = Arc::new(Responder::new(publisher, settings, peer.ip()));
     let service = service_fn(move |request| responder.respond(request, clock::now()));
-    // A request may have 100 fields: hyper's own bound.
+    let (timer, mut alarm) = ConnectionTimer::new();
+    // A request may have 100 fields: hyper's own bound. Large, and moved many times on its way into a task.
     let connection = http1::Builder::new()
-        .timer(ConnectionTimer::default())
+        .timer(timer)
         .header_read_timeout(header_timeout)
+        // A client that has asked may close its side; to look for that would cost more with each request.
+        .half_close(true)
         .max_buf_size(MAX_HEADER)
         .serve_connection(TokioIo::new(Box::pin(socket)), service);
-    // Large, and moved many times on its way into a task.
-    let connection = Box::pin(watcher.watch(connection));
+    let mut connection = Box::pin(connection);
     async move {
-        if let Err(error) = connection.await {
+        let stop = stopping.clone();
+        let mut stopped = pin!(unconstrained(stopping.changed()));
+        let (mut is_watching, mut is_stopping) = (false, false);
+        let ended = poll_fn(|context| {
+            // To be woken it is enough to have asked once; after that, a look costs less.
+            if !is_watching {
+                is_watching = true;
+                let _ = stopped.as_mut().poll(context);
+            }
+            if !is_stopping && stop.has_changed().unwrap_or(true) {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            loop {
+                if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+                    return Poll::Ready(ended);
+                }
+                ready!(alarm.poll(context));
+            }
+        });
+        if let Err(error) = ended.await {
             // Clients go away, are slow, or speak something else: nothing to mend here.
             tracing::debug!(%peer, %error, "a connection ended early");
         }

@@ -22,6 +22,7 @@ pub use recode::Recoding;
 use std::{
     collections::{BTreeMap, HashSet},
     convert::Infallible,
+    ops::Deref,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -105,6 +106,17 @@ struct Kept {
     made: u64,
     /// Whether it has been coded again with more effort.
     is_recoded: bool,
+}
+
+/// An edition in memory, held as it is there: to hold the edition itself is to count once more who holds it.
+pub struct Cached(Arc<Kept>);
+
+impl Deref for Cached {
+    type Target = Arc<Edition>;
+
+    fn deref(&self) -> &Arc<Edition> {
+        &self.0.edition
+    }
 }
 
 /// A delta: of which edition, in which coding, with how many entries.
@@ -228,11 +240,10 @@ impl Publisher {
     }
 
     /// The edition at a canonical path, if it is in memory.
-    pub fn cached(&self, path: &str) -> Option<Arc<Edition>> {
-        self.cache.get(path).map(|kept| {
-            kept.uses.fetch_add(1, Ordering::Relaxed);
-            Arc::clone(&kept.edition)
-        })
+    pub fn cached(&self, path: &str) -> Option<Cached> {
+        let kept = self.cache.get(path)?;
+        kept.uses.fetch_add(1, Ordering::Relaxed);
+        Some(Cached(kept))
     }
 
     /// Until when every write is known to be in the editions, in seconds since 1970. A second may have more writes than an

@@ -116,7 +116,9 @@ impl Tally {
             }
             200 => {
                 add(&counts.whole, 1);
-                add(&counts.conditional, u64::from(sent.is_conditional));
+                if sent.is_conditional {
+                    add(&counts.conditional, 1);
+                }
             }
             226 => {
                 add(&counts.delta, 1);

@@ -567,6 +567,23 @@ async fn a_server_keeps_its_limits() {
 }
 
 #[tokio::test]
+async fn a_client_may_close_its_side_once_it_has_asked() {
+    let (_home, publisher) = home().await;
+    let server = Server::start(publisher).await;
+    // The second is in memory by then.
+    for _ in 0..2 {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(b"GET /all.rss HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        socket.shutdown().await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer:.60}");
+        assert!(answer.trim_end().ends_with("</rss>"), "the whole of it");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_finishes_what_is_running() {
     let (_home, publisher) = home().await;
     let server = Server::start(publisher).await;
