@@ -45,7 +45,7 @@ pub struct Server {
     pub max_target_bytes: usize,
     /// All header fields of a request together, in bytes (H-9).
     pub max_header_bytes: usize,
-    /// Between a request's first byte and the end of its header.
+    /// For the whole header of a request to arrive, and for an idle connection to ask again.
     pub header_timeout: Duration,
     /// Without a byte taken by the client, until its connection is closed.
     pub write_timeout: Duration,
