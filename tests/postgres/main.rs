@@ -40,6 +40,7 @@ mod server;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 mod twins;
 
 use std::{env, pin::Pin, process::ExitCode, sync::Arc};
@@ -59,31 +60,42 @@ const FILES: &[(&str, &[(&str, Case)])] = &[
     ("pushed", pushed::CASES),
     ("store", store::CASES),
     ("server", server::CASES),
+    ("tls", tls::CASES),
     ("twins", twins::CASES),
 ];
+
+/// What a machine has to have for the cases of a file, and has not.
+fn missing(file: &str) -> Option<&'static str> {
+    match file {
+        _ if !Cluster::is_there() => Some("a PostgreSQL server"),
+        "tls" if !tls::has_openssl() => Some("openssl"),
+        _ => None,
+    }
+}
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let is_required = env::var("COURANT_TEST_REQUIRE").is_ok_and(|what| what == "all");
-    let is_there = Cluster::is_there();
-    let cluster = (is_there && !arguments.list).then(|| Arc::new(Cluster::start(FAST)));
-    let cases = FILES.iter().flat_map(|(file, cases)| {
-        cases.iter().map(move |(name, case)| (format!("{file}::{name}"), *case))
-    });
-    let trials = cases.map(|(name, case)| {
-        let cluster = cluster.clone();
-        let run = move || match cluster {
-            Some(cluster) => over(&cluster, case),
-            None => Err(Failed::from("a PostgreSQL server is missing")),
-        };
-        let trial = Trial::test(name, run);
-        if is_there {
-            trial
-        } else {
-            trial.with_kind("needs a PostgreSQL server").with_ignored_flag(!is_required)
+    let cluster = (Cluster::is_there() && !arguments.list).then(|| Arc::new(Cluster::start(FAST)));
+    let mut trials = Vec::new();
+    for (file, cases) in FILES {
+        let missing = missing(file);
+        for (name, case) in *cases {
+            let (cluster, case) = (cluster.clone(), *case);
+            let run = move || match (cluster, missing) {
+                (Some(cluster), None) => over(&cluster, case),
+                (_, missing) => Err(format!("missing: {missing:?}").into()),
+            };
+            let trial = Trial::test(format!("{file}::{name}"), run);
+            trials.push(match missing {
+                Some(what) => {
+                    trial.with_kind(format!("needs {what}")).with_ignored_flag(!is_required)
+                }
+                None => trial,
+            });
         }
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a trial says how it went; this one panics")]

@@ -17,11 +17,11 @@ use crate::{
 
 const AUTHORITY: &str = "example.com,2026";
 
-async fn open(url: &str) -> Result<PostgresStore, StoreError> {
+pub(super) async fn open(url: &str) -> Result<PostgresStore, StoreError> {
     PostgresStore::open(&DatabaseUrl::new(url).unwrap(), None, AUTHORITY, at(0)).await
 }
 
-async fn client(url: &str) -> tokio_postgres::Client {
+pub(super) async fn client(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client

@@ -254,7 +254,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Whom the programs run as when the test runs as root, which they refuse.
-pub(super) fn stand_in() -> Option<(u32, u32)> {
+pub(crate) fn stand_in() -> Option<(u32, u32)> {
     use std::os::unix::fs::MetadataExt;
     // A file of this process is owned by whom it runs as.
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);

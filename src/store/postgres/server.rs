@@ -102,7 +102,7 @@ impl Server {
                 let connected = Box::pin(config.connect(self.tls.clone()));
                 match time::timeout(self.patience, connected).await {
                     Ok(Ok(reached)) => return Ok(reached),
-                    Ok(Err(error)) => failed = error.into(),
+                    Ok(Err(error)) => failed = tls::explained(error),
                     Err(_) => failed = self.silent(place),
                 }
             }

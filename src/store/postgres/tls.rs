@@ -1,12 +1,15 @@
 //! TLS to the database, as `sslmode` asks for it.
 
-use std::sync::Arc;
+use std::{error::Error, io, iter, sync::Arc};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{
+        CertificateDer, ServerName, UnixTime,
+        pem::{self, PemObject},
+    },
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -39,6 +42,51 @@ impl<'a> Trust<'a> {
     }
 }
 
+/// Why a server is not trusted, and what mends it.
+#[derive(Debug, thiserror::Error)]
+enum Distrust {
+    #[error("cannot trust `{0}`, which `sslrootcert` names")]
+    Unreadable(String, #[source] Cause),
+    #[error("cannot trust `{0}`, which `sslrootcert` names: it has no certificate in PEM")]
+    Empty(String),
+    #[error(
+        "nobody who is trusted vouches for the server; \
+         name the certificate of the authority that signed it in `sslrootcert`"
+    )]
+    Stranger(#[source] tokio_postgres::Error),
+    #[error(
+        "the certificate of the server is for other hosts; \
+         name the server in the address as the certificate's `subjectAltName` does"
+    )]
+    Elsewhere(#[source] tokio_postgres::Error),
+    #[error(
+        "the certificate of the server cannot be that of a server, as where an authority's own is used; \
+         have the authority sign another, and name the authority's in `sslrootcert`"
+    )]
+    Unfit(#[source] tokio_postgres::Error),
+}
+
+/// Why there is no connection, with what mends it where that is about the certificate of the server.
+pub(super) fn explained(error: tokio_postgres::Error) -> Cause {
+    let mut causes = iter::successors(error.source(), |cause| (*cause).source());
+    let refused = causes.find_map(|cause| {
+        let within = cause.downcast_ref::<io::Error>()?.get_ref()?;
+        within.downcast_ref::<rustls::Error>()
+    });
+    let Some(rustls::Error::InvalidCertificate(problem)) = refused else { return error.into() };
+    let explain = match problem {
+        // A signature is bad where somebody of the same name is trusted, as after an authority was made anew.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Distrust::Stranger,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Distrust::Elsewhere
+        }
+        CertificateError::Other(_) => Distrust::Unfit,
+        // What is wrong says what mends it: a date.
+        _ => return error.into(),
+    };
+    explain(error).into()
+}
+
 /// How to connect.
 pub(super) fn connector(url: &DatabaseUrl) -> Result<MakeRustlsConnect, Cause> {
     let provider = Arc::new(ring::default_provider());
@@ -48,10 +96,7 @@ pub(super) fn connector(url: &DatabaseUrl) -> Result<MakeRustlsConnect, Cause> {
         Trust::System => builder.with_platform_verifier()?.with_no_client_auth(),
         Trust::File(file) => {
             let file = percent_encoding::percent_decode_str(file).decode_utf8()?;
-            let mut trusted = RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(&*file)? {
-                trusted.add(certificate?)?;
-            }
+            let trusted = authorities(&file)?;
             builder.with_root_certificates(trusted).with_no_client_auth()
         }
         Trust::Anybody => builder
@@ -60,6 +105,19 @@ pub(super) fn connector(url: &DatabaseUrl) -> Result<MakeRustlsConnect, Cause> {
             .with_no_client_auth(),
     };
     Ok(MakeRustlsConnect::new(config))
+}
+
+fn authorities(file: &str) -> Result<RootCertStore, Distrust> {
+    let failed = |error: Cause| Distrust::Unreadable(file.to_owned(), error);
+    let unread = |error: pem::Error| failed(error.into());
+    let mut trusted = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(unread)? {
+        trusted.add(certificate.map_err(unread)?).map_err(|error| failed(error.into()))?;
+    }
+    if trusted.is_empty() {
+        return Err(Distrust::Empty(file.to_owned()));
+    }
+    Ok(trusted)
 }
 
 /// Takes any server for the right one, as libpq does with `prefer` and `require`: the way is kept from those who listen,
