@@ -5,7 +5,7 @@ use std::{collections::HashSet, fs::File, io::Read, time::Duration};
 use anyhow::{Context, Result, bail};
 use courant::{
     adopt::Known,
-    fetch::{Client, Limits, Reach, Request},
+    fetch::{Answer, Client, Limits, Reach, Request},
     import::{
         charset::Label,
         feed::{self, FeedFile},
@@ -63,34 +63,44 @@ fn read(name: &str) -> Result<OldFeed> {
 
 /// The feed, and what it names as its archives or further pages (RFC 5005).
 async fn fetch(client: &Client, address: Url) -> Result<OldFeed> {
-    let mut feed =
-        OldFeed { addresses: vec![address.clone()], extension: "rss", entries: Vec::new() };
-    let mut seen = HashSet::new();
-    let mut next = Some(address);
+    let (answer, file) = document(client, &address).await?;
+    let own = file.head.feed_url.as_deref().and_then(|own| Url::parse(own).ok());
+    let mut feed = OldFeed {
+        addresses: [address.clone(), answer.url].into_iter().chain(own).collect(),
+        extension: extension(&answer.body),
+        entries: known(&file),
+    };
+    feed.addresses.dedup();
+    let mut seen = HashSet::from([address]);
+    let mut next = older(&file);
     while let Some(url) = next.take().filter(|url| seen.insert(url.clone())) {
         if seen.len() > MAX_DOCUMENTS {
             bail!("more than {MAX_DOCUMENTS} archives; give saved copies of them");
         }
-        let answer = client.send(&Request::get(url.clone())).await?;
-        if !answer.status.is_success() {
-            bail!("the server of `{url}` answered {}", answer.status);
-        }
-        let kind = answer.field(http::header::CONTENT_TYPE).unwrap_or_default();
-        let charset = kind.split("charset=").nth(1).map(|name| name.trim_matches(['"', ' ', ';']));
-        let label = charset.map_or(Label::None, Label::Claimed);
-        let file = whole(feed::read(&answer.body, label, Some(&answer.url))?)?;
-        if seen.len() == 1 {
-            feed.extension = extension(&answer.body);
-            let own = file.head.feed_url.as_deref().and_then(|own| Url::parse(own).ok());
-            let all = [Some(answer.url), own].into_iter().flatten();
-            feed.addresses.extend(all);
-            feed.addresses.dedup();
-        }
+        let (_, file) = document(client, &url).await.with_context(|| {
+            format!("cannot read its archive `{url}`; give saved copies to go on without it")
+        })?;
         feed.entries.extend(known(&file));
-        let older = file.head.prev_archive.as_ref().or(file.head.next.as_ref());
-        next = older.and_then(|older| Url::parse(older).ok());
+        next = older(&file);
     }
     Ok(feed)
+}
+
+async fn document(client: &Client, url: &Url) -> Result<(Answer, FeedFile)> {
+    let answer = client.send(&Request::get(url.clone())).await?;
+    if !answer.status.is_success() {
+        bail!("the server answered {}", answer.status);
+    }
+    let kind = answer.field(http::header::CONTENT_TYPE).unwrap_or_default();
+    let charset = kind.split("charset=").nth(1).map(|name| name.trim_matches(['"', ' ', ';']));
+    let label = charset.map_or(Label::None, Label::Claimed);
+    let file = whole(feed::read(&answer.body, label, Some(&answer.url))?)?;
+    Ok((answer, file))
+}
+
+fn older(file: &FeedFile) -> Option<Url> {
+    let older = file.head.prev_archive.as_ref().or(file.head.next.as_ref());
+    older.and_then(|older| Url::parse(older).ok())
 }
 
 fn whole(file: FeedFile) -> Result<FeedFile> {

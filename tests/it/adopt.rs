@@ -1,10 +1,13 @@
 //! Leaving an old feed system: what articles take over, where old addresses lead, what readers see.
 
-use std::{fs, process::Output};
+use std::{collections::BTreeMap, fs, process::Output};
 
 use serde_json::Value;
 
-use crate::support::{SETTINGS, Site, get};
+use crate::support::{
+    SETTINGS, Site, get,
+    receiver::{Asked, Receiver, answer},
+};
 
 /// An old feed as WordPress writes it: two posts that come along, one that does not.
 const OLD: &str = r#"<?xml version="1.0" encoding="UTF-8"?><rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">
@@ -71,6 +74,154 @@ fn nothing_reappears_after_an_adoption() {
     );
     assert!(feed.contains("Thu, 05 Mar 2026 00:30:00"), "{feed}");
     running.stop();
+}
+
+/// An old feed as a server has it: the newest entries, and two archives that it leads to (RFC 5005 section 4).
+fn documents(kind: &str) -> [(&'static str, String); 3] {
+    // An article that was edited is in an archive as it was before.
+    let entries = |numbers: &[u32], was: &str| {
+        let entry = |number: &u32| {
+            let id = format!("tag:old.example.com,2019:{number}");
+            let link = format!("https://www.example.com/stories/{number}");
+            let title = format!("Story {number}{was}");
+            if kind == "rss" {
+                let date = format!("0{number} Mar 2026 01:02:03 +0000");
+                return format!(
+                    "<item><title>{title}</title><link>{link}</link><guid isPermaLink=\"false\">{id}</guid><pubDate>{date}</pubDate></item>"
+                );
+            }
+            let date = format!("2026-03-0{number}T01:02:03Z");
+            format!(
+                "<entry><title>{title}</title><link href=\"{link}\"/><id>{id}</id><published>{date}</published><updated>{date}</updated></entry>"
+            )
+        };
+        numbers.iter().map(entry).collect::<String>()
+    };
+    let document = |links: &[(&str, &str)], entries: String| {
+        let links = links.iter().map(|(rel, to)| format!("<a:link rel=\"{rel}\" href=\"{to}\"/>"));
+        let head = format!("<title>Old</title>{}", links.collect::<String>());
+        let spaces = "xmlns:a=\"http://www.w3.org/2005/Atom\"";
+        if kind == "rss" {
+            return format!(
+                "<rss version=\"2.0\" {spaces}><channel>{head}{entries}</channel></rss>"
+            );
+        }
+        format!("<feed xmlns=\"http://www.w3.org/2005/Atom\" {spaces}>{head}{entries}</feed>")
+    };
+    let live = [("self", "http://HERE/feed"), ("prev-archive", "/archive/2")];
+    let second = [("current", "/feed"), ("prev-archive", "http://HERE/archive/1")];
+    [
+        ("/feed", document(&live, entries(&[6, 5], ""))),
+        ("/archive/2", document(&second, entries(&[5], ", as it was") + &entries(&[4, 3], ""))),
+        ("/archive/1", document(&[("next-archive", "/archive/2")], entries(&[2, 1], ""))),
+    ]
+}
+
+/// Serves documents by their path; what is not among them is not there.
+async fn old_server(documents: impl IntoIterator<Item = (&'static str, String)>) -> Receiver {
+    let documents: BTreeMap<_, _> = documents.into_iter().collect();
+    Receiver::new(move |asked: &Asked| {
+        let here = asked.headers["host"].to_str().unwrap();
+        match documents.get(asked.uri.path()) {
+            Some(document) => {
+                answer(200, &[("content-type", "text/xml")], document.replace("HERE", here))
+            }
+            None => answer(404, &[], "not here"),
+        }
+    })
+    .await
+}
+
+/// The articles of [`documents`], imported with identities and dates of their own.
+fn imported_anew() -> Site {
+    let site = Site::new(SETTINGS);
+    let records = (1..7).map(|number| {
+        format!(r#"{{"id": "{number}", "title": "Number {number}", "url": "https://www.example.com/stories/{number}", "content_text": "x", "date_published": "2026-04-0{number}"}}"#) + "\n"
+    });
+    site.write("new.ndjson", records.collect::<String>());
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    site
+}
+
+/// What readers would know the articles by: number, identity, second.
+fn known_by(site: &Site) -> Vec<(String, String, String)> {
+    let feed = site.run(&["render", "all", "--format", "json"]);
+    let feed: Value = serde_json::from_slice(&feed.stdout).unwrap();
+    let items = feed["items"].as_array().unwrap().iter();
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
+    let number = |item: &Value| text(item, "url").rsplit('/').next().unwrap().to_owned();
+    items.map(|item| (number(item), text(item, "id"), text(item, "date_published"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_only_archives_have_are_adopted() {
+    for kind in ["rss", "atom"] {
+        let server = old_server(documents(kind)).await;
+        let address = server.url("/feed").to_string();
+        let site = imported_anew();
+        let diff = || {
+            let output = site.run(&["adopt", "--diff", "--json", &address]);
+            let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+            (output.status.code(), found["reappearing"].as_array().unwrap().len())
+        };
+        assert_eq!(diff(), (Some(1), 6), "{kind}");
+        let (code, out, error) = said(&site.run(&["adopt", "--write", &address]));
+        assert_eq!(code, Some(0), "{kind}: {error}");
+        assert!(out.starts_with("6 entries: 0 matched by identity, 6 by address"), "{kind}: {out}");
+        assert!(out.contains("6 articles adopted, 0 unchanged, revision 2"), "{kind}: {out}");
+        assert!(out.contains(&format!("from = \"/feed\"\nto = \"/all.{kind}\"")), "{kind}: {out}");
+        assert!(!out.contains("archive"), "readers ask for the feed alone: {out}");
+        let expected = (1..7).rev().map(|number| {
+            let id = format!("tag:old.example.com,2019:{number}");
+            (number.to_string(), id, format!("2026-03-0{number}T01:02:03Z"))
+        });
+        assert_eq!(known_by(&site), expected.collect::<Vec<_>>(), "{kind}");
+        assert_eq!(diff(), (Some(0), 0), "{kind}");
+        let (_, out, _) = said(&site.run(&["adopt", "--write", &address]));
+        assert!(out.contains("0 articles adopted, 6 unchanged, revision 2"), "{kind}: {out}");
+        // Each document once a run, the newest first.
+        let asked = server.asked();
+        let paths: Vec<_> = asked.iter().map(|asked| asked.uri.path()).collect();
+        assert_eq!(paths, ["/feed", "/archive/2", "/archive/1"].repeat(4), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_cannot_be_read_stops_an_adoption_before_it_begins() {
+    let [live, second, first] = documents("atom");
+    let cut = (first.0, first.1[..first.1.len() / 2].to_owned());
+    let page = (first.0, "<!DOCTYPE html><title>Sorry</title>".to_owned());
+    for (oldest, problem) in [
+        (None, "404 Not Found"),
+        (Some(cut), "`atom:entry` has no end"),
+        (Some(page), "not a feed"),
+    ] {
+        let server = old_server([live.clone(), second.clone()].into_iter().chain(oldest)).await;
+        let site = imported_anew();
+        let before = known_by(&site);
+        let address = server.url("/feed").to_string();
+        for how in ["--write", "--diff"] {
+            let (code, out, error) = said(&site.run(&["adopt", how, &address]));
+            assert_eq!((code, out.as_str()), (Some(2), ""), "{problem}: {error}");
+            let archive = format!("cannot read its archive `{}`", server.url("/archive/1"));
+            assert!(error.contains(&archive), "{problem}: {error}");
+            assert!(error.contains(problem), "{problem}: {error}");
+        }
+        assert_eq!(known_by(&site), before, "{problem}");
+        assert_eq!(fs::read_to_string(site.path("feeds.toml")).unwrap(), SETTINGS);
+
+        // Saved copies lead nowhere: what there is can be had without the rest.
+        for (nth, (_, document)) in [&live, &second].into_iter().enumerate() {
+            let here = server.address.to_string();
+            site.write(&format!("{nth}.xml"), document.replace("HERE", &here));
+        }
+        let (code, out, error) = said(&site.run(&["adopt", "0.xml", "1.xml"]));
+        assert_eq!(code, Some(0), "{problem}: {error}");
+        assert!(out.contains("4 articles adopted"), "{problem}: {out}");
+        let adopted =
+            known_by(&site).iter().filter(|known| known.1.starts_with("tag:old.")).count();
+        assert_eq!(adopted, 4, "{problem}");
+    }
 }
 
 #[test]
