@@ -2,15 +2,20 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use libtest_mimic::Failed;
 
 use crate::{
-    Client, check, output,
-    support::{SETTINGS, Site, get, request, until},
+    Client, check,
+    exported::{Server, start, temporary},
+    output,
+    support::{PATIENCE, SETTINGS, Site, get, postgres::free_port, request, until},
     works,
 };
 
@@ -33,7 +38,7 @@ fn has_varnish() -> bool {
     works("varnishd", &["-V"]) && works("varnishadm", &["-h"])
 }
 
-fn has_nginx() -> bool {
+pub(crate) fn has_nginx() -> bool {
     works("nginx", &["-v"])
 }
 
@@ -44,13 +49,18 @@ fn shipped(name: &str) -> String {
 }
 
 /// A process that ends with the test.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Varnish ends the process that serves when the one that minds it is asked to stop.
+        // Varnish and nginx end the processes that serve when the one that minds them is asked to stop.
         let id = self.0.id().to_string();
         let _ = Command::new("kill").args(["-s", "TERM", &id]).status();
+        let begun = Instant::now();
+        while matches!(self.0.try_wait(), Ok(None)) && begun.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
@@ -148,15 +158,40 @@ fn varnish() -> Result<(), Failed> {
 
 fn nginx() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let rules = shipped("nginx.conf");
-    let path = folder.path().display();
-    let here = rules
-        .replace("/run/nginx.pid", &format!("{path}/pid"))
-        .replace("/dev/stderr", &format!("{path}/error"))
-        .replace("/dev/stdout", &format!("{path}/access"))
-        .replace("server courant-1:8080", "server 127.0.0.1:8080")
-        .replace("server courant-2:8080", "server 127.0.0.2:8080");
-    let file = folder.path().join("nginx.conf");
-    fs::write(&file, here)?;
-    output(Command::new("nginx").args(["-t", "-q", "-c"]).arg(&file)).map(drop)
+    let copies = ["127.0.0.1:8080", "127.0.0.2:8080"].map(|copy| copy.parse().unwrap());
+    let address = ([127, 0, 0, 1], free_port()).into();
+    let file = rules(folder.path(), address, copies)?;
+    output(Command::new("nginx").args(["-t", "-q", "-c", &file])).map(drop)
+}
+
+/// nginx as it is shipped, before two copies; what it keeps is in a folder.
+pub(crate) fn before(folder: &Path, copies: [SocketAddr; 2]) -> Result<Server, Failed> {
+    start(|address| {
+        let file = rules(folder, address, copies)?;
+        let mut nginx = Command::new("nginx");
+        nginx.args(["-c", &file, "-e"]).arg(folder.join("error"));
+        // Whoever may choose a user is one for whom the folder is.
+        nginx.args(["-g", "daemon off; user root;"]);
+        Ok(nginx)
+    })
+}
+
+/// A file with the settings for nginx that are shipped, but for addresses and paths.
+fn rules(folder: &Path, address: SocketAddr, copies: [SocketAddr; 2]) -> Result<String, Failed> {
+    let mut rules = shipped("nginx.conf");
+    let path = folder.display();
+    for (ours, here) in [
+        ("/run/nginx.pid", format!("{path}/pid")),
+        ("/dev/stderr", format!("{path}/error")),
+        ("listen 8000;", format!("listen {address};")),
+        ("server courant-1:8080", format!("server {}", copies[0])),
+        ("server courant-2:8080", format!("server {}", copies[1])),
+        ("http {", format!("http {{\n{}", temporary(folder))),
+    ] {
+        check(rules.matches(ours).count() == 1, format!("`{ours}` is not where it was"))?;
+        rules = rules.replace(ours, &here);
+    }
+    let file = folder.join("nginx.conf");
+    fs::write(&file, rules)?;
+    Ok(file.display().to_string())
 }

@@ -6,12 +6,12 @@ use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use libtest_mimic::Failed;
 
-use super::{Client, FEEDPARSER, check, has_feedparser, output, works};
+use super::{Client, FEEDPARSER, check, edge::Process, has_feedparser, output, works};
 use crate::support::{Site, get, request, until, wait};
 
 pub(super) const CLIENTS: [Client; 3] = [
@@ -36,16 +36,9 @@ pub(super) const CLIENTS: [Client; 3] = [
 ];
 
 /// A server that stops when it is dropped.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+pub(super) struct Server {
+    child: Process,
+    pub(super) address: SocketAddr,
 }
 
 /// The configuration of a language in the documentation.
@@ -57,17 +50,19 @@ fn documented(language: &str) -> Result<String, Failed> {
 }
 
 /// Starts a server at a port that was free a moment ago; again at another one if it was taken meanwhile.
-fn start(mut command: impl FnMut(SocketAddr) -> Result<Command, Failed>) -> Result<Server, Failed> {
+pub(super) fn start(
+    mut command: impl FnMut(SocketAddr) -> Result<Command, Failed>,
+) -> Result<Server, Failed> {
     for _ in 0..5 {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = command(address)?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut server = Server { child: child.spawn()?, address };
+        let mut server = Server { child: Process(child.spawn()?), address };
         let is_up = until("a server answers or ends", || {
             if TcpStream::connect(address).is_ok() {
                 return Some(true);
             }
-            server.child.try_wait().unwrap().map(|_| false)
+            server.child.0.try_wait().unwrap().map(|_| false)
         });
         if is_up {
             return Ok(server);
@@ -93,13 +88,11 @@ fn nginx() -> Result<(), Failed> {
         check(block.contains(&root) && block.contains(&address.to_string()), "nothing replaced")?;
         let folder = site.path("nginx");
         fs::create_dir_all(&folder)?;
-        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("{name}_temp_path {}/{name};", folder.display()));
         let whole = format!(
             "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log {0}/error.log;\n\
              events {{}}\nhttp {{\naccess_log off;\n{1}\n{block}\n}}\n",
             folder.display(),
-            temporary.join("\n"),
+            temporary(&folder),
         );
         site.write("nginx.conf", whole);
         let mut command = Command::new("nginx");
@@ -107,6 +100,12 @@ fn nginx() -> Result<(), Failed> {
         Ok(command)
     })?;
     answers_as_the_service(&site, server.address)
+}
+
+/// Where nginx keeps what it cannot hold: its own folders are for whom it was installed.
+pub(super) fn temporary(folder: &Path) -> String {
+    let names = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    names.map(|name| format!("{name}_temp_path {}/{name};", folder.display())).join("\n")
 }
 
 fn has_caddy() -> bool {
@@ -355,7 +354,7 @@ fn s3() -> Result<(), Failed> {
     let mut addresses =
         lines.map_while(Result::ok).filter_map(|line| line.replace(' ', ":").parse().ok());
     let address = addresses.next().ok_or("it does not start")?;
-    let server = Server { child, address };
+    let server = Server { child: Process(child), address };
     let (status, head, _) =
         request(server.address, "PUT", "/bucket", &[SIGNED, ("Content-Length", "0")]);
     check(status == 200, head)?;

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
+    process::ExitStatus,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -24,8 +25,9 @@ use libtest_mimic::Failed;
 
 use crate::{
     Client, check,
+    edge::{self, has_nginx},
     support::{
-        Running, SETTINGS, Site,
+        self, Running, SETTINGS, Site,
         dice::Dice,
         get,
         postgres::{Cluster, DURABLE, FAST},
@@ -33,7 +35,7 @@ use crate::{
     },
 };
 
-pub(crate) const CLIENTS: [Client; 3] = [
+pub(crate) const CLIENTS: [Client; 4] = [
     Client {
         name: "readers_bounce_between_copies_over_one_file",
         program: "courant",
@@ -51,6 +53,12 @@ pub(crate) const CLIENTS: [Client; 3] = [
         program: "a PostgreSQL server",
         is_there: Cluster::is_there,
         run: ten_at_once,
+    },
+    Client {
+        name: "readers_behind_nginx_notice_nothing_when_a_copy_is_stopped",
+        program: "nginx or a PostgreSQL server",
+        is_there: || has_nginx() && Cluster::is_there(),
+        run: behind_nginx,
     },
 ];
 
@@ -75,8 +83,10 @@ const PATHS: [&str; 7] = [
 /// Copies of the service.
 struct Fleet {
     // Before their folders go.
-    running: Vec<Running>,
+    running: Mutex<Vec<Running>>,
     _sites: Vec<Site>,
+    /// What stands before them, for readers who do not choose a copy themselves.
+    front: Option<SocketAddr>,
 }
 
 impl Fleet {
@@ -89,11 +99,22 @@ impl Fleet {
             let starting: Vec<_> = sites.iter().map(|site| scope.spawn(|| site.serve())).collect();
             starting.into_iter().map(|copy| copy.join().unwrap()).collect()
         });
-        Self { running, _sites: sites }
+        Self { running: Mutex::new(running), _sites: sites, front: None }
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
-        self.running.iter().map(|copy| copy.address).collect()
+        self.running.lock().unwrap().iter().map(|copy| copy.address).collect()
+    }
+
+    /// Where readers ask.
+    fn doors(&self) -> Vec<SocketAddr> {
+        self.front.map_or_else(|| self.addresses(), |front| vec![front])
+    }
+
+    /// Asks the first copy to stop, and waits until it has.
+    fn stop_one(&self) -> ExitStatus {
+        let first = self.running.lock().unwrap().remove(0);
+        first.stop().0
     }
 
     /// Waits until all copies give the same tags, and gives them.
@@ -355,7 +376,7 @@ fn storm(
     effort: &Effort,
     mut outage: impl FnMut(u64) + Send,
 ) -> Result<(), Failed> {
-    let addresses = fleet.addresses();
+    let addresses = fleet.doors();
     for _ in 0..30 {
         newsroom.change();
     }
@@ -426,7 +447,7 @@ fn at_rest(
 ) -> Result<(), Failed> {
     let tags = fleet.tags(head);
     check(tags.len() == PATHS.len(), "a document has no tag")?;
-    let addresses = fleet.addresses();
+    let addresses = fleet.doors();
     for (nth, reader) in readers.iter_mut().enumerate() {
         reader.settle(addresses[nth % addresses.len()], witness)?;
     }
@@ -520,4 +541,72 @@ fn ten_at_once() -> Result<(), Failed> {
     let head = newsroom.change();
     let _ = fleet.tags(head);
     Ok(())
+}
+
+/// How many requests for feeds a copy has answered.
+fn answered(copy: SocketAddr) -> u64 {
+    let report: serde_json::Value =
+        serde_json::from_slice(&get(copy, "/metrics.json", &[]).2).unwrap();
+    let feeds = report["feeds"].as_array().into_iter().flatten();
+    let formats = feeds.flat_map(|feed| feed["formats"].as_array().into_iter().flatten());
+    let requests = formats.flat_map(|format| format["requests"].as_object().into_iter().flatten());
+    requests.map(|(_, count)| count.as_u64().unwrap()).sum()
+}
+
+fn behind_nginx() -> Result<(), Failed> {
+    let mut cluster = Cluster::start(DURABLE);
+    let url = cluster.database();
+    let mut fleet = Fleet::new(&url, 2);
+    let mut newsroom = Newsroom::over(tokio::runtime::Runtime::new()?, &url)?;
+    for _ in 0..20 {
+        newsroom.change();
+    }
+    let head = newsroom.change();
+    let tags = fleet.tags(head);
+    let copies: [SocketAddr; 2] = fleet.addresses().try_into().unwrap();
+    let folder = tempfile::tempdir()?;
+    let nginx = edge::before(folder.path(), copies)?;
+    let poll = |path: &str, tag: Option<&str>| {
+        let fields: Vec<_> = tag.into_iter().map(|tag| ("If-None-Match", tag)).collect();
+        get(nginx.address, path, &fields)
+    };
+
+    // Both copies answer, and either knows the tags that the other has given.
+    for copy in copies {
+        for (path, tag) in PATHS.into_iter().zip(&tags) {
+            let given = support::tag(copy, path);
+            check(given == format!("\"{tag}\""), format!("{path} of {copy}: {given}"))?;
+        }
+        let before = copies.map(answered);
+        until("both copies are asked", || {
+            for (path, tag) in PATHS.into_iter().zip(&tags) {
+                let (status, head, _) = poll(path, Some(&format!("\"{tag}\"")));
+                assert_eq!(status, 304, "{path} with the tag of {copy}: {head}");
+            }
+            let counts = [0, 1].map(|nth| answered(copies[nth]) - before[nth]);
+            counts.iter().all(|count| *count >= 10).then_some(())
+        });
+    }
+
+    // What one copy alone has in memory is had from it while the database is away, and what none has keeps nobody from
+    // what all have.
+    let rare = "/category/c.rss";
+    check(get(copies[1], rare, &[]).0 == 200, "a feed is not there")?;
+    cluster.kill();
+    for nth in 0..10 {
+        let (status, head, _) = poll(rare, None);
+        check(status == 200, format!("{nth}: what one copy has: {head}"))?;
+        let (status, head, _) = poll("/category/c.atom", None);
+        check(status == 503, format!("{nth}: what none has: {head}"))?;
+        let (status, head, _) = poll(PATHS[0], None);
+        check(status == 200, format!("{nth}: what both have: {head}"))?;
+    }
+    cluster.restart();
+
+    fleet.front = Some(nginx.address);
+    let effort = effort(1);
+    let mut stopped = Vec::new();
+    storm(&fleet, &mut newsroom, &effort, |_| stopped.push(fleet.stop_one()))?;
+    let is_in_order = stopped.len() == 1 && stopped.iter().all(ExitStatus::success);
+    check(is_in_order, format!("a copy did not stop in order: {stopped:?}"))
 }
