@@ -121,6 +121,11 @@ impl Fleet {
     fn tags(&self, least: Revision) -> Vec<EntityTag> {
         until("all copies agree", || {
             let tags = |address| PATHS.map(|path| tag_of(&get(address, path, &[]).1));
+            // A feed that is made later in a round is still that of the round before, in one copy as in all.
+            let is_made = |address| made(address).is_some_and(|made| made >= least);
+            if !self.addresses().into_iter().all(is_made) {
+                return None;
+            }
             let mut all = self.addresses().into_iter().map(tags);
             let first = all.next()?;
             let is_new = first[0].is_some_and(|tag| tag.revision >= least);
@@ -128,6 +133,13 @@ impl Fleet {
                 .then(|| first.into_iter().flatten().collect::<Vec<_>>())
         })
     }
+}
+
+/// The write up to which all of a copy's editions are made.
+fn made(copy: SocketAddr) -> Option<Revision> {
+    let ready = String::from_utf8(get(copy, "/readyz", &[]).2).ok()?;
+    let revision = ready.lines().find_map(|line| line.strip_prefix("revision "))?;
+    revision.parse().ok().map(Revision)
 }
 
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
