@@ -1,18 +1,18 @@
-//! What is pushed from outside: who asks, how much, and into the store with it.
+//! What is pushed from outside: how much, and into the store with it.
 //!
 //! Whoever has no token has nothing read of theirs but fields, and a form that may hold one.
 
 mod atom;
 mod body;
 mod change;
+mod guard;
 mod json;
 mod micropub;
 
 use std::{
     collections::HashSet,
     fmt,
-    hash::{BuildHasher, RandomState},
-    num::NonZeroU32,
+    hash::RandomState,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -22,7 +22,6 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 use hyper::body::Body;
 use tokio::sync::Semaphore;
-use url::Url;
 
 use super::{Answer, Limits, check_bounds, head::Head, leave_body_out, partner};
 use crate::{
@@ -36,9 +35,8 @@ use crate::{
     told::Told,
     traffic::{Budgets, Client},
 };
+use guard::is_of_another_site;
 
-/// How often a client may show what lets nobody in.
-const STRANGERS_PER_HOUR: NonZeroU32 = NonZeroU32::new(120).expect("120 is not zero");
 /// Forms that are read at the same time of clients that show their token in them.
 const STRANGERS: usize = 4;
 /// Buckets: for tokens, and for clients without.
@@ -157,17 +155,18 @@ impl Inbox {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if let Err(problem) = check_bounds(&self.limits, &Head::of(request)) {
-            return problem.answer("");
-        }
-        let route = self.rules.route(request.uri().path());
-        let is_micropub = matches!(route, Some(Route::Micropub | Route::MicropubMedia));
-        let reply = match self.work(route, request, body, client, now).await {
-            Ok(reply) => reply,
-            Err(problem) if is_micropub => refusal(&problem),
-            Err(problem) => problem.reply(),
+        let mut answer = match check_bounds(&self.limits, &Head::of(request)) {
+            Ok(()) => {
+                let route = self.rules.route(request.uri().path());
+                let is_micropub = matches!(route, Some(Route::Micropub | Route::MicropubMedia));
+                answer(&match self.work(route, request, body, client, now).await {
+                    Ok(reply) => reply,
+                    Err(problem) if is_micropub => refusal(&problem),
+                    Err(problem) => problem.reply(),
+                })
+            }
+            Err(problem) => problem.answer(""),
         };
-        let mut answer = answer(&reply);
         leave_body_out(request.method(), &mut answer);
         answer
     }
@@ -274,40 +273,6 @@ impl Inbox {
         }
     }
 
-    /// Who shows this. The store is asked each time: a token that was revoked is good for nothing from then on.
-    async fn admit(
-        &self,
-        shown: Option<&str>,
-        client: Client,
-        now: DateTime<Utc>,
-    ) -> Result<Pass, Problem> {
-        let pass = match shown {
-            Some(secret) => {
-                let grants = self.store.grants().await.map_err(|error| failed(&error))?;
-                Pass::of(&grants, secret, now)
-            }
-            None => None,
-        };
-        let Some(pass) = pass else {
-            return self.strange(client, now).and(Err(Problem::Stranger));
-        };
-        let key = self.hasher.hash_one(&pass.name);
-        self.budgets.spend(key, self.rules.requests_per_hour, milliseconds(now)).map_err(wait)?;
-        Ok(pass)
-    }
-
-    /// Whether a client may yet show what lets nobody in. Asked before the store is, and before anything is read.
-    fn look(&self, client: Client, now: DateTime<Utc>) -> Result<(), Problem> {
-        let key = self.hasher.hash_one(client.prefix());
-        self.budgets.look(key, STRANGERS_PER_HOUR, milliseconds(now)).map_err(wait)
-    }
-
-    /// A client has shown what lets nobody in.
-    fn strange(&self, client: Client, now: DateTime<Utc>) -> Result<(), Problem> {
-        let key = self.hasher.hash_one(client.prefix());
-        self.budgets.spend(key, STRANGERS_PER_HOUR, milliseconds(now)).map_err(wait)
-    }
-
     /// Does tasks in one transaction; what is answered under a key is kept with it.
     async fn push(
         &self,
@@ -395,24 +360,6 @@ impl Drop for Working<'_> {
     fn drop(&mut self) {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
-}
-
-fn milliseconds(now: DateTime<Utc>) -> u64 {
-    u64::try_from(now.timestamp_millis()).unwrap_or_default()
-}
-
-/// One second at least, and no less than it takes; from milliseconds.
-fn wait(milliseconds: u64) -> Problem {
-    Problem::TooOften(milliseconds.div_ceil(1_000).max(1))
-}
-
-/// Whether a page of another site makes a browser send this, and with it a password that the browser keeps. Programs
-/// send neither field (Fetch Metadata section 2.1, RFC 6454 section 7).
-fn is_of_another_site(fields: &HeaderMap, base: &Url) -> bool {
-    let is_from = |value: &HeaderValue| matches!(value.as_bytes(), b"cross-site" | b"same-site");
-    let own = base.origin().ascii_serialization();
-    fields.get_all("sec-fetch-site").iter().any(is_from)
-        || fields.get_all(header::ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes())
 }
 
 /// What clients are told of a failure; the log has the rest.
