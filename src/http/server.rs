@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::poll_immediate;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -122,7 +123,7 @@ fn connection(
     let responder = Arc::new(Responder::new(publisher, settings, peer.ip()));
     let service = service_fn(move |request| responder.respond(request, clock::now()));
     let (timer, mut alarm) = ConnectionTimer::new();
-    // A request may have 100 fields: hyper's own bound. Large, and moved many times on its way into a task.
+    // A request may have 100 fields: hyper's own bound.
     let connection = http1::Builder::new()
         .timer(timer)
         .header_read_timeout(header_timeout)
@@ -130,17 +131,15 @@ fn connection(
         .half_close(true)
         .max_buf_size(MAX_HEADER)
         .serve_connection(TokioIo::new(Box::pin(socket)), service);
+    // Large, and moved many times on its way into a task.
     let mut connection = Box::pin(connection);
     async move {
         let stop = stopping.clone();
-        let mut stopped = pin!(unconstrained(stopping.changed()));
-        let (mut is_watching, mut is_stopping) = (false, false);
+        // To be woken it is enough to have asked once; after that, a look costs less.
+        let stopped = pin!(unconstrained(stopping.changed()));
+        let _ = poll_immediate(stopped).await;
+        let mut is_stopping = false;
         let ended = poll_fn(|context| {
-            // To be woken it is enough to have asked once; after that, a look costs less.
-            if !is_watching {
-                is_watching = true;
-                let _ = stopped.as_mut().poll(context);
-            }
             if !is_stopping && stop.has_changed().unwrap_or(true) {
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
