@@ -84,7 +84,10 @@ fn main() -> ExitCode {
             let (cluster, case) = (cluster.clone(), *case);
             let run = move || match (cluster, missing) {
                 (Some(cluster), None) => over(&cluster, case),
-                (_, missing) => Err(format!("missing: {missing:?}").into()),
+                (_, missing) => {
+                    let what = missing.unwrap_or("a PostgreSQL server");
+                    Err(format!("{what} is missing; install it, as .ci/run does").into())
+                }
             };
             let trial = Trial::test(format!("{file}::{name}"), run);
             trials.push(match missing {
