@@ -17,7 +17,11 @@ use rusqlite::Connection;
 
 use crate::{
     fixtures::open,
-    support::{SETTINGS, Site, dice::Dice, takes_its_time, wait},
+    support::{
+        SETTINGS, Site,
+        dice::{self, Dice},
+        takes_its_time, wait,
+    },
 };
 
 /// Records of the first batch, which edits what every round edits; then come the new ones of the second.
@@ -40,9 +44,7 @@ fn records(round: u64) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_import_loses_nothing_acknowledged() {
     let rounds = if takes_its_time() { 200 } else { 25 };
-    let seed = 0x5eed_c0de_u64 ^ u64::from(std::process::id());
-    eprintln!("seed {seed:#x}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice(dice::seed(0x5eed_c0de));
     let site = Site::new(SETTINGS);
     let mut usual = Duration::ZERO;
     let mut killed_while_writing = 0;

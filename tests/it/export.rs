@@ -36,7 +36,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fixtures::{FEEDS, Home, at, catalogue, submission},
-    support::{SETTINGS, Site, dice::Dice, takes_its_time, until, wait},
+    support::{
+        SETTINGS, Site,
+        dice::{self, Dice},
+        takes_its_time, until, wait,
+    },
 };
 
 const BASE: &str = "https://feeds.example.com/";
@@ -418,9 +422,7 @@ async fn what_changed_is_all_that_changed_whatever_happens() {
     let feeds = format!("{FEEDS}{several}");
     let config = config::read(&feeds, Path::new("feeds.toml"), &Overrides::default()).unwrap();
     let catalogue = config.catalogue;
-    let seed = 0x5eed ^ u64::from(std::process::id()) << 16;
-    eprintln!("seed {seed:#x}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice(dice::seed(0x5eed));
     let home = Home::new();
     let ledger = Ledger::new();
     let mut now = 1_000;

@@ -15,7 +15,11 @@ use serde_json::{Value, json};
 
 use crate::{
     fixtures::{Home, open},
-    support::{SETTINGS, Site, dice::Dice, get, until, wait},
+    support::{
+        SETTINGS, Site,
+        dice::{self, Dice},
+        get, until, wait,
+    },
 };
 
 const TABLE: &str = "CREATE TABLE article (
@@ -480,9 +484,7 @@ async fn a_killed_follower_loses_nothing_and_takes_nothing_twice() {
         .unwrap()
         .execute_batch(&format!("PRAGMA journal_mode = wal; {TABLE}"))
         .unwrap();
-    let seed = 0x5eed_u64 ^ u64::from(std::process::id());
-    eprintln!("seed {seed:#x}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice(dice::seed(0x5eed));
     let (rounds, rows) = (12, 1_500);
     for round in 0..rounds {
         write_rows(

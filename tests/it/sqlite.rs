@@ -65,8 +65,9 @@ async fn a_write_that_waited_for_another_process_has_the_date_of_its_end() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let store = std::sync::Arc::clone(&home.store);
     let batch = vec![submission("a", 0)];
-    let write = tokio::spawn(async move { store.upsert(batch, Intake::default(), at(10)).await });
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let begun = at(11) - chrono::TimeDelta::milliseconds(10);
+    let write = tokio::spawn(async move { store.upsert(batch, Intake::default(), begun).await });
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert!(!write.is_finished());
     other.execute_batch("ROLLBACK").unwrap();
     write.await.unwrap().unwrap();

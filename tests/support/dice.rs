@@ -1,6 +1,17 @@
-//! Chance that can be repeated.
+//! Random numbers that can be repeated.
 
-use std::fmt::Debug;
+use std::{env, fmt::Debug};
+
+/// Seed of a random test: `COURANT_TEST_SEED` mixed with the test's own, or the test's own. Printed, so that a run that
+/// failed can be repeated.
+pub(crate) fn seed(own: u64) -> u64 {
+    let asked = env::var("COURANT_TEST_SEED")
+        .ok()
+        .map(|value| value.parse::<u64>().expect("COURANT_TEST_SEED is a whole number"));
+    eprintln!("COURANT_TEST_SEED={}", asked.unwrap_or_default());
+    // Xorshift never leaves zero.
+    (own ^ asked.unwrap_or_default()).max(1)
+}
 
 /// Xorshift: the same rolls for the same seed, which is not 0.
 pub(crate) struct Dice(pub(crate) u64);
