@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
-    io::{self, BufRead, Read},
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     sync::Arc,
 };
 
@@ -20,7 +21,7 @@ use crate::{
         page::{self, Page, Rules},
         record::{Key, Record},
         transcode::utf8,
-        wordpress::{Posts, Wanted},
+        wordpress::{Index, Posts, Wanted},
     },
 };
 
@@ -205,7 +206,15 @@ impl Sources {
             }
             Kind::WordPress => {
                 let input = utf8(input, self.reading.label()).map_err(unread)?;
-                let posts = Posts::open(input, self.reading.wanted, Arc::clone(&self.passed));
+                let copy = copied(input).map_err(|error| {
+                    format!("no copy of the export can be kept: {error}; set TMPDIR to a folder with room for it")
+                })?;
+                let again = || (&copy).seek(SeekFrom::Start(0)).map_err(unread);
+                again()?;
+                let index = Index::read(BufReader::new(&copy));
+                again()?;
+                let passed = Arc::clone(&self.passed);
+                let posts = Posts::open(BufReader::new(copy), index, self.reading.wanted, passed);
                 self.current =
                     Some(Box::new(posts.map(move |found| Piece::of_found(&file, found))));
             }
@@ -277,6 +286,13 @@ impl Sources {
             }
         }
     }
+}
+
+/// A copy on disk, without a name, of an input that is read more than once.
+fn copied(mut input: impl Read) -> io::Result<File> {
+    let mut copy = tempfile::tempfile()?;
+    io::copy(&mut input, &mut copy)?;
+    Ok(copy)
 }
 
 /// All of a small file, or why it cannot be had.

@@ -28,7 +28,10 @@ pub use kind::Kind;
 pub use opml::{Followed, read as read_opml, sections};
 pub use record::{Key, PersonRecord, Record, SourceRecord, schema};
 pub use transcode::{Utf8, utf8};
-pub use wordpress::{Posts, Wanted, paragraphs};
+pub use wordpress::{
+    Index as WordPressIndex, Posts, Wanted, content_html as wordpress_html,
+    excerpt as wordpress_excerpt,
+};
 
 use std::{collections::BTreeMap, sync::Arc};
 

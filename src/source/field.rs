@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
-use crate::{import::paragraphs, text::Text};
+use crate::{
+    import::{wordpress_excerpt, wordpress_html},
+    text::Text,
+};
 
 /// What a column may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Field(&'static str);
 
 /// The fields that columns may be, by name.
-pub const FIELDS: [&str; 43] = [
+pub const FIELDS: [&str; 44] = [
     "id",
     "guid",
     "url",
@@ -25,6 +28,7 @@ pub const FIELDS: [&str; 43] = [
     "title_html",
     "summary",
     "summary_html",
+    "summary_wordpress",
     "content_html",
     "content_text",
     "content_wordpress",
@@ -143,6 +147,19 @@ impl List {
     }
 }
 
+/// Columns whose HTML is taken otherwise than as it is: column, field of a record, what is made of it.
+const TRANSFORMS: [(&str, &str, Transform); 4] = [
+    ("title_html", "title", plain),
+    ("summary_html", "summary", plain),
+    ("summary_wordpress", "summary", wordpress_excerpt),
+    ("content_wordpress", "content_html", wordpress_html),
+];
+type Transform = fn(&str) -> String;
+
+fn plain(html: &str) -> String {
+    Text::from_markup(html).as_str().to_owned()
+}
+
 /// The record that columns make, with what other tables add. Columns that are no fields are left out.
 pub(super) fn record(
     mut columns: Map<String, Value>,
@@ -169,14 +186,10 @@ pub(super) fn record(
             record.insert(name.to_owned(), json!(text(value)));
         }
     }
-    for name in ["title", "summary"] {
-        if let Some(value) = take(&format!("{name}_html")) {
-            let plain = Text::from_markup(&text(value));
-            record.insert(name.to_owned(), json!(plain.as_str()));
+    for (column, name, transform) in TRANSFORMS {
+        if let Some(value) = take(column) {
+            record.insert(name.to_owned(), json!(transform(&text(value))));
         }
-    }
-    if let Some(value) = take("content_wordpress") {
-        record.insert("content_html".to_owned(), json!(paragraphs(&text(value))));
     }
     for name in ["date_published", "date_modified", "embargo", "expires"] {
         if let Some(value) = take(name) {
