@@ -347,18 +347,20 @@ proptest::proptest! {
             "<rss><channel>", "<item>", "</item>", "<guid>", "&lt;", "&#0;", "&#xd800;", "<![CDATA[", "]]>", "<feed>", "<entry>",
             "<itunes:duration>99999999999999999999:1:1</itunes:duration>", "---\n", "+++\n", "title: x\n", "{{< figure src=\"",
             "<table><td>", "<p>来源：", "2026年3月5日", "</p>", "<img data-src=x>", "责任编辑：", "<script type=\"application/ld+json\">{\"@type\":\"Article\"",
-            "</script>", "：", "[caption", "]", "<a href=", "城东", "\u{3000}\u{3000}", "<br>", "99999年13月", "<opml><body><outline xmlUrl='x'>",
+            "</script>", "：", "[caption", "]", "[code]", "[/code]", "[[a]", "[embed]", "[/embed", "[x y=1]", "<pre>", "<!--", "\n\n", "https://a.example/b.mp3", "<a href=", "城东", "\u{3000}\u{3000}", "<br>", "99999年13月", "<opml><body><outline xmlUrl='x'>",
         ]), 0..40),
     ) {
-        use courant::import::{feed, markdown, read_opml, utf8, Posts, Wanted};
+        use courant::import::{feed, markdown, read_opml, utf8, wordpress_html, Posts, Wanted, WordPressIndex};
         let text = parts.concat();
         for bytes in [&bytes[..], text.as_bytes()] {
             let _ = feed::read(bytes, Label::None, None);
             let _ = page::read("a/b.html", "b.html", bytes, Label::None, &Rules::default());
-            let _ = Posts::open(bytes, Wanted::default(), std::sync::Arc::default()).count();
+            let index = WordPressIndex::read(bytes);
+            let _ = Posts::open(bytes, index, Wanted::default(), std::sync::Arc::default()).count();
             let _ = utf8(bytes, Label::None).map(|mut read| std::io::Read::read_to_end(&mut read, &mut Vec::new()));
         }
         let _ = markdown::read("a/2026-01-01-b.md", &text);
+        let _ = wordpress_html(&text);
         let _ = read_opml(&text);
     }
 }
