@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::text::Text;
+use crate::{iso3166, text::Text};
 
 /// What a path segment cannot hold as it is (RFC 3986 section 3.3), and `.`, which begins an extension.
 const SEGMENT: &AsciiSet = &CONTROLS
@@ -348,16 +348,14 @@ impl FromStr for Territory {
     type Err = TerritoryError;
 
     fn from_str(given: &str) -> Result<Self, TerritoryError> {
-        if rust_iso3166::from_alpha2(given).is_some() {
+        if given.len() == 2 && iso3166::alpha_2(given).is_some() {
             return Ok(Self(given.to_owned()));
         }
         let upper = given.to_ascii_uppercase();
         let meant = match upper.as_str() {
             "UK" => "GB",
             "EL" => "GR",
-            upper => rust_iso3166::from_alpha2(upper)
-                .or_else(|| rust_iso3166::from_alpha3(upper))
-                .map_or("", |country| country.alpha2),
+            upper => iso3166::alpha_2(upper).unwrap_or_default(),
         };
         let given = given.chars().take(40).collect();
         Err(match meant {

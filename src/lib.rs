@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod format;
 pub mod http;
 pub mod import;
+mod iso3166;
 pub mod media;
 pub mod partner;
 pub mod publish;
