@@ -20,7 +20,7 @@ use crate::{
         value::{self, is_mail, plain, shorten},
     },
     media,
-    text::{Html, Text, dropped, web_url},
+    text::{Html, MAX_HTML_BYTES, Text, dropped, web_url},
 };
 
 /// Longest summary made from a content, in characters as readers see them.
@@ -208,11 +208,19 @@ impl Reader<'_> {
             return Html::default();
         }
         self.count(&raw);
-        if field == "content_html" {
+        let html = if field == "content_html" {
             Html::sanitize(&raw, Some(base))
         } else {
             Html::from_text(&raw)
+        };
+        if html.as_str().len() > MAX_HTML_BYTES {
+            self.fault(
+                field,
+                format!("larger than {MAX_HTML_BYTES} bytes once it is cleaned; shorten it"),
+            );
+            return Html::default();
         }
+        html
     }
 
     pub(super) fn url(&mut self, field: &str, raw: Option<String>, base: &Url) -> Option<Url> {

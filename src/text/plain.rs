@@ -13,6 +13,8 @@ const SENTENCE_ENDS: &str = "。！？；…｡";
 const SPACED_SENTENCE_ENDS: &str = ".!?";
 /// What may follow the end of a sentence and belongs to it.
 const CLOSERS: &str = "」』”’）】》〉)\"'»";
+/// Most bytes of a grapheme cluster that a cut counts with; a letter under thousands of accents is one cluster.
+const CLUSTER_BYTES: usize = 16;
 /// What a cut does not leave in front of its `…`.
 const LOOSE_ENDS: &str = ",;:-–—，、：；（(「『“‘《";
 
@@ -47,7 +49,7 @@ impl Text {
         self.0.is_empty()
     }
 
-    /// At most `limit` grapheme clusters (T-10).
+    /// At most `limit` grapheme clusters (T-10), and 16 bytes for each of them.
     ///
     /// The cut follows the end of a sentence when one lies in the second half. Otherwise `…`
     /// marks it, between words where the script has spaces.
@@ -56,10 +58,16 @@ impl Text {
         if self.0.len() <= limit {
             return self.clone();
         }
-        let graphemes = self.0.grapheme_indices(true).map(|(at, _)| at);
+        let most = self.0.floor_char_boundary(limit.max(1) * CLUSTER_BYTES);
+        let graphemes = self.0[..most].grapheme_indices(true).map(|(at, _)| at);
         let starts: Vec<usize> = graphemes.take(limit + 1).collect();
         let Some(&end) = starts.get(limit) else {
-            return self.clone();
+            let is_whole = most == self.0.len();
+            return if is_whole {
+                self.clone()
+            } else {
+                Self::new(&format!("{}…", &self.0[..most]))
+            };
         };
         let half = starts[limit / 2];
         if let Some(sentence) = sentence_end(&self.0, half, end) {
@@ -230,6 +238,16 @@ mod tests {
         ] {
             check(markup, expected);
         }
+    }
+
+    #[test]
+    fn a_cut_counts_a_cluster_of_many_bytes_as_several() {
+        let zalgo = format!("a{}", "\u{301}".repeat(2_000_000));
+        let cut = Text::new(&zalgo).cut(160);
+        assert!(cut.as_str().len() <= 160 * CLUSTER_BYTES + '…'.len_utf8());
+        assert!(cut.as_str().ends_with('…'));
+        let family = "👨‍👩‍👧".repeat(10);
+        assert!(Text::new(&family).cut(20).as_str().starts_with("👨‍👩‍👧"));
     }
 
     #[test]

@@ -16,8 +16,11 @@ use super::{
     tree, urls,
 };
 
-/// `markup` with elements within `limits` only, every address absolute; `None` when it nests too
-/// deep to be parsed.
+/// Most bytes of a fragment. An element that the parser opens in each paragraph repeats its address, so that markup can grow.
+pub const MAX_BYTES: usize = 4 << 20;
+
+/// `markup` with elements within `limits` only, every address absolute; `None` when it cannot be parsed, because it nests too
+/// deep or has too many nodes, and when more than [`MAX_BYTES`] would be left.
 pub(super) fn rewrite(markup: &str, base: Option<&Url>, limits: &Limits) -> Option<String> {
     let tree = tree::parse(markup)?;
     let mut writer = Writer {
@@ -33,7 +36,7 @@ pub(super) fn rewrite(markup: &str, base: Option<&Url>, limits: &Limits) -> Opti
     };
     writer.children(tree.root_element(), false);
     writer.trim_end();
-    Some(writer.out)
+    (writer.out.len() <= MAX_BYTES).then_some(writer.out)
 }
 
 struct Writer<'a> {
@@ -55,6 +58,9 @@ impl Writer<'_> {
     /// Writes what `parent` holds; when `flat`, without any element that holds others.
     fn children(&mut self, parent: ElementRef<'_>, flat: bool) {
         for child in parent.children() {
+            if self.out.len() > MAX_BYTES {
+                return;
+            }
             if let Node::Text(text) = child.value() {
                 self.text(text);
             } else if let Some(element) = ElementRef::wrap(child) {

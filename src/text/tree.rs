@@ -3,7 +3,10 @@
 //! html5ever's own tree is for its tests, and finds siblings by search; `scraper` brings the same
 //! parser with a flat arena, which neither grows quadratic nor drops recursively.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+};
 
 use html5ever::{
     Parser, QualName, TokenizerResult,
@@ -24,10 +27,21 @@ use super::allowed;
 /// open elements at every tag, and we walk down the tree by recursion.
 const DEEPEST: usize = 256;
 
-/// How much is parsed between two looks at the depth, in bytes.
+/// How much is parsed between two looks at the tree, in bytes.
 const CHUNK_BYTES: usize = 512;
 
-/// The tree of `markup`; `None` when it nests deeper than any article does.
+/// Most nodes of a tree. A node takes some 250 bytes here and as much again in ammonia; articles have a few thousand, the
+/// largest pages of the web a hundred thousand.
+pub(super) const MAX_NODES: usize = 250_000;
+
+/// Nodes that any markup may have. Beyond them, a tree has at most one node for each byte of markup: the parser opens
+/// formatting elements again in each paragraph, so that 4 bytes can become hundreds of nodes.
+const FREE_NODES: usize = 10_000;
+
+/// Most attributes of a tag; the parser compares each with all before it. What a tag has beyond is left out.
+const MAX_ATTRIBUTES: usize = 256;
+
+/// The tree of `markup`; `None` when it nests deeper, or has more nodes, than any article.
 pub(super) fn parse(markup: &str) -> Option<Html> {
     let parser = parse_fragment(
         HtmlTreeSink::new(Html::new_fragment()),
@@ -39,7 +53,7 @@ pub(super) fn parse(markup: &str) -> Option<Html> {
     fed(parser, markup)
 }
 
-/// The tree of a whole page; `None` when it nests deeper than any page of an article does.
+/// The tree of a whole page; `None` when it nests deeper, or has more nodes, than any page of an article.
 pub fn document(markup: &str) -> Option<Html> {
     fed(parse_document(HtmlTreeSink::new(Html::new_document()), options()), markup)
 }
@@ -53,9 +67,12 @@ fn options() -> ParseOpts {
 }
 
 fn fed(mut parser: Parser<HtmlTreeSink>, markup: &str) -> Option<Html> {
-    for chunk in chunks(markup) {
+    let markup = with_few_attributes(markup);
+    let mut bytes = 0;
+    for chunk in chunks(&markup) {
         parser.process(chunk.into());
-        if too_deep(&parser) {
+        bytes += chunk.len();
+        if is_too_large(&parser, bytes) || is_too_deep(&parser) {
             return None;
         }
     }
@@ -72,8 +89,77 @@ fn chunks(markup: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether there are more nodes than so many bytes of an article give.
+fn is_too_large(parser: &Parser<HtmlTreeSink>, bytes: usize) -> bool {
+    let nodes = parser.tokenizer.sink.sink.0.borrow().tree.nodes().len();
+    nodes > MAX_NODES || nodes > FREE_NODES + bytes
+}
+
+/// `markup` without the attributes that a tag has beyond [`MAX_ATTRIBUTES`].
+fn with_few_attributes(markup: &str) -> Cow<'_, str> {
+    let bytes = markup.as_bytes();
+    // A tag of so few bytes has fewer.
+    let is_long = |tag: &[u8]| tag.len() > 2 * MAX_ATTRIBUTES;
+    if !bytes.split(|byte| *byte == b'>').any(is_long) {
+        return Cow::Borrowed(markup);
+    }
+    let mut kept = String::with_capacity(markup.len());
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(start) = memchr::memchr(b'<', &bytes[at..]).map(|start| at + start) {
+        at = start + 1;
+        if !bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
+            continue;
+        }
+        let (end, last) = tag_end(bytes, at);
+        if let Some(last) = last {
+            kept.push_str(&markup[from..last]);
+            from = end;
+        }
+        at = end;
+    }
+    kept.push_str(&markup[from..]);
+    Cow::Owned(kept)
+}
+
+/// Where the `>` of the tag whose name begins at `at` stands, and where its first attribute that is too many begins, if there
+/// is one. Tags end as in HTML section 13.2.5: a `>` in quotes, after a `=`, is part of a value.
+fn tag_end(bytes: &[u8], mut at: usize) -> (usize, Option<usize>) {
+    let is_space = |byte: u8| byte.is_ascii_whitespace() || byte == b'/';
+    let skip = |from: usize, is_part: &dyn Fn(u8) -> bool| {
+        from + bytes[from..].iter().take_while(|byte| is_part(**byte)).count()
+    };
+    at = skip(at, &|byte| !is_space(byte) && byte != b'>');
+    let (mut attributes, mut last) = (0, None);
+    loop {
+        at = skip(at, &is_space);
+        match bytes.get(at) {
+            None | Some(b'>') => return (at, last),
+            Some(_) => {}
+        }
+        attributes += 1;
+        if attributes > MAX_ATTRIBUTES {
+            last.get_or_insert(at);
+        }
+        // A name may begin with a `=`.
+        at = skip(at + 1, &|byte| !is_space(byte) && byte != b'>' && byte != b'=');
+        let equals = skip(at, &|byte| byte.is_ascii_whitespace());
+        if bytes.get(equals) != Some(&b'=') {
+            continue;
+        }
+        at = skip(equals + 1, &|byte| byte.is_ascii_whitespace());
+        at = match bytes.get(at) {
+            Some(quote @ (b'"' | b'\'')) => {
+                let end = memchr::memchr(*quote, &bytes[at + 1..]);
+                end.map_or(bytes.len(), |end| at + 1 + end + 1)
+            }
+            _ => skip(at, &|byte| !byte.is_ascii_whitespace() && byte != b'>'),
+        };
+    }
+}
+
 /// Whether the newest node, which is where the parser stands, lies too deep.
-fn too_deep(parser: &Parser<HtmlTreeSink>) -> bool {
+fn is_too_deep(parser: &Parser<HtmlTreeSink>) -> bool {
     let html = parser.tokenizer.sink.sink.0.borrow();
     html.tree.nodes().next_back().is_some_and(|newest| newest.ancestors().nth(DEEPEST).is_some())
 }
@@ -111,7 +197,8 @@ fn push_words(parent: ElementRef<'_>, words: &mut String) {
 pub(super) fn flat_words(markup: &str) -> String {
     let tokenizer = Tokenizer::new(FlatWords::default(), TokenizerOpts::default());
     let input = BufferQueue::default();
-    for chunk in chunks(markup) {
+    let markup = with_few_attributes(markup);
+    for chunk in chunks(&markup) {
         input.push_back(chunk.into());
         while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
     }
@@ -159,7 +246,68 @@ impl TokenSink for FlatWords {
 
 #[cfg(test)]
 mod tests {
-    use crate::text::html::tests::sanitize;
+    use super::*;
+    use crate::text::{html::tests::sanitize, rewrite};
+
+    /// Markup of `repeats` paragraphs, in each of which the parser opens 200 elements again.
+    fn amplified(element: &str, repeats: usize) -> String {
+        let open: String = (0..200).map(|n| format!("<{element} id={n} href=/{n}>")).collect();
+        open + &"<p>x".repeat(repeats)
+    }
+
+    #[test]
+    fn small_markup_never_becomes_a_large_tree() {
+        for element in ["b", "font", "nobr", "code", "a"] {
+            for repeats in [10, 100, 10_000] {
+                let markup = amplified(element, repeats);
+                let nodes = parse(&markup).map_or(0, |tree| tree.tree.nodes().len());
+                assert!(nodes <= FREE_NODES + markup.len(), "{element} × {repeats}: {nodes} nodes");
+                let html = sanitize(&markup);
+                assert_eq!(html.to_text().as_str().matches('x').count(), repeats, "{element}");
+                assert!(html.as_str().len() <= FREE_NODES * 20 + markup.len() * 20, "{element}");
+            }
+        }
+        // Each element of the text itself, however many there are, stays within the absolute bound.
+        for piece in
+            ["<p>x", "<br>", "<b>x</b>", "<table><td>x</table>", "<svg><g></svg>", "<option>"]
+        {
+            let nodes = |tree: Html| tree.tree.nodes().len();
+            let markup = piece.repeat(MAX_NODES);
+            assert!(parse(&markup).map_or(0, nodes) <= MAX_NODES + CHUNK_BYTES, "{piece}");
+            assert!(document(&markup).map_or(0, nodes) <= MAX_NODES + CHUNK_BYTES, "{piece}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_repeated_ends_at_the_limit_of_a_fragment() {
+        let address = "a".repeat(4_000);
+        let markup = format!("<a href=/{address}>{}</a>", "<p>x".repeat(2_000));
+        assert!(parse(&markup).is_some());
+        let html = sanitize(&markup);
+        assert!(html.as_str().len() <= rewrite::MAX_BYTES, "{}", html.as_str().len());
+        assert_eq!(html.to_text().as_str().matches('x').count(), 2_000);
+    }
+
+    #[test]
+    fn a_tag_keeps_its_first_attributes() {
+        let attributes = |from: usize, to: usize, value: &str| -> String {
+            (from..to).map(|n| format!(" a{n}{value}")).collect()
+        };
+        for value in ["", "=1", "='>'", "=\">\"", " = x", "=", "=>"] {
+            let tag = format!("<p{}>x</p>", attributes(0, MAX_ATTRIBUTES, value));
+            let tag = if value == "=>" { "<p a=>x</p>".to_owned() } else { tag };
+            let padding = " ".repeat(2 * MAX_ATTRIBUTES);
+            let whole = format!("{tag}<i{padding}>y</i>");
+            assert_eq!(with_few_attributes(&whole), whole, "{value}");
+        }
+        let many = format!("<p{}>x</p> a < b <i>y</i>", attributes(0, 100_000, "=1"));
+        let few = format!("<p{} >x</p> a < b <i>y</i>", attributes(0, MAX_ATTRIBUTES, "=1"));
+        assert_eq!(with_few_attributes(&many), few);
+        assert_eq!(flat_words(&many).trim(), "x\n a < b y");
+        let unended = format!("x<p{}", attributes(0, 100_000, ""));
+        assert!(with_few_attributes(&unended).len() < 3_000);
+        assert_eq!(sanitize(&unended).as_str(), "x");
+    }
 
     #[test]
     fn deep_nesting_costs_neither_stack_nor_time() {
