@@ -7,15 +7,17 @@ use std::borrow::Cow;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{
-    BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_8, WINDOWS_1252,
+    BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS, UTF_8, UTF_16BE,
+    UTF_16LE, WINDOWS_1252,
 };
 
 use super::plausible::{is_western, share};
 
 /// How much is looked at to find what a text is in, in bytes.
 pub const SAMPLE_BYTES: usize = 1 << 18;
-/// Where a document says what it is in, in bytes from its start; browsers look at the first 1,024.
-const PROLOGUE_BYTES: usize = 4_096;
+/// Where a document says what it is in, in bytes from its start. Browsers look at the first 1,024; saved pages have notes of
+/// the program that saved them before.
+const PROLOGUE_BYTES: usize = 65_536;
 /// Fewest characters beyond ASCII that say anything without a label.
 const FEWEST: usize = 6;
 /// Share of everyday characters in text that was read as what it is; newspapers have more than 0.97.
@@ -105,6 +107,9 @@ pub fn find(bytes: &[u8], label: Label<'_>) -> Result<&'static Encoding, Charset
     if let Some((marked, _)) = Encoding::for_bom(bytes) {
         return Ok(marked);
     }
+    if let (Some(wide), Label::None | Label::Claimed(_)) = (wide(bytes), label) {
+        return Ok(wide);
+    }
     let bytes = sample(bytes);
     let claimed = match label {
         Label::Certain(name) => return known(name),
@@ -145,6 +150,15 @@ pub fn find(bytes: &[u8], label: Label<'_>) -> Result<&'static Encoding, Charset
         }
         (None, Some(looks)) => Ok(looks),
         (None, None) => Err(CharsetError::Doubtful),
+    }
+}
+
+/// UTF-16 without a byte order mark, by the zeros of markup in ASCII.
+fn wide(bytes: &[u8]) -> Option<&'static Encoding> {
+    match bytes {
+        [b'<', 0, second, 0, ..] if *second != 0 => Some(UTF_16LE),
+        [0, b'<', 0, second, ..] if *second != 0 => Some(UTF_16BE),
+        _ => None,
     }
 }
 
@@ -205,7 +219,7 @@ fn guess(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// Whether most of what is beyond ASCII is UTF-8, so that the rest is a fault and not another charset.
-fn is_mostly_utf8(bytes: &[u8]) -> bool {
+pub(super) fn is_mostly_utf8(bytes: &[u8]) -> bool {
     let (mut whole, mut broken) = (0_usize, 0_usize);
     for chunk in bytes.utf8_chunks() {
         whole += chunk.valid().chars().filter(|c| *c >= '\u{800}').count();
@@ -226,10 +240,32 @@ fn declared(bytes: &[u8]) -> Option<String> {
     if !head.starts_with('<') {
         return None;
     }
-    head.split("<meta").skip(1).find_map(|rest| {
+    let found = without_unseen(head).split("<meta").skip(1).find_map(|rest| {
         let tag = rest.split('>').next()?;
         value(tag.split("charset").nth(1)?.trim_start().strip_prefix('=')?)
-    })
+    });
+    // What reads as ASCII so far is not in UTF-16, whatever it says.
+    found.filter(|name| !name.starts_with("utf-16") && !name.starts_with("utf16"))
+}
+
+/// The beginning of a page without its comments and scripts, where a `meta` means nothing.
+fn without_unseen(head: &str) -> String {
+    const UNSEEN: [(&str, &str); 3] =
+        [("<!--", "-->"), ("<script", "</script"), ("<style", "</style")];
+    let mut kept = String::new();
+    let mut rest = head;
+    loop {
+        let next =
+            UNSEEN.iter().filter_map(|(open, close)| Some((rest.find(open)?, *open, *close))).min();
+        let Some((at, open, close)) = next else {
+            kept.push_str(rest);
+            return kept;
+        };
+        kept.push_str(&rest[..at]);
+        let inside = &rest[at + open.len()..];
+        let Some(end) = inside.find(close) else { return kept };
+        rest = &inside[end + close.len()..];
+    }
 }
 
 /// The word after `=`, in quotes or not.
@@ -332,6 +368,33 @@ mod tests {
         // Few characters, and a label.
         check(&encoded(GBK, "模"), Label::Claimed("gb2312"), Ok("模"));
         check("café".as_bytes(), Label::Claimed("iso-8859-1"), Ok("café"));
+    }
+
+    #[test]
+    fn a_charset_in_a_comment_or_a_script_is_not_that_of_the_page() {
+        for unseen in [
+            "<!-- <meta charset=\"utf-8\"> -->".to_owned(),
+            "<script>var x = '<meta charset=\"utf-8\">';</script>".to_owned(),
+            "<style>/* <meta charset=utf-8> */</style>".to_owned(),
+            format!("<!-- {} <meta charset=utf-8> -->", "x".repeat(9_000)),
+        ] {
+            let page = format!("{unseen}<html><head><meta charset=gbk></head>{SIMPLIFIED}");
+            check(&encoded(GBK, &page), Label::None, Ok(&page));
+        }
+        // An open comment hides all that follows.
+        let page = format!("<html><!-- <meta charset=big5>{SIMPLIFIED}");
+        check(&encoded(GBK, &page), Label::None, Ok(&page));
+    }
+
+    #[test]
+    fn utf_16_is_read_with_and_without_a_mark_and_not_where_only_ascii_says_so() {
+        let page = format!("<html><head><meta charset=\"utf-16\"></head>{SIMPLIFIED}");
+        let little: Vec<u8> = page.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        check(&little, Label::None, Ok(&page));
+        let big: Vec<u8> = page.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        check(&big, Label::None, Ok(&page));
+        check(page.as_bytes(), Label::None, Ok(&page));
+        check(&encoded(GBK, &page), Label::None, Ok(&page));
     }
 
     #[test]
