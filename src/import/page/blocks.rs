@@ -3,7 +3,11 @@
 use scraper::{ElementRef, Node, node::Element};
 use url::Url;
 
+use super::outline::{Outline, is_inline, is_unseen};
 use crate::text::{Text, web_url};
+
+/// Most pictures of an article.
+pub(super) const MAX_PICTURES: usize = 200;
 
 /// A piece of a body.
 #[derive(Clone, Debug)]
@@ -33,6 +37,16 @@ impl Paragraph {
         self.words.chars().count()
     }
 
+    /// Whether it is like the running text of an article.
+    pub(super) fn is_running(&self) -> bool {
+        let length = self.length();
+        let signs = self.words.chars().filter(|c| "，。！？；：、,.!?;".contains(*c)).count();
+        let is_wide = self.words.chars().any(|c| c >= '\u{2e80}');
+        self.heading == 0
+            && self.linked * 2 < length.max(1)
+            && (length >= if is_wide { 25 } else { 80 } || (signs >= 2 && length >= 40))
+    }
+
     /// Whether it is there to lead elsewhere.
     pub(super) fn is_links(&self) -> bool {
         self.linked > 0 && self.linked * 5 >= self.length() * 4
@@ -49,28 +63,30 @@ pub(super) struct Shown {
     pub height: Option<u32>,
 }
 
-/// What stands in an element. `is_out` tells of an element that it is no part of the article.
-pub(super) fn blocks(
-    root: ElementRef<'_>,
-    base: Option<&Url>,
-    is_out: &dyn Fn(ElementRef<'_>) -> bool,
-) -> Vec<Block> {
-    let mut walk = Walk { base, is_out, found: Vec::new(), open: Paragraph::default() };
-    walk.inside(root);
+/// Most pieces of a body.
+const MAX_BLOCKS: usize = 20_000;
+
+/// What stands in a part of a page that is not out.
+pub(super) fn blocks(outline: &Outline<'_>, root: usize, base: Option<&Url>) -> Vec<Block> {
+    let mut walk = Walk { outline, base, found: Vec::new(), open: Paragraph::default() };
+    walk.inside(outline.parts[root].element);
     walk.close();
     walk.found
 }
 
-struct Walk<'a> {
+struct Walk<'a, 't> {
+    outline: &'a Outline<'t>,
     base: Option<&'a Url>,
-    is_out: &'a dyn Fn(ElementRef<'_>) -> bool,
     found: Vec<Block>,
     open: Paragraph,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     fn inside(&mut self, parent: ElementRef<'_>) {
         for child in parent.children() {
+            if self.found.len() >= MAX_BLOCKS {
+                return;
+            }
             match child.value() {
                 Node::Text(text) => self.text(text),
                 Node::Element(_) => {
@@ -96,26 +112,23 @@ impl Walk<'_> {
 
     fn element(&mut self, element: ElementRef<'_>) {
         let name = element.value().name();
-        if matches!(
-            name,
-            "script"
-                | "style"
-                | "noscript"
-                | "template"
-                | "form"
-                | "button"
-                | "input"
-                | "select"
-                | "svg"
-        ) || (self.is_out)(element)
-        {
-            return;
-        }
         match name {
+            "video" | "audio" | "iframe" => return self.whole(element),
             "br" if self.open.html.ends_with("<br>") || self.open.words.trim().is_empty() => {
-                self.close();
+                return self.close();
             }
-            "br" => self.open.html.push_str("<br>"),
+            "br" => {
+                self.open.html.push_str("<br>");
+                self.open.words.push(' ');
+                return;
+            }
+            _ => {}
+        }
+        let Some(at) = self.outline.index(element).filter(|at| !self.outline.parts[*at].is_out)
+        else {
+            return;
+        };
+        match name {
             "img" => {
                 if let Some(shown) = shown(element.value(), self.base) {
                     self.close();
@@ -129,11 +142,9 @@ impl Walk<'_> {
                 self.inside(element);
                 self.close();
             }
-            "ul" | "ol" | "dl" | "pre" | "blockquote" | "video" | "audio" | "iframe" => {
-                self.whole(element);
-            }
+            "ul" | "ol" | "dl" | "pre" | "blockquote" => self.whole(element),
             "table" if is_data(element) => self.whole(element),
-            _ if is_inline(name) && !holds_blocks(element) => self.inline(element),
+            _ if is_inline(name) && !self.outline.holds_blocks(at) => self.inline(element),
             _ if is_inline(name) => self.inside(element),
             _ => {
                 self.close();
@@ -153,7 +164,7 @@ impl Walk<'_> {
             | "ruby" | "rt" | "q" => Some(""),
             _ => None,
         };
-        let before = self.open.words.chars().count();
+        let before = self.open.words.len();
         if let Some(href) = kept {
             self.open.html.push('<');
             self.open.html.push_str(name);
@@ -168,7 +179,9 @@ impl Walk<'_> {
             self.open.html.extend(["</", name, ">"]);
         }
         if name == "a" {
-            self.open.linked += self.open.words.chars().count().saturating_sub(before);
+            // Without what a paragraph within it has ended.
+            let linked = self.open.words.get(before..).unwrap_or_default();
+            self.open.linked += linked.chars().count();
         }
     }
 
@@ -177,7 +190,13 @@ impl Walk<'_> {
         let all = |name: &'static str| {
             element.descendent_elements().filter(move |e| e.value().name() == name)
         };
-        let pictures: Vec<_> = all("img").filter_map(|e| shown(e.value(), self.base)).collect();
+        let pictures: Vec<_> =
+            all("img").take(MAX_PICTURES).filter_map(|e| shown(e.value(), self.base)).collect();
+        if pictures.is_empty() && element.value().name() == "figure" {
+            // A table, a quotation, a film.
+            self.inside(element);
+            return self.close();
+        }
         let caption = all("figcaption").map(words).next();
         let last = pictures.len().saturating_sub(1);
         for (at, picture) in pictures.into_iter().enumerate() {
@@ -188,19 +207,51 @@ impl Walk<'_> {
 
     fn whole(&mut self, element: ElementRef<'_>) {
         self.close();
-        let words = words(element);
-        let links = element.descendent_elements().filter(|e| e.value().name() == "a");
-        let linked = links.map(|link| self::words(link).chars().count()).sum();
+        let mut whole = Paragraph::default();
+        self.copy(element, &mut whole);
+        whole.words = Text::new(&whole.words).to_string();
         let is_media = matches!(element.value().name(), "video" | "audio" | "iframe");
-        if !words.is_empty() || is_media {
-            let html = element.html();
-            self.found.push(Block::Other(Paragraph {
-                html,
-                words,
-                linked,
-                ..Paragraph::default()
-            }));
+        if !whole.words.is_empty() || is_media {
+            self.found.push(Block::Other(whole));
         }
+    }
+
+    /// The markup of an element, and its words, without what is out.
+    fn copy(&self, element: ElementRef<'_>, to: &mut Paragraph) {
+        let name = element.value().name();
+        to.html.extend(["<", name]);
+        for (attribute, value) in element.value().attrs() {
+            if !matches!(attribute, "class" | "style" | "id") && !attribute.starts_with("on") {
+                to.html.extend([" ", attribute, "=\"", &quick_xml::escape::escape(value), "\""]);
+            }
+        }
+        to.html.push('>');
+        if matches!(name, "br" | "img" | "hr" | "source" | "track" | "wbr" | "col") {
+            to.words.push(' ');
+            return;
+        }
+        if !is_inline(name) {
+            to.words.push('\n');
+        }
+        let before = to.words.len();
+        for child in element.children() {
+            if let Node::Text(text) = child.value() {
+                to.html.push_str(&quick_xml::escape::escape(&**text));
+                to.words.push_str(text);
+            }
+            let Some(child) = ElementRef::wrap(child) else { continue };
+            let is_kept = matches!(child.value().name(), "video" | "audio" | "iframe" | "br");
+            if is_kept || !self.outline.is_out(child) {
+                self.copy(child, to);
+            }
+        }
+        if name == "a" {
+            to.linked += to.words[before..].chars().count();
+        }
+        if !is_inline(name) {
+            to.words.push('\n');
+        }
+        to.html.extend(["</", name, ">"]);
     }
 
     fn close(&mut self) {
@@ -220,53 +271,35 @@ impl Walk<'_> {
     }
 }
 
+/// The words of an element on one line, without those of scripts and the like.
 pub(super) fn words(element: ElementRef<'_>) -> String {
-    Text::new(&element.text().collect::<Vec<_>>().join("")).as_str().to_owned()
+    fn push(element: ElementRef<'_>, to: &mut String) {
+        for child in element.children() {
+            if let Node::Text(text) = child.value() {
+                to.push_str(text);
+            }
+            let Some(child) = ElementRef::wrap(child) else { continue };
+            let name = child.value().name();
+            if name == "br" {
+                to.push(' ');
+            } else if !is_unseen(name) {
+                push(child, to);
+            }
+        }
+    }
+    let mut words = String::new();
+    push(element, &mut words);
+    Text::new(&words).to_string()
 }
 
-fn is_inline(name: &str) -> bool {
-    matches!(
-        name,
-        "a" | "abbr"
-            | "b"
-            | "big"
-            | "cite"
-            | "code"
-            | "del"
-            | "em"
-            | "font"
-            | "i"
-            | "ins"
-            | "label"
-            | "mark"
-            | "o:p"
-            | "q"
-            | "rt"
-            | "ruby"
-            | "s"
-            | "small"
-            | "span"
-            | "strike"
-            | "strong"
-            | "sub"
-            | "sup"
-            | "time"
-            | "u"
-            | "var"
-    )
-}
-
-fn holds_blocks(element: ElementRef<'_>) -> bool {
-    element.descendent_elements().skip(1).any(|e| {
-        let name = e.value().name();
-        name == "img" || (!is_inline(name) && name != "br")
-    })
-}
+/// Most elements of a table that are looked at.
+const MAX_CELLS: usize = 2_000;
 
 /// Whether a table is of data: several cells in most of its rows, and no pictures or paragraphs to speak of.
 fn is_data(table: ElementRef<'_>) -> bool {
-    let count =
-        |name: &str| table.descendent_elements().filter(|e| e.value().name() == name).count();
+    let elements: Vec<_> =
+        table.descendent_elements().take(MAX_CELLS).map(|e| e.value().name()).collect();
+    let count = |name: &str| elements.iter().filter(|own| **own == name).count();
     let cells = count("td") + count("th");
     count("table") == 1
         && count("img") == 0

@@ -1,17 +1,27 @@
 //! Lines for people: `2026年03月05日 08:30　来源：城东日报　作者：林小雨　责任编辑：周明`.
 
-use scraper::{ElementRef, Html, Node};
+use scraper::{ElementRef, Node};
 
-use super::{Facts, blocks, body::Body, named};
+use super::{
+    Facts, blocks,
+    body::Body,
+    named,
+    outline::{Outline, is_inline, is_unseen},
+    printed::{self, Order},
+};
 use crate::{
     import::record::{PersonRecord, SourceRecord},
-    text::Text,
+    text::{Text, web_url},
 };
 
 /// Longest line that is looked at, in characters.
 const MAX_LINE: usize = 200;
 /// Most lines that are looked at.
-const MAX_LINES: usize = 4_000;
+const MAX_LINES: usize = 8_000;
+/// Most links of a line.
+const MAX_LINKS: usize = 50;
+/// Most names of a line.
+const MAX_NAMES: usize = 20;
 
 const SOURCES: [&str; 9] =
     ["来源", "來源", "稿源", "稿件来源", "信息来源", "文章来源", "新闻来源", "出处", "Source"];
@@ -21,37 +31,24 @@ const EDITORS: [&str; 9] =
 const TIMES: [&str; 7] =
     ["发布时间", "发表时间", "发布日期", "时间", "日期", "更新时间", "發佈時間"];
 
-/// What the lines of a page say.
-pub(super) fn facts(tree: &Html, body: &Body, title: Option<&str>) -> Facts {
-    let mut lines = Vec::new();
-    collect(tree.root_element(), &mut lines);
-    let from = title.and_then(|title| lines.iter().position(|line| line.words.contains(title)));
-    // Before its headline, a page talks about itself.
-    let own = lines.into_iter().skip(from.unwrap_or_default());
-    let left_out = body.lines.iter().map(|words| Line { words: words.clone(), links: Vec::new() });
+/// What the lines of a page say. `from` is the part that holds the headline: before it, a page talks about itself.
+pub(super) fn facts(all: &[Line], body: &Body, from: Option<usize>) -> Facts {
+    let own = all.iter().filter(|line| from.is_none_or(|from| line.at >= from)).cloned();
+    let left_out = body.lines.iter().map(|words| Line { words: words.clone(), ..Line::default() });
     let lines: Vec<Line> = own.chain(left_out).collect();
     let source = lines.iter().find_map(|line| {
         let name = value(&line.words, &SOURCES, false)?;
         let url = line.links.iter().find(|(words, _)| *words == name).map(|(_, href)| href.clone());
-        Some(SourceRecord {
-            name: Some(name),
-            url: url.filter(|url| url.starts_with("http")),
-            ..SourceRecord::default()
-        })
+        let url = url.filter(|url| url.starts_with("http") && web_url(url, None).is_some());
+        Some(SourceRecord { name: Some(name), url, ..SourceRecord::default() })
     });
     let people = |labels: &[&str]| -> Vec<PersonRecord> {
         let found = lines.iter().find_map(|line| value(&line.words, labels, true));
-        found.map(|names| people(&names)).unwrap_or_default()
+        found
+            .map(|found| names(&found).iter().map(|name| named(name)).collect())
+            .unwrap_or_default()
     };
-    let labelled = lines.iter().find_map(|line| date(after(&line.words, &TIMES)?));
-    let plain = || lines.iter().take(60).find_map(|line| date(&line.words));
-    Facts {
-        published: labelled.or_else(plain),
-        source,
-        authors: people(&AUTHORS),
-        editors: people(&EDITORS),
-        ..Facts::default()
-    }
+    Facts { source, authors: people(&AUTHORS), editors: people(&EDITORS), ..Facts::default() }
 }
 
 /// The name of a source, where its label stands before it: `来源：城东日报`.
@@ -68,51 +65,85 @@ pub(super) fn is_one(words: &str) -> bool {
 
 fn starts_with_time(words: &str) -> bool {
     words.starts_with(|c: char| c.is_ascii_digit())
-        && date(words).is_some_and(|date| date.len() > 10)
+        && printed::first(words, Order::DayFirst).is_some_and(|date| date.has_time())
 }
 
-struct Line {
-    words: String,
+/// Words of a page that no edge of a block parts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    /// The part in which it begins.
+    pub at: usize,
+    pub words: String,
+    /// Words and addresses of its links.
     links: Vec<(String, String)>,
+    /// Whether it is in a part of the page that is about something else.
+    pub is_apart: bool,
 }
 
-/// The lines of a page: words that no element of a block parts. Elements of a line are set apart by a wide space.
-fn collect(element: ElementRef<'_>, lines: &mut Vec<Line>) {
-    fn walk(element: ElementRef<'_>, line: &mut Line, lines: &mut Vec<Line>) {
+/// The lines of a page. Elements of a line are set apart by a wide space.
+pub(super) fn lines(outline: &Outline<'_>) -> Vec<Line> {
+    let mut walk = Lines { outline, found: Vec::new(), open: Line::default() };
+    if let Some(root) = outline.parts.first() {
+        walk.inside(root.element);
+        walk.end();
+    }
+    walk.found
+}
+
+struct Lines<'a, 't> {
+    outline: &'a Outline<'t>,
+    found: Vec<Line>,
+    open: Line,
+}
+
+impl Lines<'_, '_> {
+    fn inside(&mut self, element: ElementRef<'_>) {
+        let at = self.outline.index(element).unwrap_or_default();
         for child in element.children() {
+            if self.found.len() >= MAX_LINES {
+                return;
+            }
             if let Node::Text(text) = child.value() {
-                line.words.push_str(&text.replace('\u{3000}', "\u{2003}").replace('\u{a0}', " "));
+                if self.open.words.trim().is_empty() {
+                    self.open.at = at;
+                    self.open.is_apart = self.outline.parts[at].is_apart;
+                }
+                // What is too long for a line is not looked at.
+                if self.open.words.len() <= 8 * MAX_LINE {
+                    self.open
+                        .words
+                        .push_str(&text.replace('\u{3000}', "\u{2003}").replace('\u{a0}', " "));
+                }
             }
             let Some(child) = ElementRef::wrap(child) else { continue };
-            match child.value().name() {
-                "script" | "style" | "noscript" | "template" | "head" | "title" => {}
-                "a" | "span" | "b" | "strong" | "em" | "i" | "font" | "time" | "label" | "u" => {
-                    line.words.push('\u{2003}');
-                    walk(child, line, lines);
-                    line.words.push('\u{2003}');
-                    if let Some(href) = child.value().attr("href") {
-                        line.links.push((blocks::words(child), href.to_owned()));
-                    }
+            let name = child.value().name();
+            if is_unseen(name) {
+                continue;
+            }
+            if is_inline(name) && name != "img" {
+                self.open.words.push('\u{2003}');
+                self.inside(child);
+                self.open.words.push('\u{2003}');
+                if let Some(href) = child.value().attr("href")
+                    && self.open.links.len() < MAX_LINKS
+                {
+                    self.open.links.push((blocks::words(child), href.to_owned()));
                 }
-                _ => {
-                    end(line, lines);
-                    walk(child, line, lines);
-                    end(line, lines);
-                }
+            } else {
+                self.end();
+                self.inside(child);
+                self.end();
             }
         }
     }
-    fn end(line: &mut Line, lines: &mut Vec<Line>) {
-        let Line { words, links } =
-            std::mem::replace(line, Line { words: String::new(), links: Vec::new() });
-        let words = words.trim().to_owned();
-        if !words.is_empty() && words.chars().count() <= MAX_LINE && lines.len() < MAX_LINES {
-            lines.push(Line { words, links });
+
+    fn end(&mut self) {
+        let mut line = std::mem::take(&mut self.open);
+        line.words = line.words.trim().to_owned();
+        if !line.words.is_empty() && line.words.chars().count() <= MAX_LINE {
+            self.found.push(line);
         }
     }
-    let mut line = Line { words: String::new(), links: Vec::new() };
-    walk(element, &mut line, lines);
-    end(&mut line, lines);
 }
 
 /// What follows one of the labels and its colon.
@@ -164,9 +195,16 @@ fn value(line: &str, labels: &[&str], is_people: bool) -> Option<String> {
     (1..=60).contains(&name.chars().count()).then_some(name)
 }
 
-fn people(names: &str) -> Vec<PersonRecord> {
-    let is_han = names.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
-    let parts = names.split(['、', '，', ',', '/', ';', '；']).flat_map(|part| {
+/// The names in a line of names: `林小雨、何青`, `By Ann Lee and Bo Chen`.
+pub(super) fn names(line: &str) -> Vec<String> {
+    let is_han = line.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+    let spaced = format!(" {} ", line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let parted = [
+        " and ", " und ", " et ", " y ", " e ", " & ", " with ", " mit ", " And ", " AND ", " i ",
+        " en ", " och ",
+    ];
+    let parted = parted.iter().fold(spaced, |line, word| line.replace(word, ", "));
+    let parts = parted.split(['、', '，', ',', '/', ';', '；', '|', '·']).flat_map(|part| {
         // Spaces part Chinese names, and are within others. A name of two characters may be set wide: `周 明`.
         let words: Vec<&str> = part.split_whitespace().collect();
         let is_wide = words.len() == 2 && words.iter().all(|word| word.chars().count() == 1);
@@ -175,74 +213,53 @@ fn people(names: &str) -> Vec<PersonRecord> {
         } else if is_han {
             words.iter().map(|word| (*word).to_owned()).collect()
         } else {
-            vec![part.trim().to_owned()]
+            vec![words.join(" ")]
         }
     });
     let bare = parts.map(|name| {
-        ["本报记者", "记者", "通讯员", "编辑"]
-            .iter()
-            .find_map(|title| name.strip_prefix(title))
-            .unwrap_or(&name)
-            .to_owned()
+        let begins = [
+            "本报记者",
+            "记者",
+            "通讯员",
+            "编辑",
+            "By ",
+            "by ",
+            "BY ",
+            "Von ",
+            "von ",
+            "Par ",
+            "par ",
+            "Por ",
+            "por ",
+            "Di ",
+            "Text: ",
+            "Author: ",
+            "Autor: ",
+            "Written by ",
+            "Posted by ",
+        ];
+        let bare = begins.iter().find_map(|title| name.strip_prefix(title)).unwrap_or(&name).trim();
+        bare.trim_matches(['(', ')', '（', '）', '.', ':', '：', '-', ' ']).to_owned()
     });
-    bare.filter(|name| (1..=40).contains(&name.chars().count())).map(|name| named(&name)).collect()
-}
-
-/// The first date in a text, with its time when it has one: `2026-03-05 08:30:00`. Digits may be of full width.
-pub(super) fn date(text: &str) -> Option<String> {
-    let text: String = text
-        .chars()
-        .take(MAX_LINE)
-        .map(|c| match c {
-            '０'..='９' => {
-                char::from(b'0' + u8::try_from(u32::from(c) - u32::from('０')).unwrap_or_default())
-            }
-            '：' => ':',
-            '\u{3000}' | '\u{2003}' | '\u{a0}' => ' ',
-            other => other,
-        })
-        .collect();
-    let starts = text.char_indices().filter(|(at, c)| {
-        c.is_ascii_digit() && !text[..*at].ends_with(|c: char| c.is_ascii_digit())
-    });
-    starts.map(|(at, _)| &text[at..]).find_map(date_at)
-}
-
-fn date_at(text: &str) -> Option<String> {
-    let mut rest = text;
-    let year = number(&mut rest, 4..=4)?;
-    let mark = rest.chars().next().filter(|c| matches!(c, '年' | '-' | '/' | '.'))?;
-    rest = rest[mark.len_utf8()..].trim_start();
-    let month = number(&mut rest, 1..=2)?;
-    let mark = rest.chars().next().filter(|c| matches!(c, '月' | '-' | '/' | '.'))?;
-    rest = rest[mark.len_utf8()..].trim_start();
-    let day = number(&mut rest, 1..=2)?;
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let date = format!("{year:04}-{month:02}-{day:02}");
-    let mut rest = rest.trim_start_matches(['日', ' ', 'T']);
-    let clock = |rest: &mut &str| {
-        let hour = number(rest, 1..=2).filter(|hour| *hour < 24)?;
-        *rest = rest.strip_prefix([':', '时'])?;
-        let minute = number(rest, 2..=2).filter(|minute| *minute < 60)?;
-        Some((hour, minute))
+    let is_name = |name: &String| {
+        let lower = name.to_lowercase();
+        (1..=40).contains(&name.chars().count())
+            && name.chars().any(char::is_alphabetic)
+            && !name.starts_with("http")
+            && ![
+                "name",
+                "admin",
+                "author",
+                "autor",
+                "editor",
+                "redaktion",
+                "staff",
+                "null",
+                "undefined",
+                "unknown",
+                "none",
+            ]
+            .contains(&lower.as_str())
     };
-    let Some((hour, minute)) = clock(&mut rest) else { return Some(date) };
-    let second = rest
-        .strip_prefix(':')
-        .and_then(|mut rest| number(&mut rest, 2..=2))
-        .filter(|second| *second < 60);
-    let second = second.map(|second| format!(":{second:02}")).unwrap_or_default();
-    Some(format!("{date} {hour:02}:{minute:02}{second}"))
-}
-
-fn number(rest: &mut &str, digits: std::ops::RangeInclusive<usize>) -> Option<u32> {
-    let count = rest.bytes().take_while(u8::is_ascii_digit).count();
-    if !digits.contains(&count) {
-        return None;
-    }
-    let (number, tail) = rest.split_at(count);
-    *rest = tail;
-    number.parse().ok()
+    bare.filter(is_name).take(MAX_NAMES).collect()
 }

@@ -3,7 +3,7 @@
 use scraper::Html;
 use url::Url;
 
-use super::{Facts, byline, linked::split, named, select};
+use super::{Facts, byline, linked::split, named, printed::Order, select};
 use crate::{
     import::record::SourceRecord,
     text::{Text, web_url},
@@ -16,18 +16,33 @@ pub(super) struct Address {
     pub own: Option<Url>,
     /// The article's page, as this one says.
     pub canonical: Option<Url>,
+    /// What relative addresses in it are resolved against.
+    pub base: Option<Url>,
     pub others: Vec<Url>,
     pub is_mobile: bool,
 }
 
+/// Most links of one kind that are looked at.
+const MAX_LINKS: usize = 100;
+/// Longest summary, in bytes.
+const MAX_SUMMARY: usize = 4_000;
+/// Longest name of a category, in bytes.
+const MAX_SECTION: usize = 100;
+
 pub(super) fn address(tree: &Html, text: &str) -> Address {
+    let saved = saved_from(text);
     let linked = |selector: &str| {
-        let links = select(tree, selector).into_iter();
-        links.filter_map(|link| web_url(link.value().attr("href")?, None)).collect::<Vec<_>>()
+        let links = select(tree, selector).into_iter().take(MAX_LINKS);
+        links
+            .filter_map(|link| web_url(link.value().attr("href")?, saved.as_ref()))
+            .collect::<Vec<_>>()
     };
     let canonical = linked("link[rel~='canonical']").into_iter().next();
-    let stated = meta(tree, &["og:url"]).and_then(|raw| web_url(&raw, None));
-    let own = saved_from(text).or_else(|| stated.clone()).or_else(|| canonical.clone());
+    let stated = meta(tree, &["og:url"]).and_then(|raw| web_url(&raw, saved.as_ref()));
+    let own = saved.clone().or_else(|| stated.clone()).or_else(|| canonical.clone());
+    let page = own.as_ref().or(canonical.as_ref());
+    let base = select(tree, "base[href]").first().and_then(|base| base.value().attr("href"));
+    let base = base.and_then(|raw| web_url(raw, page)).or_else(|| page.cloned());
     let mut others = linked("link[rel~='alternate'][media], link[rel~='amphtml']");
     // `<meta name="mobile-agent" content="format=html5;url=…">`
     let agents = select(tree, "meta[name='mobile-agent' i]").into_iter();
@@ -40,7 +55,7 @@ pub(super) fn address(tree: &Html, text: &str) -> Address {
         others.extend(canonical.clone());
     }
     others.retain(|other| Some(other) != own.as_ref());
-    Address { own, canonical: canonical.or(stated), others, is_mobile }
+    Address { own, canonical: canonical.or(stated), base, others, is_mobile }
 }
 
 /// What is noted when a page is saved, by browsers or by `SingleFile`. Other comments have addresses as well.
@@ -85,30 +100,59 @@ pub(super) fn meta(tree: &Html, names: &[&str]) -> Option<String> {
 pub(super) fn facts(tree: &Html) -> Facts {
     let one = |names: &[&str]| meta(tree, names).map(|raw| Text::new(&raw).as_str().to_owned());
     let people = |names: &[&str]| {
-        let all = one(names).map(|raw| split(&raw)).unwrap_or_default();
-        // Some systems write the number of an account.
-        let is_name = |name: &&String| {
-            !name.starts_with("http")
-                && name.chars().count() <= 40
-                && name.chars().any(char::is_alphabetic)
-        };
-        all.iter().filter(is_name).map(|name| named(name)).collect()
+        // Some systems write the number or the page of an account.
+        let is_names =
+            |raw: &String| !raw.starts_with("http") && raw.chars().any(char::is_alphabetic);
+        let all = one(names).filter(is_names).map(|raw| byline::names(&raw)).unwrap_or_default();
+        all.iter().map(|name| named(name)).collect()
     };
     let source = one(&["source", "mediaid", "article:source", "contentsource", "dc.source"]);
     let source = source.map(|name| byline::source(&name).to_owned());
     let language = select(tree, "html[lang]").first().and_then(|html| html.value().attr("lang"));
     Facts {
         title: one(&["og:title", "articletitle", "twitter:title"]),
-        summary: one(&["og:description", "description", "twitter:description"]),
+        summary: one(&["og:description", "description", "twitter:description"])
+            .filter(|summary| summary.len() <= MAX_SUMMARY),
         published: one(&[
             "article:published_time",
+            "article:published",
+            "og:article:published_time",
+            "og:published_time",
             "og:release_date",
             "pubdate",
             "publishdate",
+            "publish_date",
+            "publish-date",
             "publish_time",
+            "publishtime",
+            "published_at",
+            "published_time",
             "datepublished",
+            "article.published",
+            "article_date_original",
+            "originalpublicationdate",
+            "cxenseparse:recs:publishtime",
+            "sailthru.date",
+            "parsely-pub-date",
+            "dcterms.issued",
+            "dcterms.created",
+            "dcterms.date",
             "dc.date.issued",
+            "dc.date.created",
+            "dc.date",
+            "dc.created",
+            "citation_publication_date",
+            "citation_date",
+            "pubtime",
+            "apub:time",
+            "og:pubdate",
+            "date",
+            "datecreated",
+            "creation_date",
             "weibo: article:create_at",
+            "firstpublishedtime",
+            // What Baidu calls so is when an article was put up.
+            "dateupdate",
         ]),
         modified: one(&[
             "article:modified_time",
@@ -116,7 +160,8 @@ pub(super) fn facts(tree: &Html) -> Facts {
             "datemodified",
             "weibo: article:update_at",
         ]),
-        section: one(&["article:section", "columnname"]),
+        section: one(&["article:section", "columnname"])
+            .filter(|section| section.len() <= MAX_SECTION),
         tags: one(&["keywords", "news_keywords", "article:tag"])
             .map(|raw| split(&raw))
             .unwrap_or_default(),
@@ -124,46 +169,28 @@ pub(super) fn facts(tree: &Html) -> Facts {
         editors: people(&["editor", "article:editor"]),
         source: source.map(|name| SourceRecord { name: Some(name), ..SourceRecord::default() }),
         image: one(&["og:image", "twitter:image"]),
-        language: language.map(str::trim).filter(|code| code.len() >= 2).map(str::to_owned),
-        is_article: one(&["og:type"])
-            .is_some_and(|kind| kind.contains("article") || kind == "news"),
+        language: language
+            .map(str::trim)
+            .filter(|code| code.len() >= 2)
+            .map(|code| code.replace('_', "-")),
         ..Facts::default()
     }
 }
 
-/// The headline of a page that says it to people only.
-pub(super) fn title(tree: &Html) -> Option<String> {
-    let words = |selector: &str| {
-        let found = select(tree, selector).into_iter();
-        let texts =
-            found.map(|element| Text::new(&element.text().collect::<String>()).as_str().to_owned());
-        texts.max_by_key(|text| text.chars().count()).filter(|text| text.chars().count() >= 4)
-    };
-    words("h1").or_else(|| words("head > title")).or_else(|| words("title"))
+/// What a page is called in its head and headings, for comparison.
+pub(super) fn titles(tree: &Html) -> Vec<String> {
+    let said = ["og:title", "twitter:title"].iter().filter_map(|name| meta(tree, &[name]));
+    let shown = select(tree, "title, h1").into_iter().take(20);
+    let shown = shown.map(|element| element.text().collect::<String>());
+    said.chain(shown)
+        .map(|raw| Text::new(&raw).to_string())
+        .filter(|title| !title.is_empty())
+        .collect()
 }
 
-/// A title without the name of the site at its end: `新馆开放_城东网`.
-pub(super) fn without_site(title: Option<String>, tree: &Html) -> Option<String> {
-    let title = title?;
-    let heading = self::title(tree).filter(|heading| heading.chars().count() >= 4);
-    // What stands in the page as its headline has no name of a site.
-    if let Some(heading) = heading.filter(|heading| title.starts_with(heading.as_str())) {
-        return Some(heading);
-    }
-    let site = meta(tree, &["og:site_name"]);
-    let shown = |part: &str| {
-        let headings = select(tree, "h1, h2, h3");
-        headings.iter().any(|h| Text::new(&h.text().collect::<String>()).as_str() == part)
-    };
-    for mark in ["_", " - ", " | ", "-", "|", "——", "--"] {
-        if let Some((first, rest)) = title.split_once(mark)
-            && first.trim().chars().count() >= 4
-            && (shown(first.trim())
-                || site.as_deref().is_some_and(|site| rest.contains(site))
-                || mark == "_")
-        {
-            return Some(first.trim().to_owned());
-        }
-    }
-    Some(title)
+/// Which of two numbers in a date is the day, in a language.
+pub(super) fn date_order(language: Option<&str>) -> Order {
+    let language = language.unwrap_or_default().to_ascii_lowercase();
+    let is_american = language == "en" || language.starts_with("en-us");
+    if is_american { Order::MonthFirst } else { Order::DayFirst }
 }

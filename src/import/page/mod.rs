@@ -6,20 +6,28 @@
 mod blocks;
 mod body;
 mod byline;
+mod dating;
 mod head;
 mod linked;
+mod names;
+mod outline;
+mod printed;
 mod rules;
+mod title;
 mod twin;
 
 pub use rules::{Rules, RulesError};
 pub use twin::{key as twin_key, merge};
 
+use std::borrow::Cow;
+
+use outline::Outline;
 use scraper::Html;
 use url::Url;
 
 use crate::{
     import::{
-        charset::{self, Label},
+        charset::{self, CharsetError, Label},
         convert::Fault,
         record::{ImageRecord, Key, PersonRecord, Record, SourceRecord},
     },
@@ -61,8 +69,6 @@ struct Facts {
     language: Option<String>,
     /// As plain text.
     body: Option<String>,
-    /// Whether somebody said that this page is an article.
-    is_article: bool,
 }
 
 impl Facts {
@@ -82,7 +88,6 @@ impl Facts {
             url: self.url.or(other.url),
             language: self.language.or(other.language),
             body: self.body.or(other.body),
-            is_article: self.is_article || other.is_article,
         }
     }
 }
@@ -100,28 +105,70 @@ pub fn read(
     if bytes.len() > MAX_PAGE {
         return Err(fault(format!("larger than {MAX_PAGE} bytes; is it one article?")));
     }
-    let text = charset::decode(bytes, label).map_err(|error| fault(error.to_string()))?;
+    let (text, damage) = decoded(bytes, label).map_err(|error| fault(error.to_string()))?;
     let tree = document(&text)
         .ok_or_else(|| fault("its elements nest deeper than those of any article".to_owned()))?;
     let address = head::address(&tree, &text);
     let rule = rules.of(address.own.as_ref(), name);
     let selected = rule.map(|rule| rule.facts(&tree)).unwrap_or_default();
-    let linked = linked::facts(&tree);
-    let mut said = selected.or(linked).or(head::facts(&tree));
-    let base = address.own.as_ref().or(address.canonical.as_ref());
-    let title = said.title.clone().or_else(|| head::title(&tree));
-    let body = body::of(&tree, rule, title.as_deref(), base);
-    let title = head::without_site(title, &tree);
-    let lines = byline::facts(&tree, &body, title.as_deref());
+    let meta = head::facts(&tree);
+    let titles = head::titles(&tree);
+    let addresses: Vec<&Url> = address.own.iter().chain(&address.canonical).collect();
+    let linked = linked::facts(&tree, &addresses, &titles);
+    let said = selected.or(linked).or(meta);
+    let page_address = address.own.as_ref().or(address.canonical.as_ref());
+    let headline = title::of(&tree, said.title.as_deref(), page_address);
+    let title = headline.title;
+
+    let removed = rule.map(|rule| rule.removed(&tree)).unwrap_or_default();
+    let mut outline = Outline::of(&tree, headline.element, &removed);
+    let by_rule = rule.and_then(|rule| rule.body(&tree)).and_then(|body| outline.index(body));
+    let headline = headline.element.and_then(|element| outline.index(element));
+    let roots =
+        by_rule.map(|at| vec![at]).or_else(|| body::roots(&outline, headline)).unwrap_or_default();
+    let places = body::places(&outline, &roots, headline);
+    let leads = body::leads(&mut outline, &roots, headline);
+    let body = body::of(&outline, &roots, &leads, title.as_deref(), address.base.as_ref());
+    let lines = byline::lines(&outline);
+    let mut facts = said.or(byline::facts(&lines, &body, headline));
+    let order = head::date_order(facts.language.as_deref());
+    let shown =
+        places.map(|places| dating::shown(&outline, &lines, places, order)).unwrap_or_default();
+    let known = |raw: Option<String>| raw.and_then(|raw| dating::normal(&raw, order));
     // Machines are often told the day, and people the minute.
-    said.published = twin::longer(said.published.take(), lines.published.clone());
-    let facts = said.or(lines);
+    facts.published = dating::exact(known(facts.published), shown.published)
+        .or_else(|| dating::of_scripts(&tree))
+        .or_else(|| page_address.and_then(dating::of_address));
+    facts.modified = known(facts.modified).or(shown.modified);
+    let is_damaged = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+    if let Some(damage) = damage
+        && (is_damaged(&body.html) || title.as_deref().is_some_and(is_damaged))
+    {
+        return Err(fault(damage.to_string()));
+    }
     page(name, below, facts, title, body, address).ok_or_else(|| {
         fault(
             "no article is found in it; say where its parts stand in a rules file (--rules)"
                 .to_owned(),
         )
     })
+}
+
+/// The text of a page. Where few bytes are broken, as they often are in scripts, it is read all the same, with what would
+/// be wrong if they were in the article.
+fn decoded<'b>(
+    bytes: &'b [u8],
+    label: Label<'_>,
+) -> Result<(Cow<'b, str>, Option<CharsetError>), CharsetError> {
+    match charset::decode(bytes, label) {
+        Ok(text) => Ok((text, None)),
+        Err(damage @ CharsetError::Broken { charset: "UTF-8", .. })
+            if !matches!(label, Label::Certain(_)) && charset::is_mostly_utf8(bytes) =>
+        {
+            Ok((String::from_utf8_lossy(bytes), Some(damage)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn page(
@@ -132,7 +179,7 @@ fn page(
     body: body::Body,
     address: head::Address,
 ) -> Option<Page> {
-    let head::Address { own, canonical, others, is_mobile } = address;
+    let head::Address { own, canonical, others, is_mobile, .. } = address;
     let body::Body { html, pictures, .. } = body;
     let content_text = html.is_empty().then(|| facts.body.clone()).flatten();
     if title.is_none() || (html.is_empty() && content_text.is_none()) {
@@ -161,7 +208,7 @@ fn page(
         categories: facts.section.map(|section| vec![section]),
         language: facts.language,
         source: facts.source,
-        image: facts.image.filter(|_| images.is_empty()),
+        image: facts.image.filter(|raw| images.is_empty() && web_url(raw, own.as_ref()).is_some()),
         images: Some(images).filter(|list| !list.is_empty()),
         ..Record::default()
     };

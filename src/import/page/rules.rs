@@ -4,7 +4,7 @@ use scraper::{ElementRef, Html, Selector};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Facts, byline, head::meta, linked::split, named};
+use super::{Facts, byline, dating, head::meta, named, printed::Order};
 use crate::{import::record::SourceRecord, text::Text};
 
 /// Why rules cannot be used.
@@ -99,11 +99,10 @@ impl Rule {
         };
         let people = |selector: &Option<String>| {
             let names = text(selector).map(bare).unwrap_or_default();
-            split(&names).iter().map(|name| named(name)).collect()
+            byline::names(&names).iter().map(|name| named(name)).collect()
         };
         let source = text(&self.source).map(bare);
-        let date =
-            |text: String| byline::date(&text).filter(|_| !text.contains('T')).unwrap_or(text);
+        let date = |text: String| dating::normal(&text, Order::DayFirst).unwrap_or(text);
         Facts {
             title: text(&self.title),
             published: text(&self.time).map(date).or_else(|| meta(tree, &[self.time.as_deref()?])),
