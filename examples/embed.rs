@@ -208,6 +208,7 @@ fn note(id: &str, title: &str, text: &str, published: &str) -> Result<Article, B
         id: ArticleId::new(id).ok_or("an id has 1 to 512 bytes")?,
         // Mint it once, store it, and never change it.
         guid: Text::new(&format!("tag:example.com,2026:article/{id}")),
+        is_atom_id: false,
         published,
         updated: published,
         revision: Shelf::REVISION,

@@ -6,7 +6,7 @@ use std::io::Cursor;
 
 use chrono::{DateTime, Utc};
 use courant::{
-    article::{ArticleId, Story, Submission, When},
+    article::{ArticleId, Origin, Story, Submission, When},
     category::Category,
     import::{HowToRead, Source, Sources},
     text::{Html, Text},
@@ -45,6 +45,7 @@ pub(crate) fn submission(nth: u32, published: DateTime<Utc>, story: Story) -> Su
         expires: None,
         is_significant: Some(true),
         story,
+        origin: Origin::default(),
     }
 }
 

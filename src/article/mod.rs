@@ -2,6 +2,7 @@
 
 mod change;
 mod episode;
+mod identity;
 mod key;
 mod span;
 mod story;
@@ -13,10 +14,11 @@ pub use episode::{
     AlternateEnclosure, Chapter, Chapters, Content, Episode, EpisodeKind, Location, Moment,
     Participant, Soundbite, Transcript,
 };
+pub use identity::{Claim, derived_iri, is_iri, is_reserved_guid, kept_guid, minted_guid};
 pub use key::ArticleId;
 pub use span::{Part, Span, SpanError};
 pub use story::{Attachment, Clearance, Person, Picture, Source, Story};
-pub use submission::{Precision, Submission, When, kept_guid};
+pub use submission::{Origin, Precision, Submission, When};
 pub use window::{Fill, Window};
 
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub struct Article {
     pub id: ArticleId,
     /// Minted once, the same in every format for ever (R-47, A-13, J-17).
     pub guid: Text,
+    /// Whether Atom shows the guid as it is although it is no IRI, because readers know it from an adopted Atom feed.
+    pub is_atom_id: bool,
     /// First publication; never changes.
     pub published: DateTime<Utc>,
     /// Last change the publisher thinks significant; not before `published`.
@@ -68,6 +72,8 @@ pub struct Gone {
     pub id: ArticleId,
     /// Its identity.
     pub guid: Text,
+    /// As [`Article::is_atom_id`].
+    pub is_atom_id: bool,
     /// First publication.
     pub published: DateTime<Utc>,
     /// The write that took it.
@@ -109,6 +115,8 @@ pub struct Adoption {
     pub base: Revision,
     /// Its identity there.
     pub guid: Text,
+    /// Whether readers know it from an Atom feed, where it was no IRI.
+    pub is_atom_id: bool,
     /// When it was published there; `None`: as it is here.
     pub published: Option<DateTime<Utc>>,
     /// What it says from now on.

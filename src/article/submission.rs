@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     article::{ArticleId, Story},
-    text::Text,
+    text::{CLEANING_VERSION, Text},
 };
 
 /// How exactly a time was given.
@@ -56,12 +56,21 @@ impl fmt::Display for When {
     }
 }
 
-/// An identity from elsewhere as it is; `None` where feeds cannot carry it so: it is empty, has white space at an end or
-/// control characters, or more than 1,000 bytes.
-pub fn kept_guid(raw: &str) -> Option<Text> {
-    const MAX_BYTES: usize = 1_000;
-    Some(Text::new(raw))
-        .filter(|guid| !raw.is_empty() && guid.as_str() == raw && raw.len() <= MAX_BYTES)
+/// Where a submission comes from, as far as stores ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Whether it comes from a source with `own = true`, whose guids may lie where this store mints identities.
+    pub is_own: bool,
+    /// Folder of the file whose name is the key; `None`: the key is not the name of a file.
+    pub folder: Option<Text>,
+    /// Version of the rules that cleaned its content.
+    pub cleaning: u32,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self { is_own: false, folder: None, cleaning: CLEANING_VERSION }
+    }
 }
 
 /// An article as handed in.
@@ -83,4 +92,6 @@ pub struct Submission {
     pub is_significant: Option<bool>,
     /// What it says.
     pub story: Story,
+    /// Where it comes from.
+    pub origin: Origin,
 }

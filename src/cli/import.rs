@@ -147,6 +147,7 @@ async fn take(
     let progress = progress(&all);
     let sources = all.into_iter().map(|(path, below)| Source {
         name: path.display().to_string(),
+        folder: folder(&path, &below),
         below,
         kind,
         open: Box::new(move || open(&path)),
@@ -205,6 +206,13 @@ fn find(root: &Path, path: &Path, found: &mut Vec<(PathBuf, String)>) -> Result<
         }
     }
     Ok(())
+}
+
+/// The folder that `below` starts at, whatever the working folder is.
+fn folder(path: &Path, below: &str) -> Option<String> {
+    let levels = below.split('/').count();
+    let path = fs::canonicalize(path).ok()?;
+    path.ancestors().nth(levels).map(|folder| folder.display().to_string())
 }
 
 fn open(file: &Path) -> io::Result<Box<dyn BufRead + Send>> {

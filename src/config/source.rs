@@ -49,6 +49,7 @@ pub(super) const SOURCE: Keys = Keys {
         "path",
         "withdraw_removed",
         "private",
+        "own",
     ],
 };
 
@@ -94,7 +95,7 @@ enum Wanted {
 impl Wanted {
     /// Notes keys that are for other kinds.
     fn keeps_to(self, section: &Section<'_>) {
-        const COMMON: [&str; 4] = ["kind", "id_prefix", "time_zone", "every_seconds"];
+        const COMMON: [&str; 5] = ["kind", "id_prefix", "time_zone", "every_seconds", "own"];
         let (name, own): (_, &[&str]) = match self {
             Self::Sql => ("sql", &[]),
             Self::Folder => ("folder", &["path", "withdraw_removed", "link"]),
@@ -159,6 +160,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
     let path = section.parse("path", |given| value::file(given, folder));
     let withdraw_removed = section.flag("withdraw_removed").unwrap_or(false);
     let is_private = section.flag("private").unwrap_or(false);
+    let is_own = section.flag("own").unwrap_or(false);
     let said = Said::read(section, kind);
     let password_file = section.parse("password_file", |given| value::file(given, folder));
     let prefix = section.parse("prefix", table_prefix);
@@ -188,7 +190,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
             lacks("path", "add `path = \"articles\"`");
             let kind = Kind::Folder(Folder { path: path?, withdraw_removed, link: said.link });
             let every = pause(5 * MINUTE);
-            return Some(Source { name: name?, every, id_prefix, time_zone, kind });
+            return Some(Source { name: name?, every, id_prefix, is_own, time_zone, kind });
         }
         Wanted::Feed => {
             if !section.has("path") {
@@ -200,7 +202,14 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
             // Entries of two feeds may well have the same identity.
             let id_prefix = prefix_said.unwrap_or_else(|| format!("{name}:"));
             let kind = Kind::Feed(Feed { place, is_private });
-            return Some(Source { name, every: pause(15 * MINUTE), id_prefix, time_zone, kind });
+            return Some(Source {
+                name,
+                every: pause(15 * MINUTE),
+                id_prefix,
+                is_own,
+                time_zone,
+                kind,
+            });
         }
     }
     let filled = rows(section, &said, prefix, types)?;
@@ -215,6 +224,7 @@ fn source(name: &str, section: &Section<'_>, folder: &Path) -> Option<Source> {
         name: name?,
         every: seconds(every),
         id_prefix,
+        is_own,
         time_zone: time_zone.or(default.and_then(|preset| preset.time_zone)),
         kind: Kind::Sql(Box::new(Sql {
             url: Secret::new(said.url?),

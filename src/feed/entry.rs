@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use url::Url;
 
 use crate::{
-    article::{Article, Attachment, Person, Picture, Source, Story},
+    article::{Article, Attachment, Person, Picture, Source, Story, derived_iri, is_iri},
     category::{Category, Language},
     feed::FeedSpec,
     text::{Html, Text},
@@ -41,14 +41,14 @@ impl<'a> Entry<'a> {
         &self.article.story
     }
 
-    /// The identity as an IRI, for formats that ask for one (A-12): the guid itself, unless a publisher's old guid is
-    /// none; then a `tag:` address holding it, the same for ever.
+    /// The identity for formats that ask for an IRI (A-12): the guid itself if it is one, or if readers know it from an
+    /// adopted Atom feed; otherwise a `tag:` address that holds the guid, the same for ever.
     pub fn iri(&self) -> String {
-        let guid = self.article.guid.as_str();
-        if is_iri(guid) {
-            return guid.to_owned();
+        let Article { guid, is_atom_id, .. } = self.article;
+        if *is_atom_id || is_iri(guid.as_str()) {
+            return guid.as_str().to_owned();
         }
-        format!("tag:{}:guid/{}", self.authority, utf8_percent_encode(guid, UNRESERVED))
+        derived_iri(self.authority, guid.as_str())
     }
 
     /// An identity for an origin whose feed nobody knows, whatever the normal form of its name.
@@ -242,16 +242,3 @@ impl<'a> Entry<'a> {
 
 /// What stays as it is in an address that holds any text (RFC 3986 section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Whether a text can stand as an Atom `id` (A-12, A-14).
-fn is_iri(text: &str) -> bool {
-    let is_odd = |c: char| c.is_ascii_whitespace() || "<>\"{}|\\^`".contains(c);
-    let is_uuid = |uuid: &str| {
-        let groups: Vec<_> = uuid.split('-').map(str::len).collect();
-        groups == [8, 4, 4, 4, 12] && uuid.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
-    };
-    text.is_ascii()
-        && !text.contains(is_odd)
-        && Url::parse(text).is_ok()
-        && text.strip_prefix("urn:uuid:").is_none_or(is_uuid)
-}

@@ -84,6 +84,7 @@ impl Feed {
         let remnant = |gone: &Gone| Article {
             id: gone.id.clone(),
             guid: gone.guid.clone(),
+            is_atom_id: gone.is_atom_id,
             published: gone.published,
             updated: gone.at,
             revision: gone.revision,

@@ -71,7 +71,8 @@ pub(super) fn feed(spec: FeedSpec, stories: Vec<Story>) -> Feed {
         let id = ArticleId::new(&number.to_string()).unwrap();
         let guid = Text::new(&format!("tag:example.com,2026:{id}"));
         let (published, updated) = (time(), time());
-        Arc::new(Article { id, guid, published, updated, revision: Revision(1), bytes: 0, story })
+        let (is_atom_id, revision) = (false, Revision(1));
+        Arc::new(Article { id, guid, is_atom_id, published, updated, revision, bytes: 0, story })
     };
     let snapshot = Snapshot {
         head: Revision(1),

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     article::{
-        ArticleId, Attachment, Clearance, Person, Picture, Source, Story, Submission, When,
+        ArticleId, Attachment, Clearance, Origin, Person, Picture, Source, Story, Submission, When,
         kept_guid,
     },
     category::{Category, Language, Slug, Territory},
@@ -147,6 +147,7 @@ impl Reader<'_> {
             expires,
             is_significant: record.significant,
             story,
+            origin: Origin::default(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Files of any kind as one stream of records, each with the file and line that it stands in.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     sync::Arc,
@@ -23,6 +23,7 @@ use crate::{
         transcode::utf8,
         wordpress::{Index, Posts, Wanted},
     },
+    text::Text,
 };
 
 /// Largest file of one article, in bytes.
@@ -45,15 +46,18 @@ pub struct Piece {
     pub(super) file: Arc<str>,
     pub(super) line: usize,
     pub(super) content: Content,
+    /// Folder of the file, where its name is the key.
+    pub(super) folder: Option<Text>,
 }
 
 impl Piece {
     pub(super) fn of_item(file: &Arc<str>, Item { line, text }: Item) -> Self {
-        Self { file: Arc::clone(file), line, content: Content::Json(text) }
+        Self { file: Arc::clone(file), line, content: Content::Json(text), folder: None }
     }
 
     fn of_found(file: &Arc<str>, Found { line, record }: Found) -> Self {
-        Self { file: Arc::clone(file), line, content: Content::Record(Box::new(record)) }
+        let content = Content::Record(Box::new(record));
+        Self { file: Arc::clone(file), line, content, folder: None }
     }
 
     /// What it says; an error when it is no record at all.
@@ -106,6 +110,8 @@ pub struct Source {
     pub name: String,
     /// Its path below the folder that was given, with `/`; its name, when it was given itself.
     pub below: String,
+    /// The folder that `below` starts at, where the names of files in it are told apart from those of other folders.
+    pub folder: Option<String>,
     /// What it is; `None`: what it looks like.
     pub kind: Option<Kind>,
     /// How to get at it.
@@ -116,7 +122,7 @@ impl Source {
     /// An input that is open already, of the kind that it looks like.
     pub fn new(name: &str, input: impl BufRead + Send + 'static) -> Self {
         let open = Box::new(move || Ok(Box::new(input) as _));
-        Self { name: name.to_owned(), below: name.to_owned(), kind: None, open }
+        Self { name: name.to_owned(), below: name.to_owned(), folder: None, kind: None, open }
     }
 }
 
@@ -147,8 +153,8 @@ pub struct Sources {
     reading: Arc<Reading>,
     current: Option<Pieces>,
     pages: Vec<Page>,
-    /// Those that are names of files.
-    keys: HashSet<String>,
+    /// Those that are names of files, with their folders.
+    keys: HashMap<String, Option<Text>>,
     /// Feeds to follow, as text for `feeds.toml`.
     pub follow: String,
     passed: Arc<std::sync::Mutex<BTreeMap<String, u64>>>,
@@ -162,7 +168,7 @@ impl Sources {
             reading: Arc::new(reading),
             current: None,
             pages: Vec::new(),
-            keys: HashSet::new(),
+            keys: HashMap::new(),
             follow: String::new(),
             passed: Arc::default(),
         }
@@ -175,7 +181,7 @@ impl Sources {
 
     /// Begins with a file; what is wrong with one that cannot be read.
     fn begin(&mut self, source: Source, file: &Arc<str>) -> Result<(), String> {
-        let Source { name, below, kind, open } = source;
+        let Source { name, below, folder, kind, open } = source;
         let mut input = open().map_err(unread)?;
         let head = input.fill_buf().map_err(unread)?;
         let kind = kind.unwrap_or_else(|| Kind::of(&name, head));
@@ -221,7 +227,7 @@ impl Sources {
             Kind::Opml => self.opml(&whole(input)?)?,
             Kind::Markdown => {
                 if let Some(record) = self.markdown(&below, &whole(input)?)? {
-                    self.check_key(&below, &record)?;
+                    self.check_key(&below, folder.as_deref(), &record)?;
                     self.only(&file, Ok(record));
                 }
             }
@@ -230,7 +236,7 @@ impl Sources {
                 let page = page::read(&name, &below, &whole(input)?, self.reading.label(), rules);
                 let page = page.map_err(|fault| fault.problem)?;
                 if page.own.is_none() {
-                    self.check_key(&below, &page.record)?;
+                    self.check_key(&below, folder.as_deref(), &page.record)?;
                 }
                 self.pages.push(page);
             }
@@ -244,7 +250,12 @@ impl Sources {
     }
 
     /// Two files whose names are the key of one article would take each other's place.
-    fn check_key(&mut self, below: &str, record: &Record) -> Result<(), String> {
+    fn check_key(
+        &mut self,
+        below: &str,
+        folder: Option<&str>,
+        record: &Record,
+    ) -> Result<(), String> {
         let Some(Key::Text(id)) = record.id.as_ref() else { return Ok(()) };
         if !below.starts_with(id.as_str()) {
             return Ok(());
@@ -254,13 +265,27 @@ impl Sources {
                         name in UTF-8, or an address or `id` in the file"
                 .to_owned());
         }
-        if self.keys.insert(id.clone()) {
+        if !self.keys.contains_key(id) {
+            self.keys.insert(id.clone(), folder.map(Text::new));
             return Ok(());
         }
         Err(format!(
             "`{id}` would be the key of another file as well; name the folder that both are below, \
              or give each an address or `id`"
         ))
+    }
+
+    /// With the folder of its file, where the name of the file is its key.
+    fn of_folder(&self, piece: Piece) -> Piece {
+        let id = match &piece.content {
+            Content::Record(record) => match record.as_ref() {
+                Ok(Record { id: Some(Key::Text(id)), .. }) => Some(id),
+                Ok(_) | Err(_) => None,
+            },
+            Content::Json(_) => None,
+        };
+        let folder = id.and_then(|id| self.keys.get(id)).cloned().flatten();
+        Piece { folder, ..piece }
     }
 
     fn opml(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -349,7 +374,7 @@ impl Iterator for Sources {
         loop {
             if let Some(current) = &mut self.current {
                 if let Some(piece) = current.next() {
-                    return Some(piece);
+                    return Some(self.of_folder(piece));
                 }
                 self.current = None;
             }
@@ -369,6 +394,7 @@ impl Iterator for Sources {
             Piece::of_found(&page.name.into(), found)
         });
         self.current = Some(Box::new(pieces));
-        self.current.as_mut().and_then(Iterator::next)
+        let first = self.current.as_mut().and_then(Iterator::next);
+        first.map(|piece| self.of_folder(piece))
     }
 }

@@ -133,7 +133,10 @@ impl Report {
         }
     }
 
-    fn count(&mut self, place: &Place, id: ArticleId, outcome: Outcome) {
+    fn count(&mut self, place: &Place, id: ArticleId, outcome: &Outcome) {
+        if let Some((field, problem)) = outcome.refusal(&id) {
+            self.refuse(place, vec![Fault { field: field.to_owned(), problem }]);
+        }
         match outcome {
             Outcome::Published => self.published += 1,
             Outcome::Held => self.held += 1,
@@ -142,12 +145,10 @@ impl Report {
             Outcome::Corrected => self.corrected += 1,
             Outcome::Unchanged => self.unchanged += 1,
             Outcome::Retired => self.retired.push(id),
-            Outcome::GuidTaken { by } => {
-                let problem = format!(
-                    "belongs to the article `{by}` already; give each article a guid of its own"
-                );
-                self.refuse(place, vec![Fault { field: "guid".to_owned(), problem }]);
-            }
+            Outcome::GuidTaken { .. }
+            | Outcome::GuidReserved
+            | Outcome::OtherGuid { .. }
+            | Outcome::OtherFile { .. } => {}
         }
     }
 }
@@ -198,7 +199,7 @@ impl<'a> Importer<'a> {
             if let Some(receipt) = written? {
                 self.report.revision = receipt.revision;
                 for ((place, id), outcome) in places.into_iter().zip(receipt.outcomes) {
-                    self.report.count(&place, id, outcome);
+                    self.report.count(&place, id, &outcome);
                 }
             }
             progress(batch.bytes);
@@ -218,12 +219,18 @@ impl<'a> Importer<'a> {
             return None;
         }
         // Cleaning HTML is most of the work, and records know nothing of each other.
-        let read = |Piece { file, line, content }: Piece| {
+        let read = |Piece { file, line, content, folder }: Piece| {
             let reading = match content {
                 Content::Json(Ok(text)) => Ok(read(self.catalogue, &text)),
                 Content::Json(Err(problem)) => Err(Fault { field: String::new(), problem }),
                 Content::Record(record) => record.map(|record| read_record(self.catalogue, record)),
             };
+            let reading = reading.map(|mut reading| {
+                if let Ok(submission) = &mut reading.submission {
+                    submission.origin.folder = folder;
+                }
+                reading
+            });
             ((file, line), reading)
         };
         let readings = taken.into_par_iter().map(read).collect();

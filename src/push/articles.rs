@@ -52,9 +52,14 @@ impl From<&Fate> for Became {
             Fate::Taken(Outcome::Corrected) => Self::Corrected,
             Fate::Taken(Outcome::Unchanged) | Fate::WithdrawnBefore => Self::Unchanged,
             Fate::Withdrawn => Self::Withdrawn,
-            Fate::Taken(Outcome::Retired | Outcome::GuidTaken { .. }) | Fate::Refused(_) => {
-                Self::Refused
-            }
+            Fate::Taken(
+                Outcome::Retired
+                | Outcome::GuidTaken { .. }
+                | Outcome::GuidReserved
+                | Outcome::OtherGuid { .. }
+                | Outcome::OtherFile { .. },
+            )
+            | Fate::Refused(_) => Self::Refused,
         }
     }
 }
@@ -300,7 +305,12 @@ impl Batch {
                 let mut errors = line.errors.clone();
                 if let Some(Fate::Refused(refused)) = fate {
                     let problem = Problem::of(refused, effect.and_then(|effect| effect.revision));
-                    let is_guid = matches!(refused, Refused::GuidTaken { .. });
+                    let is_guid = matches!(
+                        refused,
+                        Refused::GuidTaken { .. }
+                            | Refused::GuidReserved
+                            | Refused::OtherGuid { .. }
+                    );
                     let field = if is_guid { "guid".to_owned() } else { String::new() };
                     errors.push(FieldError { field, problem: problem.detail() });
                 }

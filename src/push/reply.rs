@@ -175,6 +175,17 @@ impl Problem {
             Refused::GuidTaken { by } => Self::Conflict(format!(
                 "The guid belongs to the article `{by}`; give each article a guid of its own."
             )),
+            Refused::GuidReserved => Self::Conflict(
+                "The guid lies where identities are minted here, and is not that of this article; leave it out."
+                    .to_owned(),
+            ),
+            Refused::OtherGuid { given, stored } => Self::Conflict(format!(
+                "The article of this id has the guid `{stored}`, and the record has `{given}`: it is another article; \
+                 give it another id, or leave out `guid` if it is the same article."
+            )),
+            Refused::KeyTaken => {
+                Self::Conflict("The id belongs to another article; give it another id.".to_owned())
+            }
             Refused::Unknown => Self::Unknown,
             Refused::OutOfScope => Self::Category,
             Refused::Forgotten => Self::Conflict(

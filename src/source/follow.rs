@@ -9,11 +9,12 @@ use tracing::{info, warn};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
+    article::ArticleId,
     feed::{Catalogue, Site},
     source::{
         SourceError,
         folder::{self, Seen},
-        holding::Names,
+        holding::{Hold, Names},
         lease::{self, Lease, Ticket},
         mark::Mark,
         preview,
@@ -71,7 +72,7 @@ impl Follower {
         clock: fn() -> DateTime<Utc>,
     ) -> Result<Self, SourceError> {
         let catalogue = catalogue_of(&source, catalogue);
-        let taker = Taker::new(store, catalogue, &source.name, &source.id_prefix);
+        let taker = Taker::new(store, catalogue, &source);
         let (owner, seen) = (lease::owner(), Seen::new());
         let state = State::default();
         let mut follower =
@@ -95,6 +96,21 @@ impl Follower {
         let known = store.recall(vec![Names::new(&source.name).lease()]).await?.pop().flatten();
         let until = known.as_deref().and_then(Ticket::read).map(|ticket| ticket.until);
         Ok(until.filter(|until| *until > now))
+    }
+
+    /// Whether a source holds each of these articles, in their order.
+    pub async fn holds(
+        store: &dyn Store,
+        source: &Source,
+        ids: &[ArticleId],
+    ) -> Result<Vec<bool>, SourceError> {
+        let names = Names::new(&source.name);
+        let known = store.recall(ids.iter().map(|id| names.article(id)).collect()).await?;
+        let is_held = |value: Option<String>| match value.as_deref().and_then(Hold::read) {
+            Some(Hold::By(count)) => count > 0,
+            Some(Hold::Gone) | None => false,
+        };
+        Ok(known.into_iter().map(is_held).collect())
     }
 
     /// Where it stands by now, whoever looked last.

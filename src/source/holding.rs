@@ -131,7 +131,9 @@ impl Holdings {
             let before = keys.get(name.as_str()).copied().unwrap_or_else(|| self.keys.get(name));
             let after = match turn {
                 // What was refused changes nothing.
-                Turn::To(_, nth) if matches!(taken.get(*nth), Some(Outcome::GuidTaken { .. })) => {
+                Turn::To(id, nth)
+                    if taken.get(*nth).is_some_and(|outcome| outcome.refusal(id).is_some()) =>
+                {
                     continue;
                 }
                 Turn::To(id, _) => Some(id),

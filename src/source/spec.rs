@@ -20,6 +20,8 @@ pub struct Source {
     pub every: Duration,
     /// Put before each key, so that the keys of two sources never meet.
     pub id_prefix: String,
+    /// Whether the guids that it gives may lie where the store mints identities.
+    pub is_own: bool,
     /// For dates without an offset; `None`: the site's.
     pub time_zone: Option<Tz>,
     /// What it is.

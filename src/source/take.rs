@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     article::{ArticleId, Submission},
-    category::Slug,
     feed::Catalogue,
     import::{self, Fault, Piece, Record},
     source::{
-        SourceError,
+        Source, SourceError,
         holding::{Hold, Holdings, Names, Turn},
         state::{Counts, Refusal, State},
     },
@@ -79,6 +78,8 @@ pub(super) struct Taker {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) names: Names,
     pub(super) id_prefix: String,
+    /// Whether the guids of its entries may lie where the store mints identities.
+    pub(super) is_own: bool,
 }
 
 /// What is to be written together.
@@ -86,8 +87,8 @@ pub(super) struct Taker {
 pub(super) struct Page {
     /// Articles that are handed in; whether each is published again should it be withdrawn.
     pub(super) batch: Vec<(Submission, bool)>,
-    /// The key of each.
-    keys: Vec<Value>,
+    /// The key of each, and of its article.
+    keys: Vec<(Value, ArticleId)>,
     pub(super) holdings: Holdings,
     /// What is known of it before it is written.
     round: Round,
@@ -95,21 +96,17 @@ pub(super) struct Page {
 
 /// What is to be written, and where the source stands afterwards.
 pub(super) struct Step {
-    keys: Vec<Value>,
+    keys: Vec<(Value, ArticleId)>,
     holdings: Holdings,
     round: Round,
     next: State,
 }
 
 impl Taker {
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        catalogue: Catalogue,
-        source: &Slug,
-        id_prefix: &str,
-    ) -> Self {
-        let (catalogue, names) = (Arc::new(catalogue), Names::new(source));
-        Self { store, catalogue, names, id_prefix: id_prefix.to_owned() }
+    pub(super) fn new(store: Arc<dyn Store>, catalogue: Catalogue, source: &Source) -> Self {
+        let (catalogue, names) = (Arc::new(catalogue), Names::new(&source.name));
+        let (id_prefix, is_own) = (source.id_prefix.clone(), source.is_own);
+        Self { store, catalogue, names, id_prefix, is_own }
     }
 
     /// What is to be done with entries.
@@ -127,7 +124,7 @@ impl Taker {
                 None => Turn::Away,
                 Some(Ok(submission)) => {
                     let turn = Turn::To(submission.id.clone(), page.batch.len());
-                    page.keys.push(key);
+                    page.keys.push((key, submission.id.clone()));
                     page.batch.push((submission, false));
                     turn
                 }
@@ -167,9 +164,13 @@ impl Taker {
         entries: Vec<Entry>,
     ) -> Result<Vec<(Value, Option<Result<Submission, Vec<Fault>>>)>, SourceError> {
         let catalogue = Arc::clone(&self.catalogue);
-        let prefix = self.id_prefix.clone();
+        let (prefix, is_own) = (self.id_prefix.clone(), self.is_own);
         let read = move |Entry { key, record, is_published }: Entry| {
-            let reading = is_published.then(|| read(&catalogue, &prefix, record));
+            let reading = is_published.then(|| {
+                let mut submission = read(&catalogue, &prefix, record)?;
+                submission.origin.is_own = is_own;
+                Ok(submission)
+            });
             (key, reading)
         };
         // Cleaning HTML is most of the work.
@@ -207,9 +208,10 @@ impl Step {
     /// What became of it, and where the source stands.
     pub(super) fn conclude(&self, done: &Done) -> (Round, State) {
         let (mut round, mut next) = (self.round.clone(), self.next.clone());
-        for (key, outcome) in self.keys.iter().zip(&done.taken) {
-            if let Some(problem) = count(&mut round.counts, outcome) {
-                round.refuse(key, vec![Fault { field: "guid".to_owned(), problem }]);
+        for ((key, id), outcome) in self.keys.iter().zip(&done.taken) {
+            count(&mut round.counts, outcome);
+            if let Some((field, problem)) = outcome.refusal(id) {
+                round.refuse(key, vec![Fault { field: field.to_owned(), problem }]);
             }
         }
         let is_withdrawn = |outcome: &&Option<Outcome>| matches!(outcome, Some(Outcome::Retired));
@@ -273,8 +275,8 @@ pub(super) fn read(
     Ok(submission)
 }
 
-/// Counts an outcome; why the article was not taken, if so.
-fn count(counts: &mut Counts, outcome: &Outcome) -> Option<String> {
+/// Counts an outcome; refusals are counted with their reasons.
+fn count(counts: &mut Counts, outcome: &Outcome) {
     match outcome {
         Outcome::Published => counts.published += 1,
         Outcome::Held => counts.held += 1,
@@ -283,11 +285,9 @@ fn count(counts: &mut Counts, outcome: &Outcome) -> Option<String> {
         Outcome::Corrected => counts.corrected += 1,
         Outcome::Unchanged => counts.unchanged += 1,
         Outcome::Retired => counts.retired += 1,
-        Outcome::GuidTaken { by } => {
-            return Some(format!(
-                "belongs to the article `{by}` already; give each article a guid of its own"
-            ));
-        }
+        Outcome::GuidTaken { .. }
+        | Outcome::GuidReserved
+        | Outcome::OtherGuid { .. }
+        | Outcome::OtherFile { .. } => {}
     }
-    None
 }

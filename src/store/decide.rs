@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    article::{Adoption, ArticleId, ChangeKind, Revision, Story, Submission},
+    article::{Adoption, ArticleId, ChangeKind, Claim, Revision, Story, Submission},
     category::Facet,
     store::Outcome,
     text::Text,
@@ -31,6 +31,10 @@ pub enum State {
 pub(super) struct Row {
     pub id: ArticleId,
     pub guid: Text,
+    /// How the store knows the guid.
+    pub claim: Claim,
+    /// The guid that submissions have for it, where it got another one since, by an adoption for example.
+    pub alias: Option<Text>,
     pub state: State,
     /// The publisher's date, set apart from others of the same day or minute.
     pub placed: DateTime<Utc>,
@@ -50,6 +54,10 @@ pub(super) struct Row {
     pub story: Story,
     /// The story as stored text, in bytes.
     pub bytes: u32,
+    /// Version of the rules that cleaned its content.
+    pub cleaning: u32,
+    /// Folder of the file whose name is the key.
+    pub folder: Option<Text>,
 }
 
 impl Row {
@@ -79,11 +87,17 @@ pub(super) struct Decision {
     pub outcome: Outcome,
     /// Nothing is written without it.
     pub write: Option<(Row, ChangeKind)>,
+    /// What is noted of an article that says nothing new: no feed holds it, and no revision counts it.
+    pub note: Option<Row>,
 }
 
 impl Decision {
+    fn write(outcome: Outcome, row: Row, kind: ChangeKind) -> Self {
+        Self { outcome, write: Some((row, kind)), note: None }
+    }
+
     fn nothing(outcome: Outcome) -> Self {
-        Self { outcome, write: None }
+        Self { outcome, write: None, note: None }
     }
 }
 
@@ -118,12 +132,16 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
         _ if due > given.commit => State::Held,
         _ => State::Live,
     };
+    let is_claimed = new.origin.is_own && new.guid.is_some();
+    let known_claim = old.map(|row| row.claim).unwrap_or_default();
     let mut row = Row {
         id: new.id,
         guid: old.map_or_else(
             || new.guid.unwrap_or_else(|| given.minted.clone()),
             |row| row.guid.clone(),
         ),
+        claim: if is_claimed { known_claim.max(Claim::Own) } else { known_claim },
+        alias: old.and_then(|row| row.alias.clone()),
         state,
         placed: given.placed,
         published,
@@ -136,13 +154,15 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
         revision: given.revision,
         story: new.story,
         bytes,
+        cleaning: new.origin.cleaning,
+        folder: new.origin.folder.or_else(|| old.and_then(|row| row.folder.clone())),
     };
     // A date that lies ahead would stay ahead of the next edit's.
     let stated = new.modified.map(|modified| modified.min(given.commit.max(published)));
     let Some(old) = old else {
         row.updated = stated.unwrap_or(published).max(published);
         let (outcome, kind) = seen(state);
-        return Decision { outcome, write: Some((row, kind)) };
+        return Decision::write(outcome, row, kind);
     };
     if old.state == State::Withdrawn {
         if !given.republish {
@@ -150,12 +170,15 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
         }
         row.updated = given.commit.max(published);
         let (outcome, kind) = seen(state);
-        return Decision { outcome, write: Some((row, kind)) };
+        return Decision::write(outcome, row, kind);
     }
     let says_other = row.story != old.story;
     let moved_on =
         new.modified.is_some_and(|modified| modified > old.modified.unwrap_or(old.updated));
-    let is_significant = new.is_significant.unwrap_or(moved_on) && (says_other || moved_on);
+    // Newer rules of cleaning may have made the whole difference: only a later date shows an edit then.
+    let is_renewal = old.cleaning < row.cleaning;
+    let is_stated = new.is_significant.filter(|stated| !(*stated && is_renewal));
+    let is_significant = is_stated.unwrap_or(moved_on) && (says_other || moved_on);
     row.updated = match (is_significant, frozen.is_some()) {
         (true, _) if moved_on => stated.unwrap_or(given.commit).max(old.updated).max(published),
         (true, _) => given.commit.max(old.updated).max(published),
@@ -165,14 +188,45 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
     let same_times = (row.state, row.published, row.updated, row.due, row.expires)
         == (old.state, old.published, old.updated, old.due, old.expires);
     if !says_other && same_times {
-        return Decision::nothing(Outcome::Unchanged);
+        let is_noted = (row.claim, &row.folder) == (old.claim, &old.folder) && !is_renewal;
+        let Row { claim, folder, .. } = row;
+        let cleaning = row.cleaning.max(old.cleaning);
+        let note = (!is_noted).then(|| Row { claim, cleaning, folder, ..old.clone() });
+        return Decision { note, ..Decision::nothing(Outcome::Unchanged) };
     }
     let (outcome, kind) = match (old.state, state) {
         (State::Live, State::Live) if is_significant => (Outcome::Edited, ChangeKind::Edited),
         (State::Live, State::Live) => (Outcome::Corrected, ChangeKind::Corrected),
         _ => seen(state),
     };
-    Decision { outcome, write: Some((row, kind)) }
+    Decision::write(outcome, row, kind)
+}
+
+/// Why a submission under the key of a known article is another article, if it is.
+pub(super) fn contradiction(old: &Row, new: &Submission) -> Option<Outcome> {
+    if let Some(given) = &new.guid
+        && *given != old.guid
+        && old.alias.as_ref() != Some(given)
+    {
+        return Some(Outcome::OtherGuid { given: given.clone(), stored: old.guid.clone() });
+    }
+    // The name of a file is a key in its folder alone. A folder that was moved or copied has the same articles.
+    let folder = new.origin.folder.as_ref()?;
+    let is_known = old.state == State::Withdrawn
+        || old.folder.as_ref() == Some(folder)
+        || (old.story.title == new.story.title && !old.story.title.is_empty())
+        || (old.story.url == new.story.url && old.story.url.is_some());
+    let stored =
+        || Outcome::OtherFile { title: old.story.title.clone(), folder: old.folder.clone() };
+    (!is_known).then(stored)
+}
+
+/// What a change to an article that leaves its state is to the log.
+pub(super) fn kept(state: State) -> ChangeKind {
+    match state {
+        State::Live => ChangeKind::Corrected,
+        State::Held | State::Expired | State::Withdrawn => seen(state).1,
+    }
 }
 
 /// What a story counts for in a window, in bytes.
@@ -213,18 +267,28 @@ pub(super) fn place(
 
 /// What an adoption makes of an article; `None` when there is nothing to do.
 pub(super) fn adopt(old: &Row, adoption: &Adoption, revision: Revision) -> Option<Row> {
-    let Adoption { base, guid, published, story, .. } = adoption;
+    let Adoption { base, guid, is_atom_id, published, story, .. } = adoption;
     let published = published.unwrap_or(old.published);
-    let is_same = *guid == old.guid && published == old.published && *story == old.story;
+    let claim = match (is_atom_id, *guid == old.guid) {
+        (true, _) => Claim::Atom,
+        (false, true) => old.claim,
+        (false, false) => Claim::Own,
+    };
+    let is_same = (guid, claim) == (&old.guid, old.claim)
+        && published == old.published
+        && *story == old.story;
     if old.state != State::Live || old.revision != *base || is_same {
         return None;
     }
     // One that was never edited is as new as its publication.
     let is_untouched = old.updated == old.published;
     let updated = if is_untouched { published } else { old.updated.max(published) };
+    // Records go on to come with the guid that they had.
+    let before = || old.alias.clone().unwrap_or_else(|| old.guid.clone());
+    let alias = if *guid == old.guid { old.alias.clone() } else { Some(before()) };
     let (guid, story) = (guid.clone(), story.clone());
     let bytes = weight(&story);
-    Some(Row { guid, published, updated, revision, story, bytes, ..old.clone() })
+    Some(Row { guid, claim, alias, published, updated, revision, story, bytes, ..old.clone() })
 }
 
 /// The marks a change of a row touches.

@@ -147,6 +147,69 @@ pub enum Outcome {
         /// Whose it is.
         by: ArticleId,
     },
+    /// Refused: its guid lies where the store mints identities, and is not the one that this article would get.
+    GuidReserved,
+    /// Refused: the stored article of its key has another guid, so that it is another article.
+    OtherGuid {
+        /// The guid that was handed in.
+        given: Text,
+        /// That of the stored article.
+        stored: Text,
+    },
+    /// Refused: its key is the name of a file, and the stored article of that key is from another folder.
+    OtherFile {
+        /// Title of the stored article.
+        title: Text,
+        /// The folder that it is from; `None`: it is from no file, or from before folders were noted.
+        folder: Option<Text>,
+    },
+}
+
+impl Outcome {
+    /// Why the article of this key was refused: the field, and what is wrong with it; `None` if it was not refused.
+    pub fn refusal(&self, id: &ArticleId) -> Option<(&'static str, String)> {
+        match self {
+            Self::Published
+            | Self::Held
+            | Self::Expired
+            | Self::Edited
+            | Self::Corrected
+            | Self::Unchanged
+            | Self::Retired => None,
+            Self::GuidTaken { by } => Some((
+                "guid",
+                format!(
+                    "belongs to the article `{by}` already; give each article a guid of its own"
+                ),
+            )),
+            Self::GuidReserved => Some((
+                "guid",
+                "lies where this store mints identities, and is not that of this article; leave it out, or set \
+                 `own = true` for the source if it is yours"
+                    .to_owned(),
+            )),
+            Self::OtherGuid { given, stored } => Some((
+                "guid",
+                format!(
+                    "`{given}` is not that of the stored article `{id}`, `{stored}`: this is another article; give it \
+                     another key, or leave out `guid` if it is the same article"
+                ),
+            )),
+            Self::OtherFile { title, folder } => {
+                let from = match folder {
+                    Some(folder) => format!("from the folder `{folder}`"),
+                    None => "from elsewhere".to_owned(),
+                };
+                Some((
+                    "id",
+                    format!(
+                        "`{id}` is the key of the stored article `{title}` {from}: this is another article; import the \
+                         folder that both files are below, or give this file an `id` or an address"
+                    ),
+                ))
+            }
+        }
+    }
 }
 
 /// What a write came to.
@@ -327,6 +390,18 @@ pub trait Store: Send + Sync {
     /// How many articles there are.
     async fn census(&self) -> Result<Census>;
 
+    /// Keys of articles that are not withdrawn or expired and were cleaned by rules older than a version, in their order
+    /// from after a key on.
+    async fn cleaned_before(
+        &self,
+        version: u32,
+        after: Option<ArticleId>,
+        limit: NonZeroU16,
+    ) -> Result<Vec<ArticleId>> {
+        let _ = (version, after, limit);
+        Ok(Vec::new())
+    }
+
     /// Takes articles in; a batch is one revision, and on disk before this returns.
     async fn upsert(
         &self,
@@ -433,20 +508,4 @@ pub trait Store: Send + Sync {
         let _ = (name, now);
         Err(StoreError::ReadOnly)
     }
-}
-
-/// The identity an article gets at first sight (R-47, A-14).
-pub(crate) fn mint(authority: &str, id: &ArticleId) -> Text {
-    /// What stays as it is in a `tag:` address: RFC 4151 section 2.1, less what some readers trip over.
-    const SPECIFIC: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~')
-        .remove(b'/')
-        .remove(b':');
-    Text::new(&format!(
-        "tag:{authority}:article/{}",
-        percent_encoding::utf8_percent_encode(id.as_str(), SPECIFIC)
-    ))
 }

@@ -256,6 +256,17 @@ pub enum Refused {
         /// Whose it is.
         by: ArticleId,
     },
+    /// Its guid lies where the store mints identities, and is not its own.
+    GuidReserved,
+    /// The stored article of its key has another guid.
+    OtherGuid {
+        /// The guid that was handed in.
+        given: Text,
+        /// That of the stored article.
+        stored: Text,
+    },
+    /// Its key is the name of a file, and is that of an article from elsewhere.
+    KeyTaken,
     /// Nobody knows the article.
     Unknown,
     /// The token is for other categories.
@@ -277,6 +288,11 @@ impl From<Outcome> for Fate {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::GuidTaken { by } => Self::Refused(Refused::GuidTaken { by }),
+            Outcome::GuidReserved => Self::Refused(Refused::GuidReserved),
+            Outcome::OtherGuid { given, stored } => {
+                Self::Refused(Refused::OtherGuid { given, stored })
+            }
+            Outcome::OtherFile { .. } => Self::Refused(Refused::KeyTaken),
             Outcome::Retired => Self::Refused(Refused::Retired),
             taken @ (Outcome::Published
             | Outcome::Held

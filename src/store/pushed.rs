@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    article::{ArticleId, Revision, Submission, When},
+    article::{ArticleId, Origin, Revision, Submission, When},
     store::{
         Effect, Effects, Fate, Operation, Outcome, Push, Refused, Result, Task,
         decide::{Row, State},
@@ -142,6 +142,7 @@ impl Binned {
             expires: time(self.expires),
             is_significant: None,
             story: story(row.id.as_str(), &self.story)?,
+            origin: Origin { cleaning: row.cleaning, ..Origin::default() },
         })
     }
 }

@@ -11,7 +11,9 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    article::{Article, ArticleId, Latest, Mark, Part, Revision, Snapshot, Span, Story, Window},
+    article::{
+        Article, ArticleId, Claim, Latest, Mark, Part, Revision, Snapshot, Span, Story, Window,
+    },
     category::{Facet, Selection},
     store::{
         Result,
@@ -209,8 +211,9 @@ pub(super) fn article(reader: &impl Reader, id: &ArticleId) -> Result<Option<Sna
 
 impl From<Row> for Article {
     fn from(row: Row) -> Self {
+        let is_atom_id = row.claim == Claim::Atom;
         let Row { id, guid, published, updated, revision, bytes, story, .. } = row;
-        Self { id, guid, published, updated, revision, bytes, story }
+        Self { id, guid, is_atom_id, published, updated, revision, bytes, story }
     }
 }
 

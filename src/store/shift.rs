@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    article::{Gone, Mark, Revision},
+    article::{Claim, Gone, Mark, Revision},
     category::{Audience, Facet, Selection},
     store::{
         Result,
@@ -154,9 +154,10 @@ pub(super) fn signs(reader: &impl Reader, selection: &Selection, mark: Mark) -> 
         let saw = left.story.is_selected(selection) && could_read(audience, left.early, left.late);
         let is_told = signs.iter().any(|sign| sign.id == now.id);
         if saw && !is_told && !has(reader, selection, key, &now)? {
+            let is_atom_id = now.claim == Claim::Atom;
             let Row { id, guid, .. } = now;
             let Left { at, published, story, .. } = left;
-            signs.push(Gone { id, guid, published, revision, at, story });
+            signs.push(Gone { id, guid, is_atom_id, published, revision, at, story });
         }
         Ok(looks < LOOKS && signs.len() < SIGNS)
     })?;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    article::{Revision, Story},
+    article::{Claim, Revision, Story},
     store::{
         Result, StoreError,
         decide::{Row, State},
@@ -47,6 +47,24 @@ pub(super) fn state_number(state: State) -> i64 {
         State::Live => 1,
         State::Expired => 2,
         State::Withdrawn => 3,
+    }
+}
+
+/// A stored claim.
+pub(super) fn claim(number: i64) -> Claim {
+    match number {
+        0 => Claim::Given,
+        1 => Claim::Own,
+        _ => Claim::Atom,
+    }
+}
+
+/// A claim as it is stored.
+pub(super) fn claim_number(claim: Claim) -> i64 {
+    match claim {
+        Claim::Given => 0,
+        Claim::Own => 1,
+        Claim::Atom => 2,
     }
 }
 

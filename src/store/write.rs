@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::{
-    article::{Adoption, Amendment, ArticleId, Change, ChangeKind, Revision, Story, Submission},
+    article::{
+        Adoption, Amendment, ArticleId, Change, ChangeKind, Claim, Revision, Story, Submission,
+        is_reserved_guid, minted_guid,
+    },
     category::{Category, Facet},
     store::{
         Intake, Outcome, Result,
         decide::{self, Circumstances, Row, State, Touch, place, submit, touch, weight},
-        mint,
         shelf::Arrivals,
         shift::Step,
         tables::{Counter, Move, Writer},
@@ -20,6 +22,9 @@ use crate::{
     text::Text,
     told::Told,
 };
+
+/// Most articles that give up a guid, one after another, for the one that it is minted for.
+pub(super) const MAX_CHAIN: usize = 16;
 
 /// So many articles are released at a time, so that other writers get their turn; the rest is due at once.
 pub(super) const RELEASED_AT_ONCE: i64 = 1_000;
@@ -230,12 +235,13 @@ impl<W: Writer> Writing<W> {
         unstated: DateTime<Utc>,
     ) -> Result<Outcome> {
         let old = self.tables.find(&submission.id)?;
-        let minted = mint(&self.authority, &submission.id);
-        if old.is_none() {
-            let guid = submission.guid.as_ref().unwrap_or(&minted);
-            if let Some(by) = self.tables.owner(guid)? {
-                return Ok(Outcome::GuidTaken { by });
-            }
+        let minted = minted_guid(&self.authority, &submission.id);
+        let refusal = match &old {
+            Some((_, old)) => decide::contradiction(old, &submission),
+            None => self.conflict(&submission, &minted)?,
+        };
+        if let Some(refusal) = refusal {
+            return Ok(refusal);
         }
         let placed = self.place(&submission, old.as_ref().map(|(_, row)| row), unstated)?;
         let given = Circumstances {
@@ -249,7 +255,50 @@ impl<W: Writer> Writing<W> {
         if let Some((row, kind)) = decision.write {
             self.put(old.as_ref().map(|(key, row)| (*key, row)), &row, kind)?;
         }
+        if let Some(row) = decision.note {
+            self.tables.save(&row)?;
+            self.keep();
+        }
         Ok(decision.outcome)
+    }
+
+    /// Why a new article cannot have its guid, if so. One that is minted for it is taken from an article that only claimed
+    /// it.
+    fn conflict(&mut self, new: &Submission, minted: &Text) -> Result<Option<Outcome>> {
+        let guid = new.guid.as_ref().unwrap_or(minted);
+        let is_minted = guid == minted;
+        if !is_minted && !new.origin.is_own && is_reserved_guid(&self.authority, guid.as_str()) {
+            return Ok(Some(Outcome::GuidReserved));
+        }
+        let Some(by) = self.tables.owner(guid)? else { return Ok(None) };
+        let is_free = is_minted && self.give_up(&by)?;
+        Ok((!is_free).then_some(Outcome::GuidTaken { by }))
+    }
+
+    /// Has an article give up a guid that is minted for another one, and gives it its own; whether that could be done. Its
+    /// own may be claimed by a third article, which then gives it up in the same way.
+    fn give_up(&mut self, id: &ArticleId) -> Result<bool> {
+        let mut chain: Vec<(i64, Row)> = Vec::new();
+        let mut next = Some(id.clone());
+        while let Some(id) = next {
+            let Some((key, row)) = self.tables.find(&id)? else { return Ok(false) };
+            let own = minted_guid(&self.authority, &id);
+            let is_claimed = row.claim == Claim::Given && row.guid != own;
+            if !is_claimed || chain.len() == MAX_CHAIN {
+                return Ok(false);
+            }
+            chain.push((key, row));
+            next = self.tables.owner(&own)?;
+        }
+        for (key, old) in chain.into_iter().rev() {
+            let guid = minted_guid(&self.authority, &old.id);
+            let alias = Some(old.alias.clone().unwrap_or_else(|| old.guid.clone()));
+            let row = Row { guid, alias, revision: self.revision, ..old.clone() };
+            self.put(Some((key, &old)), &row, decide::kept(row.state))?;
+            // As in an adoption: no delta says that an article has another identity.
+            self.touch(Touch { facets: row.facets(), raises_floor: true });
+        }
+        Ok(true)
     }
 
     /// The article's date among others given the same day or minute: those that came first stay first.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use courant::{
-    article::{ArticleId, Revision, Story, Submission, When},
+    article::{ArticleId, Origin, Revision, Story, Submission, When},
     category::Category,
     clock,
     edition::EntityTag,
@@ -378,6 +378,7 @@ fn submission(number: usize, title: &str) -> Submission {
             categories: vec![Category::from_label(category).unwrap()],
             ..Story::default()
         },
+        origin: Origin::default(),
     }
 }
 

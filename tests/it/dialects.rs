@@ -79,6 +79,7 @@ fn gone() -> Vec<Gone> {
     let gone = |nth: i32, guid: &str, page: Option<&str>, minutes| Gone {
         id: ArticleId::new(&format!("g-{nth}")).unwrap(),
         guid: text(guid),
+        is_atom_id: false,
         published: noon() - TimeDelta::hours(30) - TimeDelta::minutes(nth.into()),
         revision: Revision(9),
         at: noon() - TimeDelta::minutes(minutes),

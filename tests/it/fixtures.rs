@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use courant::{
-    article::{ArticleId, Story, Submission, When},
+    article::{ArticleId, Origin, Story, Submission, When},
     category::Category,
     config::{self, Config, Overrides},
     feed::Catalogue,
@@ -80,6 +80,7 @@ pub(crate) fn submission(id: &str, seconds: i64) -> Submission {
             categories: vec![Category::from_label("news").unwrap()],
             ..Story::default()
         },
+        origin: Origin::default(),
     }
 }
 

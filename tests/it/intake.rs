@@ -455,3 +455,31 @@ fn the_key_of_a_file_is_its_path_below_the_folder_that_was_named() {
     let (code, said) = bounded(&site, &["import", whole.join("1/index.html").to_str().unwrap()]);
     assert!(code == Some(0) && said.contains("1 unchanged"), "{said}");
 }
+
+#[test]
+fn files_of_two_folders_with_one_name_are_not_one_article() {
+    let site = Site::new(SETTINGS);
+    for (file, title) in [("one/a.md", "Library opens"), ("two/a.md", "Bridge closed")] {
+        let text =
+            format!("---\ntitle: {title}\ndate: 2026-03-05T08:00:00Z\n---\n\nText of {title}.\n");
+        fs::create_dir_all(site.path(file).parent().unwrap()).unwrap();
+        site.write(file, text);
+    }
+    assert_eq!(site.run(&["import", "one"]).status.code(), Some(0));
+    let refused = site.run(&["import", "two/a.md"]);
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("two/a.md:1: id: `a` is the key of the stored article `Library opens`"),
+        "{error}"
+    );
+    assert!(error.contains("/one`"), "{error}");
+    // The same file again is the same article, whatever it says by now.
+    site.write(
+        "one/a.md",
+        "---\ntitle: Library open\ndate: 2026-03-06T08:00:00Z\n---\n\nCome in.\n",
+    );
+    let again = site.run(&["import", "--json", "one/a.md"]);
+    let report: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!((&report["corrected"], &report["refused"]), (&1.into(), &0.into()), "{report}");
+}

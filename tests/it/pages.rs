@@ -85,7 +85,8 @@ fn feed(spec: FeedSpec, stories: Vec<Story>) -> Feed {
         story.url = spec.site.url.join(&format!("2026/{id}")).ok();
         let (published, updated) = (noon() - ago, noon() - ago);
         let guid = text(&format!("tag:example.com,2026:{id}"));
-        Arc::new(Article { id, guid, published, updated, revision: Revision(1), bytes: 0, story })
+        let (is_atom_id, revision) = (false, Revision(1));
+        Arc::new(Article { id, guid, is_atom_id, published, updated, revision, bytes: 0, story })
     };
     let snapshot = Snapshot {
         head: Revision(4812),

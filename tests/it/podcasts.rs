@@ -352,7 +352,9 @@ async fn an_older_store_learns_which_articles_are_episodes() {
             "DELETE FROM filing WHERE facet = 'episodes'; DELETE FROM shelf WHERE facet = 'episodes';
              DELETE FROM mark WHERE facet = 'episodes'; DROP TABLE settled; DROP INDEX article_revision; DROP INDEX shelf_emptied;
              DROP TABLE token; DROP TABLE delivery; DROP TABLE gone; DROP TABLE sign; DROP TABLE coming; DROP TABLE came;
-             DROP TABLE remembered; DROP TABLE writer; DROP TABLE pushed; DROP TABLE bin; PRAGMA user_version = 1;",
+             DROP TABLE remembered; DROP TABLE writer; DROP TABLE pushed; DROP TABLE bin;
+             ALTER TABLE article DROP COLUMN claim; ALTER TABLE article DROP COLUMN alias;
+             ALTER TABLE article DROP COLUMN cleaning; ALTER TABLE article DROP COLUMN folder; PRAGMA user_version = 1;",
         )
         .unwrap();
     }

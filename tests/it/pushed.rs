@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, num::NonZeroU16, sync::Arc};
 
 use courant::{
-    article::{ArticleId, Cursor, Revision, Story, Submission, When, Window},
+    article::{ArticleId, Cursor, Origin, Revision, Story, Submission, When, Window},
     category::{Category, Facet, Selection, Slug},
     store::{
         Effect, Effects, Fate, Grant, Key, Operation, Outcome, Precondition, Push, Pushed, Refused,
@@ -47,6 +47,7 @@ fn submission(name: &str, title: &str, category: &str) -> Submission {
             categories: vec![Category::from_label(category).unwrap()],
             ..Story::default()
         },
+        origin: Origin::default(),
     }
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn article(nth: i32, story: Story) -> Article {
     Article {
         id: ArticleId::new(&key).unwrap(),
         guid: text(&format!("tag:example.com,2026:article/{key}")),
+        is_atom_id: false,
         published,
         updated: published,
         revision: Revision(7),

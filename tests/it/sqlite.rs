@@ -40,6 +40,17 @@ fn files_of_others_and_of_the_future_are_refused() {
     assert!(matches!(refused(&folder.path().join("no/such/folder.db")), StoreError::Open { .. }));
 }
 
+#[tokio::test]
+async fn a_guid_that_was_claimed_goes_back_to_the_article_that_it_is_minted_for() {
+    let home = Home::new();
+    let file = home.file();
+    let claim = async |id: &str, guid: &str| {
+        let file = rusqlite::Connection::open(&file).unwrap();
+        file.execute("UPDATE article SET guid = ? WHERE id = ?", [guid, id]).unwrap();
+    };
+    crate::store::claimed_guids_go_back_to_their_articles(home, claim).await;
+}
+
 #[test]
 fn a_file_may_be_made_by_several_at_once() {
     for _ in 0..40 {

@@ -68,7 +68,6 @@ pub(crate) async fn identity_and_publication_never_change(home: Home) {
     let before = article(&home, "a").await;
     assert_eq!(before.guid.as_str(), "tag:example.com,2026:article/a");
     let mut edit = submission("a", 500);
-    edit.guid = Some(Text::new("another"));
     edit.story.title = Text::new("Another title");
     edit.story.url = Some("https://elsewhere.example.org/".parse().unwrap());
     home.publish(vec![edit], 2).await;
@@ -89,6 +88,180 @@ pub(crate) async fn an_imported_guid_is_kept_and_belongs_to_one_article(home: Ho
         receipt.outcomes,
         [Outcome::GuidTaken { by: ArticleId::new("a").unwrap() }, Outcome::Published]
     );
+}
+
+pub(crate) async fn a_record_with_another_guid_is_another_article(home: Home) {
+    let with =
+        |id: &str, guid: &str| Submission { guid: Some(Text::new(guid)), ..submission(id, 0) };
+    home.publish(vec![with("7", "https://one.example.org/?p=7"), submission("8", 1)], 1).await;
+    let before = (article(&home, "7").await, article(&home, "8").await);
+    let mut other = with("7", "https://two.example.org/?p=7");
+    other.story.title = Text::new("Of another site");
+    let receipt = home.publish(vec![other, with("8", "https://two.example.org/?p=8")], 2).await;
+    let refused = |given: &str, stored: &str| Outcome::OtherGuid {
+        given: Text::new(given),
+        stored: Text::new(stored),
+    };
+    let minted = "tag:example.com,2026:article/8";
+    let expected = [
+        refused("https://two.example.org/?p=7", "https://one.example.org/?p=7"),
+        refused("https://two.example.org/?p=8", minted),
+    ];
+    assert_eq!((receipt.revision, receipt.outcomes), (Revision(1), expected.to_vec()));
+    assert_eq!((article(&home, "7").await, article(&home, "8").await), before);
+    // The one that it has, or none, is the same article.
+    let receipt = home.publish(vec![with("8", minted), submission("7", 0)], 3).await;
+    assert_eq!(receipt.outcomes, [Outcome::Unchanged, Outcome::Unchanged]);
+    // A withdrawn article keeps its key.
+    home.store.withdraw(vec![ArticleId::new("7").unwrap()], at(4)).await.unwrap();
+    let again = Intake { republish: true, ..Intake::default() };
+    let batch = vec![with("7", "https://two.example.org/?p=7")];
+    let receipt = home.store.upsert(batch, again, at(5)).await.unwrap();
+    assert!(matches!(outcome(&receipt), Outcome::OtherGuid { .. }));
+}
+
+pub(crate) async fn a_record_of_an_adopted_article_goes_on_to_be_that_article(home: Home) {
+    let mut record = submission("7", 0);
+    record.guid = Some(Text::new("https://new.example.org/?p=7"));
+    home.publish(vec![record.clone()], 1).await;
+    let known = article(&home, "7").await;
+    let old = adoption("7", known.revision, "https://old.example.org/?p=7", 0, known.story);
+    home.store.adopt(vec![old], at(2)).await.unwrap();
+    record.story.title = Text::new("Edited");
+    let receipt = home.publish(vec![record], 3).await;
+    assert_eq!(receipt.outcomes, [Outcome::Corrected]);
+    assert_eq!(article(&home, "7").await.guid.as_str(), "https://old.example.org/?p=7");
+}
+
+pub(crate) async fn a_minted_guid_is_accepted_for_its_own_article_alone(home: Home) {
+    let minted = |id: &str| format!("tag:example.com,2026:article/{id}");
+    let with =
+        |id: &str, guid: &str| Submission { guid: Some(Text::new(guid)), ..submission(id, 0) };
+    let batch = vec![
+        with("squatter", &minted("future")),
+        with("squatter", "tag:example.com,2026:guid/t3_abc"),
+        with("a", &minted("a")),
+        with("elsewhere", "tag:example.org,2026:article/future"),
+        submission("future", 1),
+    ];
+    let receipt = home.publish(batch, 1).await;
+    let (reserved, published) = (Outcome::GuidReserved, Outcome::Published);
+    let expected =
+        [reserved.clone(), reserved, published.clone(), published.clone(), published.clone()];
+    assert_eq!(receipt.outcomes, expected);
+    assert_eq!(article(&home, "future").await.guid.as_str(), minted("future"));
+    // From a source of the publisher's own, another key may have it.
+    let mut own = with("own:9", &minted("9"));
+    own.origin.is_own = true;
+    let receipt = home.publish(vec![own, submission("9", 2)], 2).await;
+    let by = ArticleId::new("own:9").unwrap();
+    assert_eq!(receipt.outcomes, [published, Outcome::GuidTaken { by }]);
+}
+
+/// Guids that were claimed before they were reserved: each article holds the one that is minted for the next.
+pub(crate) async fn claimed_guids_go_back_to_their_articles(
+    home: Home,
+    claim: impl AsyncFn(&str, &str),
+) {
+    let minted = |id: &str| format!("tag:example.com,2026:article/{id}");
+    home.publish(vec![submission("one", 0), submission("two", 1), submission("gone", 2)], 1).await;
+    claim("one", &minted("future")).await;
+    claim("two", &minted("one")).await;
+    claim("gone", &minted("later")).await;
+    home.store.withdraw(vec![ArticleId::new("gone").unwrap()], at(2)).await.unwrap();
+    let receipt = home.publish(vec![submission("future", 3), submission("later", 4)], 10).await;
+    assert_eq!(receipt.outcomes, [Outcome::Published, Outcome::Published]);
+    for id in ["future", "later", "one", "two"] {
+        assert_eq!(article(&home, id).await.guid.as_str(), minted(id), "{id}");
+    }
+    // The claimant stays the article that it was, by the guid that it comes with.
+    let again = Submission { guid: Some(Text::new(&minted("future"))), ..submission("one", 0) };
+    let receipt = home.publish(vec![again], 11).await;
+    assert_eq!(receipt.outcomes, [Outcome::Unchanged]);
+    // What was adopted is no claim: readers know it.
+    let known = article(&home, "two").await;
+    let old = adoption("two", known.revision, &minted("third"), 1, known.story);
+    home.store.adopt(vec![old], at(12)).await.unwrap();
+    let receipt = home.publish(vec![submission("third", 5)], 13).await;
+    let by = ArticleId::new("two").unwrap();
+    assert_eq!(receipt.outcomes, [Outcome::GuidTaken { by }]);
+}
+
+pub(crate) async fn records_of_two_folders_with_one_name_are_two_articles(home: Home) {
+    let of = |folder: &str, title: &str| {
+        let mut new = submission("1", 0);
+        new.story.title = Text::new(title);
+        new.origin.folder = Some(Text::new(folder));
+        new
+    };
+    let one = home.publish(vec![of("/one", "Library opens")], 1).await;
+    assert_eq!(one.outcomes, [Outcome::Published]);
+    let two = home.publish(vec![of("/two", "Bridge closed")], 2).await;
+    let expected =
+        Outcome::OtherFile { title: Text::new("Library opens"), folder: Some(Text::new("/one")) };
+    assert_eq!(two.outcomes, [expected]);
+    assert_eq!(article(&home, "1").await.story.title.as_str(), "Library opens");
+    // In its own folder it may become anything; a folder that was moved has the same articles.
+    let edited = home.publish(vec![of("/one", "Library opens on Saturday")], 3).await;
+    assert_eq!(edited.outcomes, [Outcome::Corrected]);
+    let moved = home.publish(vec![of("/moved", "Library opens on Saturday")], 4).await;
+    assert_eq!((moved.revision, moved.outcomes), (edited.revision, vec![Outcome::Unchanged]));
+    let there = home.publish(vec![of("/moved", "Library is open")], 5).await;
+    assert_eq!(there.outcomes, [Outcome::Corrected]);
+}
+
+pub(crate) async fn cleaning_by_newer_rules_changes_no_date(home: Home) {
+    let cleaned = |text: &str, version| {
+        let mut new = submission("a", 0);
+        new.is_significant = Some(true);
+        new.modified = Some(at(10));
+        new.story.content = courant::text::Html::from_text(text);
+        new.origin.cleaning = version;
+        new
+    };
+    let stale = async |version| {
+        let ten = 10.try_into().unwrap();
+        let ids = home.store.cleaned_before(version, None, ten).await.unwrap();
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    home.publish(vec![cleaned("Text.", 1), submission("b", 0)], 20).await;
+    let before = article(&home, "a").await;
+    assert_eq!(stale(2).await, ["a", "b"]);
+    let renewed = home.publish(vec![cleaned("Text, kept whole.", 2)], 30).await;
+    assert_eq!(renewed.outcomes, [Outcome::Corrected]);
+    let after = article(&home, "a").await;
+    assert_ne!(after.story.content, before.story.content);
+    assert_eq!(
+        (after.guid, after.published, after.updated),
+        (before.guid, before.published, before.updated)
+    );
+    assert_eq!(stale(2).await, ["b"]);
+    // One that reads the same as before is noted, and no revision is used up.
+    let mut same = submission("b", 0);
+    same.origin.cleaning = 2;
+    let receipt = home.publish(vec![same], 40).await;
+    assert_eq!((receipt.revision, outcome(&receipt)), (renewed.revision, &Outcome::Unchanged));
+    assert!(stale(2).await.is_empty());
+    // The same rules again: what is said to be significant is.
+    let edit = home.publish(vec![cleaned("Other text.", 2)], 50).await;
+    assert_eq!(edit.outcomes, [Outcome::Edited]);
+}
+
+pub(crate) async fn an_atom_id_that_is_no_iri_is_remembered(home: Home) {
+    let mut record = submission("7", 0);
+    record.guid = Some(Text::new("t3_abc"));
+    home.publish(vec![record], 1).await;
+    let known = article(&home, "7").await;
+    assert!(!known.is_atom_id);
+    let mut adopted = adoption("7", known.revision, "t3_abc", 0, known.story);
+    adopted.is_atom_id = true;
+    let receipt = home.store.adopt(vec![adopted.clone()], at(2)).await.unwrap();
+    assert_eq!(receipt.outcomes, [Outcome::Corrected]);
+    let home = home.reopened().await;
+    assert!(article(&home, "7").await.is_atom_id);
+    adopted.base = receipt.revision;
+    let again = home.store.adopt(vec![adopted], at(3)).await.unwrap();
+    assert_eq!(again.outcomes, [Outcome::Unchanged]);
 }
 
 pub(crate) async fn only_a_significant_edit_moves_updated(home: Home) {
@@ -437,6 +610,12 @@ crate::cases!(
     what_is_remembered_is_known_again_and_is_no_revision,
     a_write_behind_a_fence_is_done_whole_or_not_at_all,
     the_places_that_writes_disturb_are_named,
+    a_record_with_another_guid_is_another_article,
+    a_record_of_an_adopted_article_goes_on_to_be_that_article,
+    a_minted_guid_is_accepted_for_its_own_article_alone,
+    records_of_two_folders_with_one_name_are_two_articles,
+    cleaning_by_newer_rules_changes_no_date,
+    an_atom_id_that_is_no_iri_is_remembered,
     the_longest_name_has_its_feed,
     an_identity_that_was_given_up_is_free_within_the_batch,
 );
@@ -498,7 +677,8 @@ fn adoption(
     story: courant::article::Story,
 ) -> Adoption {
     let id = ArticleId::new(id).unwrap();
-    Adoption { id, base, guid: Text::new(guid), published: Some(at(seconds)), story }
+    let (guid, published) = (Text::new(guid), Some(at(seconds)));
+    Adoption { id, base, guid, is_atom_id: false, published, story }
 }
 
 async fn an_adoption_is_one_quiet_revision_and_moves_the_article_to_its_old_date(home: Home) {

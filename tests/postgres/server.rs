@@ -58,6 +58,17 @@ pub(crate) async fn databases_of_others_and_of_the_future_are_refused(home: Home
     assert!(error.to_string().contains("newer program"), "{error}");
 }
 
+pub(crate) async fn a_guid_that_was_claimed_goes_back_to_the_article_that_it_is_minted_for(
+    home: Home,
+) {
+    let url = home.url();
+    let claim = async |id: &str, guid: &str| {
+        let sql = "UPDATE article SET guid = $2 WHERE id = $1";
+        client(&url).await.execute(sql, &[&id, &guid]).await.unwrap();
+    };
+    crate::store::claimed_guids_go_back_to_their_articles(home, claim).await;
+}
+
 pub(crate) async fn no_error_has_the_password_in_it(home: Home) {
     let url = home.url().replace("courant@", "courant:open-sesame@");
     let nowhere =
@@ -389,6 +400,7 @@ pub(crate) async fn another_store_is_never_read_as_a_replica(home: Home) {
 }
 
 crate::cases!(
+    a_guid_that_was_claimed_goes_back_to_the_article_that_it_is_minted_for,
     ten_may_open_an_empty_database_at_once,
     databases_of_others_and_of_the_future_are_refused,
     no_error_has_the_password_in_it,

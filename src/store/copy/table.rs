@@ -82,6 +82,10 @@ pub const TABLES: &[Table] = &[
             I("revision"),
             I("bytes"),
             T("story"),
+            I("claim"),
+            T("alias"),
+            I("cleaning"),
+            T("folder"),
         ],
     ),
     numbered(

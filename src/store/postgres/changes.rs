@@ -16,9 +16,10 @@ use crate::{
             schema,
             session::{Ask, Session},
         },
-        stored::{number, state_number, text},
+        stored::{claim_number, number, state_number, text},
         tables::{Counter, Note, Place},
     },
+    text::Text,
 };
 
 /// What an article was filed as, as far as the rules look at it.
@@ -201,17 +202,23 @@ fn save<'a>(rows: &'a [&'a (i64, Row)]) -> Sent<'a> {
         column(rows, |(_, row)| number(row.revision)),
         column(rows, |(_, row)| i64::from(row.bytes)),
         column(rows, |(_, row)| text(row)),
+        column(rows, |(_, row)| claim_number(row.claim)),
+        column(rows, |(_, row)| row.alias.as_ref().map(Text::as_str)),
+        column(rows, |(_, row)| i64::from(row.cleaning)),
+        column(rows, |(_, row)| row.folder.as_ref().map(Text::as_str)),
     ];
     Sent::new(
         "INSERT INTO article
-           (key, id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story)
+           (key, id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story,
+            claim, alias, cleaning, folder)
          SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-           $14::bigint[], $15::text[])
+           $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::bigint[], $19::text[])
          ON CONFLICT (key) DO UPDATE SET
            guid = excluded.guid, state = excluded.state, placed = excluded.placed, published = excluded.published, updated = excluded.updated,
            modified = excluded.modified, slot = excluded.slot, due = excluded.due, expires = excluded.expires,
-           frozen = excluded.frozen, revision = excluded.revision, bytes = excluded.bytes, story = excluded.story",
+           frozen = excluded.frozen, revision = excluded.revision, bytes = excluded.bytes, story = excluded.story,
+           claim = excluded.claim, alias = excluded.alias, cleaning = excluded.cleaning, folder = excluded.folder",
         rows,
         columns,
     )

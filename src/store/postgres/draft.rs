@@ -162,6 +162,13 @@ impl Draft {
         Ok(())
     }
 
+    /// The articles that are known to own a guid, and of which nothing else is known.
+    pub(super) fn owners_unknown(&self) -> Vec<ArticleId> {
+        let is_unknown = |id: &&ArticleId| !self.articles.contains_key(id.as_str());
+        let owners: BTreeSet<_> = self.owners.values().filter(is_unknown).collect();
+        owners.into_iter().cloned().collect()
+    }
+
     /// Sends what has changed, and begins anew.
     pub(super) fn send(&mut self, session: &Session) -> Result<()> {
         std::mem::take(&mut self.changes).send(session, &self.articles)

@@ -383,6 +383,16 @@ impl Store for PostgresStore {
         self.read(|view| read::census(view.session())).await
     }
 
+    async fn cleaned_before(
+        &self,
+        version: u32,
+        after: Option<ArticleId>,
+        limit: NonZeroU16,
+    ) -> Result<Vec<ArticleId>> {
+        self.read(move |view| read::cleaned_before(view.session(), version, after.as_ref(), limit))
+            .await
+    }
+
     async fn upsert(
         &self,
         batch: Vec<Submission>,

@@ -453,6 +453,20 @@ pub(super) fn census(session: &Session) -> Result<Census> {
     Ok(census)
 }
 
+/// Keys of articles, held or live, that older rules cleaned.
+pub(super) fn cleaned_before(
+    session: &Session,
+    version: u32,
+    after: Option<&ArticleId>,
+    limit: NonZeroU16,
+) -> Result<Vec<ArticleId>> {
+    let select = "SELECT id FROM article WHERE id > $1 AND cleaning < $2 AND state IN (0, 1)
+         ORDER BY id LIMIT $3";
+    let after = after.map_or("", ArticleId::as_str);
+    let found = session.query(select, &[&after, &i64::from(version), &i64::from(limit.get())])?;
+    found.iter().map(|row| article(row.try_get(0)?)).collect()
+}
+
 /// What is told of an article beside what it is, to those of the shift that is the second parameter: when it changed, whether
 /// they wait for it, and what it was filed as before.
 const TOLD: &str = "

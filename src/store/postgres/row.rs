@@ -11,7 +11,7 @@ use crate::{
 
 /// The columns by their names: a newer version may have added others, and a plan of `*` fails once that is done.
 macro_rules! columns {
-    () => { "article.key, article.id, article.guid, article.state, article.placed, article.published, article.updated, article.modified, article.slot, article.due, article.expires, article.frozen, article.revision, article.bytes, article.story"
+    () => { "article.key, article.id, article.guid, article.state, article.placed, article.published, article.updated, article.modified, article.slot, article.due, article.expires, article.frozen, article.revision, article.bytes, article.story, article.claim, article.alias, article.cleaning, article.folder"
     };
 }
 
@@ -45,6 +45,10 @@ pub(super) fn decode(row: &SqlRow) -> Result<(i64, Row)> {
         revision: stored::revision(row.try_get("revision")?),
         story,
         bytes: u32::try_from(row.try_get::<_, i64>("bytes")?).unwrap_or(u32::MAX),
+        claim: stored::claim(row.try_get("claim")?),
+        alias: row.try_get::<_, Option<&str>>("alias")?.map(Text::new),
+        cleaning: u32::try_from(row.try_get::<_, i64>("cleaning")?).unwrap_or_default(),
+        folder: row.try_get::<_, Option<&str>>("folder")?.map(Text::new),
     };
     Ok((row.try_get("key")?, decoded))
 }

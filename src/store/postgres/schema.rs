@@ -11,7 +11,8 @@ use crate::store::{
 const LOCK: i64 = 0x436f_7572;
 
 /// Each brings the tables from the layout of its index to the next. Never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("push.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("push.sql"), include_str!("identity.sql")];
 
 /// Which layout there is.
 const LAYOUT: &str = "CREATE TABLE courant_layout (

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use crate::{
-    article::{Adoption, Amendment, ArticleId, Revision, Story, Submission, When},
+    article::{Adoption, Amendment, ArticleId, Revision, Story, Submission, When, minted_guid},
     category::Facet,
     store::{
-        Intake, Outcome, Receipt, Result, mint,
+        Intake, Outcome, Receipt, Result,
         postgres::{
             draft::{Draft, Wanted},
             push, read,
@@ -39,7 +39,9 @@ pub(super) fn begin(session: &Session, wanted: Wanted, told: Told) -> Result<Wri
     let shifts: Vec<i16> = shifts.collect();
     let mut draft = Draft::new(row.try_get("last")?);
     draft.take(session, &found[2..], wanted.facets, &shifts)?;
-    Ok(Writing::new(draft, read::counter(row)?, shifts, told))
+    let mut writing = Writing::new(draft, read::counter(row)?, shifts, told);
+    writing.fetch_owners(session)?;
+    Ok(writing)
 }
 
 impl Writing {
@@ -47,7 +49,7 @@ impl Writing {
         let revision = self.settle()?;
         if revision < self.revision {
             if self.keeps() {
-                session.commit(&[])?;
+                self.tables.commit(session)?;
             } else {
                 session.end()?;
             }
@@ -61,7 +63,26 @@ impl Writing {
     /// Finds what is wanted only once the row is held.
     pub(super) fn fetch(&mut self, session: &Session, wanted: Wanted) -> Result<()> {
         let (found, shifts) = (session.all(&wanted.asks())?, self.shifts.clone());
-        self.tables.take(session, &found, wanted.facets, &shifts)
+        self.tables.take(session, &found, wanted.facets, &shifts)?;
+        self.fetch_owners(session)
+    }
+
+    /// Finds the articles whose guids were asked for, and that are not among those asked for by id: they may have to give
+    /// them up for guids of their own, which belong to others in turn. Hardly ever are there any.
+    fn fetch_owners(&mut self, session: &Session) -> Result<()> {
+        let shifts = self.shifts.clone();
+        for _ in 0..write::MAX_CHAIN {
+            let owners = self.tables.owners_unknown();
+            if owners.is_empty() {
+                return Ok(());
+            }
+            let own = |id| minted_guid(self.authority(), id).as_str().to_owned();
+            let guids = owners.iter().map(own).collect();
+            let wanted = Wanted { ids: ids(&owners), guids, ..Wanted::default() };
+            let found = session.all(&wanted.asks())?;
+            self.tables.take(session, &found, BTreeSet::new(), &shifts)?;
+        }
+        Ok(())
     }
 }
 
@@ -77,7 +98,7 @@ pub(super) fn wanted<'a>(
     facets.extend(stories.flat_map(|story| story.facets()));
     let guid = |submission: &Submission| match &submission.guid {
         Some(guid) => guid.as_str().to_owned(),
-        None => mint(authority, &submission.id).as_str().to_owned(),
+        None => minted_guid(authority, &submission.id).as_str().to_owned(),
     };
     let mut ids = ids(batch.clone().map(|submission| &submission.id));
     ids.extend(others);

@@ -289,6 +289,15 @@ impl Store for SqliteStore {
         self.read(read::census).await
     }
 
+    async fn cleaned_before(
+        &self,
+        version: u32,
+        after: Option<ArticleId>,
+        limit: NonZeroU16,
+    ) -> Result<Vec<ArticleId>> {
+        self.read(move |reader| read::cleaned_before(reader, version, after.as_ref(), limit)).await
+    }
+
     async fn upsert(
         &self,
         batch: Vec<Submission>,

@@ -380,3 +380,19 @@ pub(super) fn census(reader: &Connection) -> Result<Census> {
     }
     Ok(census)
 }
+
+/// Keys of articles, held or live, that older rules cleaned.
+pub(super) fn cleaned_before(
+    reader: &Connection,
+    version: u32,
+    after: Option<&ArticleId>,
+    limit: NonZeroU16,
+) -> Result<Vec<ArticleId>> {
+    let mut select = reader.prepare_cached(
+        "SELECT id FROM article WHERE id > ? AND cleaning < ? AND state IN (0, 1) ORDER BY id LIMIT ?",
+    )?;
+    let after = after.map_or("", ArticleId::as_str);
+    let found = select.query_map(params![after, version, limit.get()], |row| row.get(0))?;
+    let ids = found.collect::<Result<Vec<String>, _>>()?;
+    Ok(ids.iter().filter_map(|id| ArticleId::new(id)).collect())
+}

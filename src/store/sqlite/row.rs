@@ -8,13 +8,13 @@ use crate::{
     store::{
         Result,
         decide::Row,
-        stored::{self, number, revision, state, state_number, story, time},
+        stored::{self, claim, claim_number, number, revision, state, state_number, story, time},
     },
     text::Text,
 };
 
 /// The columns of [`decode`], in its order.
-pub(super) const COLUMNS: &str = "key, id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story";
+pub(super) const COLUMNS: &str = "key, id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story, claim, alias, cleaning, folder";
 
 /// An article by its id, with its key.
 pub(super) fn find(reader: &Connection, id: &ArticleId) -> Result<Option<(i64, Row)>> {
@@ -47,6 +47,10 @@ pub(super) fn decode(row: &SqlRow<'_>) -> Result<(i64, Row)> {
         revision: revision(row.get("revision")?),
         story,
         bytes: row.get("bytes")?,
+        claim: claim(row.get("claim")?),
+        alias: row.get::<_, Option<String>>("alias")?.as_deref().map(Text::new),
+        cleaning: row.get("cleaning")?,
+        folder: row.get::<_, Option<String>>("folder")?.as_deref().map(Text::new),
     };
     Ok((row.get("key")?, decoded))
 }
@@ -57,14 +61,15 @@ pub(super) fn save(transaction: &Transaction<'_>, row: &Row) -> Result<i64> {
     let seconds = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp());
     let mut insert = transaction.prepare_cached(
         "INSERT INTO article
-           (id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story)
+           (id, guid, state, placed, published, updated, modified, slot, due, expires, frozen, revision, bytes, story,
+            claim, alias, cleaning, folder)
          VALUES
            (:id, :guid, :state, :placed, :published, :updated, :modified, :slot, :due, :expires, :frozen, :revision,
-            :bytes, :story)
+            :bytes, :story, :claim, :alias, :cleaning, :folder)
          ON CONFLICT (id) DO UPDATE SET
            guid = :guid, state = :state, placed = :placed, published = :published, updated = :updated, modified = :modified,
            slot = :slot, due = :due, expires = :expires, frozen = :frozen, revision = :revision, bytes = :bytes,
-           story = :story
+           story = :story, claim = :claim, alias = :alias, cleaning = :cleaning, folder = :folder
          RETURNING key",
     )?;
     let key = insert.query_row(
@@ -83,6 +88,10 @@ pub(super) fn save(transaction: &Transaction<'_>, row: &Row) -> Result<i64> {
             ":revision": number(row.revision),
             ":bytes": row.bytes,
             ":story": text,
+            ":claim": claim_number(row.claim),
+            ":alias": row.alias.as_ref().map(Text::as_str),
+            ":cleaning": row.cleaning,
+            ":folder": row.folder.as_ref().map(Text::as_str),
         },
         |row| row.get(0),
     )?;

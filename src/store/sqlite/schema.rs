@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("remembered.sql"),
     include_str!("emptied.sql"),
     include_str!("push.sql"),
+    include_str!("identity.sql"),
 ];
 
 /// Settles the connection, and brings the file to the layout of this program. One that is made without an authority is no
