@@ -245,6 +245,12 @@ fn article(entry: &Entry<'_>) -> Vec<Finding> {
     if guid.len() < 9 && guid.bytes().all(|byte| byte.is_ascii_digit()) {
         warn("R-47", "its guid is a small number, which other feeds use too");
     }
+    if entry.article().is_atom_id {
+        warn(
+            "A-12",
+            "its guid is no IRI; Atom has it as it is, because readers know it from an adopted Atom feed",
+        );
+    }
     if story.content.is_empty() {
         warn("A-34", "no text");
     }

@@ -30,12 +30,26 @@ pub struct Comparison {
     pub surfacing: Vec<Known>,
     /// In the new feed only, and newer.
     pub coming: usize,
+    /// In the old feed, without an identity or an address: readers make up identities for them, and nothing can be compared.
+    pub unidentified: usize,
 }
 
 impl Comparison {
-    /// Whether a reader sees nothing again, and nothing old as new.
+    /// Whether no reader sees an article again, as far as that can be known.
     pub fn is_seamless(&self) -> bool {
-        self.reappearing.is_empty()
+        self.reappearing.is_empty() && self.unidentified == 0
+    }
+
+    /// Adds another comparison, of feeds in another format.
+    pub fn add(&mut self, other: Self) {
+        let Self { same, changed, reappearing, vanishing, surfacing, coming, unidentified } = other;
+        self.same += same;
+        self.changed.extend(changed);
+        self.reappearing.extend(reappearing);
+        self.vanishing.extend(vanishing);
+        self.surfacing.extend(surfacing);
+        self.coming += coming;
+        self.unidentified += unidentified;
     }
 }
 
@@ -85,6 +99,7 @@ mod tests {
             url: Some(url.to_owned()),
             title: title.to_owned(),
             published: date.map(|time| time.and_utc()),
+            is_in_atom: false,
         }
     }
 

@@ -42,7 +42,8 @@ pub struct Index {
 impl Index {
     /// Takes an entry in, unless there is one of its identity.
     pub fn add(&mut self, entry: Known) {
-        if self.guids.contains_key(&entry.guid) {
+        if let Some(known) = self.guids.get(&entry.guid) {
+            self.entries[*known].is_in_atom |= entry.is_in_atom;
             return;
         }
         let at = self.entries.len();
@@ -103,6 +104,7 @@ mod tests {
             published: NaiveDate::from_ymd_opt(2026, 3, day)
                 .and_then(|day| day.and_hms_opt(20, 0, 0))
                 .map(|time| time.and_utc()),
+            is_in_atom: false,
         }
     }
 
@@ -115,6 +117,7 @@ mod tests {
         Article {
             id: crate::article::ArticleId::new("1").unwrap(),
             guid: crate::text::Text::new(guid),
+            is_atom_id: false,
             published: at.parse().unwrap(),
             updated: at.parse().unwrap(),
             revision: crate::article::Revision(1),

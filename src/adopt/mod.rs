@@ -25,6 +25,9 @@ pub struct Known {
     pub title: String,
     /// First publication.
     pub published: Option<DateTime<Utc>>,
+    /// Whether an Atom feed has it.
+    #[serde(skip)]
+    pub is_in_atom: bool,
 }
 
 impl Known {
@@ -40,6 +43,7 @@ impl Known {
             url: record.url.clone(),
             title: record.title.clone().unwrap_or_default(),
             published: record.date_published.as_deref().and_then(date),
+            is_in_atom: false,
         })
     }
 }

@@ -12,10 +12,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use courant::{
     adopt::{Comparison, Index, Known, Rank, Reappearing, compare},
-    article::{Adoption, Article, Cursor, Revision, kept_guid},
+    article::{Adoption, Article, Cursor, Revision, is_iri, kept_guid},
     clock,
     config::Config,
-    feed::FeedPath,
+    feed::{Entry, Feed, FeedPath},
     format::Format,
     import::{charset::Label, feed},
     store::{Outcome, Store},
@@ -50,10 +50,12 @@ Examples:
   courant adopt https://www.example.com/feed/ old/*.xml
   courant adopt --to category/news --write https://www.example.com/news/feed/
 
+Compared is what is served, in the format of the old feed: the one that its readers are sent to.
+
 Exit codes with --diff:
   0  nothing reappears
-  1  something does
-  2  a feed cannot be read")]
+  1  something does, or entries of the old feed have neither an identity nor an address
+  2  a feed cannot be read, or none of its entries has an identity or an address")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Adopt {
     /// Old feeds: addresses or files
@@ -98,6 +100,8 @@ struct Report {
     gone: Vec<Known>,
     /// Entries that no article is.
     unmatched: Vec<Known>,
+    /// Entries with neither an identity nor an address, which nothing can be matched with.
+    unidentified: usize,
     /// What `feeds.toml` needs.
     redirects: Vec<Redirect>,
     /// The newest revision afterwards.
@@ -124,7 +128,9 @@ impl Adopt {
         let mut index = Index::default();
         old.iter().flat_map(|feed| &feed.entries).for_each(|entry| index.add(entry.clone()));
         let found = look(&*store, &index).await?;
-        let mut report = Report { entries: index.entries().len(), ..Report::default() };
+        let unidentified = old.iter().map(|feed| feed.unidentified).sum();
+        let mut report =
+            Report { entries: index.entries().len(), unidentified, ..Report::default() };
         let (adoptions, articles) = found.adoptions(&index, &mut report);
         let feeds = old.iter().flat_map(|feed| of_feed(feed, &to, &config));
         report.redirects = feeds.chain(articles.into_iter().filter(|_| self.articles)).collect();
@@ -197,6 +203,10 @@ impl Adopt {
         }
         list(&mut out, "withdrawn or expired here", &report.gone)?;
         list(&mut out, "no article here", &report.unmatched)?;
+        if report.unidentified > 0 {
+            let entries = cli::counted(report.unidentified, "entry");
+            writeln!(out, "{entries} with neither an identity nor an address")?;
+        }
         if !text.is_empty() {
             let what = if self.write && !self.dry_run {
                 "added to feeds.toml"
@@ -208,32 +218,71 @@ impl Adopt {
         Ok(())
     }
 
+    /// Compares the old feeds of each format with what is served in that format.
     async fn compare(&self, config: Config, to: &FeedPath, old: &[OldFeed]) -> Result<ExitCode> {
         let publisher = cli::feeds::publisher(config).await?;
         if publisher.find(to).is_none() {
             bail!("no feed `{to}`; `courant feeds` lists them");
         }
-        let mut had = Index::default();
-        old.iter().flat_map(|feed| &feed.entries).for_each(|entry| had.add(entry.clone()));
-        let found = look(publisher.store(), &had).await?;
-        let matched: HashMap<_, _> =
-            found.articles.iter().map(|(at, (_, article))| (&article.guid, *at)).collect();
-        let document = Format::Rss.render(&publisher.feed(to).await?)?;
-        let new = feed::read(&document, Label::Certain("utf-8"), None)?;
-        let new = new.entries.iter().filter_map(|found| {
-            let entry = Known::of(found.record.as_ref().ok()?)?;
-            let matched = matched.get(&Text::new(&entry.guid)).copied();
-            Some((entry, matched))
-        });
-        let new: Vec<_> = new.collect();
-        let comparison = compare(had.entries(), &new);
-        if self.json {
-            cli::print_json(&comparison)?;
-        } else {
-            show(&comparison, had.entries().len(), new.len(), to)?;
+        let unidentified: usize = old.iter().map(|feed| feed.unidentified).sum();
+        if unidentified > 0 && old.iter().all(|feed| feed.entries.is_empty()) {
+            bail!(
+                "no entry of the old feed has an identity or an address, so that each reader makes up identities of its \
+                 own: nothing can be compared; give a feed with `guid`, `id` or `link`"
+            );
         }
-        Ok(if comparison.is_seamless() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        let feed = publisher.feed(to).await?;
+        let mut all = Comparison { unidentified, ..Comparison::default() };
+        for format in Format::FEEDS {
+            let mut had = Index::default();
+            let of_format = old.iter().filter(|feed| feed.format == format);
+            of_format.flat_map(|feed| &feed.entries).for_each(|entry| had.add(entry.clone()));
+            if had.entries().is_empty() {
+                continue;
+            }
+            let found = look(publisher.store(), &had).await?;
+            let document = format.render(&feed)?;
+            let new = served(&document, &feed, format, &found)?;
+            let comparison = compare(had.entries(), &new);
+            if !self.json {
+                let document = format!("{to}.{}", format.extension());
+                show(&comparison, (had.entries().len(), new.len()), &document)?;
+            }
+            all.add(comparison);
+        }
+        if self.json {
+            cli::print_json(&all)?;
+        } else if unidentified > 0 {
+            let entries = cli::counted(unidentified, "entry");
+            writeln!(
+                io::stdout(),
+                "{entries} of the old feed with neither an identity nor an address: not compared"
+            )?;
+        }
+        Ok(if all.is_seamless() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// The entries of a document as a reader has them, each with the place of the old entry that its article is.
+fn served(
+    document: &[u8],
+    feed: &Feed,
+    format: Format,
+    found: &Found,
+) -> Result<Vec<(Known, Option<usize>)>> {
+    let places: HashMap<_, _> =
+        found.articles.iter().map(|(at, (_, article))| (&article.id, *at)).collect();
+    let identity = |entry: Entry<'_>| match format {
+        Format::Atom => entry.iri(),
+        _ => entry.article().guid.to_string(),
+    };
+    let matched = feed
+        .entries()
+        .filter_map(|entry| Some((identity(entry), *places.get(&entry.article().id)?)));
+    let matched: HashMap<_, _> = matched.collect();
+    let read = feed::read(document, Label::Certain("utf-8"), None)?;
+    let known = read.entries.iter().filter_map(|found| Known::of(found.record.as_ref().ok()?));
+    Ok(known.map(|known| (known.clone(), matched.get(&known.guid).copied())).collect())
 }
 
 /// What the store has of the entries.
@@ -257,6 +306,7 @@ async fn look(store: &dyn Store, index: &Index) -> Result<Found> {
                     let was = latest.was.into_iter().map(|story| Article {
                         id: latest.id.clone(),
                         guid: latest.guid.clone(),
+                        is_atom_id: false,
                         published: latest.at,
                         updated: latest.at,
                         revision: latest.revision,
@@ -320,10 +370,14 @@ fn adoption(entry: &Known, article: &Article) -> Option<Adoption> {
     if story.url.is_none() {
         story.url = entry.url.as_deref().and_then(|url| web_url(url, None));
     }
-    if guid == article.guid && published.is_none() && story == article.story {
+    // An IRI is the same in every format; any other identity is known in Atom as Atom had it.
+    let is_atom_id = entry.is_in_atom && !is_iri(guid.as_str());
+    let is_known = guid == article.guid && (article.is_atom_id || !is_atom_id);
+    if is_known && published.is_none() && story == article.story {
         return None;
     }
-    Some(Adoption { id: article.id.clone(), base: article.revision, guid, published, story })
+    let (id, base) = (article.id.clone(), article.revision);
+    Some(Adoption { id, base, guid, is_atom_id, published, story })
 }
 
 /// The path and query of an address.
@@ -342,7 +396,7 @@ fn of_article(entry: &Known, article: &Article) -> Option<Redirect> {
 /// Where an old feed leads, in the format that its readers have.
 fn of_feed(old: &OldFeed, to: &FeedPath, config: &Config) -> Vec<Redirect> {
     let base = config.catalogue.site.base.as_str().trim_end_matches('/');
-    let own = format!("{}.{}", to.encoded(), old.extension);
+    let own = format!("{}.{}", to.encoded(), old.format.extension());
     let to = format!("/{}", own.trim_start_matches('/'));
     let outside = |address: &&Url| !address.as_str().starts_with(&format!("{base}{to}"));
     let addresses = old.addresses.iter().filter(outside);
@@ -423,10 +477,10 @@ fn describe(entry: &Known) -> String {
     format!("{day}{}  {}", Text::new(&entry.title).cut(60), entry.guid)
 }
 
-fn show(comparison: &Comparison, old: usize, new: usize, to: &FeedPath) -> Result<()> {
+fn show(comparison: &Comparison, (old, new): (usize, usize), document: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    let Comparison { same, changed, reappearing, vanishing, surfacing, coming } = comparison;
-    writeln!(out, "old feed: {}; `{to}` here: {new}", cli::counted(old, "entry"))?;
+    let Comparison { same, changed, reappearing, vanishing, surfacing, coming, .. } = comparison;
+    writeln!(out, "old feed: {}; `{document}` here: {new}", cli::counted(old, "entry"))?;
     writeln!(
         out,
         "  {:>6} reappear as unread{}",

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    num::NonZeroU16,
     process::ExitCode,
 };
 
@@ -11,6 +12,9 @@ use courant::{
     category::Slug,
     check::{self, Finding, Severity},
     config::Config,
+    source::{Follower, Source},
+    store::Store,
+    text::CLEANING_VERSION,
 };
 use url::Url;
 
@@ -36,10 +40,14 @@ pub(super) struct Check {
     json: bool,
 }
 
+/// How many articles are asked about at a time.
+const BATCH: NonZeroU16 = NonZeroU16::new(1_000).expect("1,000 is not zero");
+
 impl Check {
     pub(super) async fn run(self, config: Config) -> Result<ExitCode> {
         let mut findings = check::site(&config.catalogue.site);
         let folder = cli::media::folder(&config)?;
+        let sources = config.sources.clone();
         let publisher = feeds::publisher(config).await?;
         let specs = match &self.partner {
             None => publisher.feeds(),
@@ -50,6 +58,9 @@ impl Check {
                 catalogue.feeds_of(partner)
             }
         };
+        if self.partner.is_none() {
+            findings.extend(cleaned_before(publisher.store(), &sources).await?);
+        }
         let mut held = 0;
         for spec in &specs {
             let feed = publisher.feed(&spec.path).await?;
@@ -88,4 +99,38 @@ impl Check {
         }
         Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// Articles that older rules cleaned, counted by what renews them.
+async fn cleaned_before(store: &dyn Store, sources: &[Source]) -> Result<Vec<Finding>> {
+    let mut of_sources = vec![0_usize; sources.len()];
+    let (mut others, mut after) = (0_usize, None);
+    loop {
+        let ids = store.cleaned_before(CLEANING_VERSION, after, BATCH).await?;
+        let Some(last) = ids.last() else { break };
+        after = Some(last.clone());
+        let mut is_held = vec![false; ids.len()];
+        for (source, count) in sources.iter().zip(&mut of_sources) {
+            let holds = Follower::holds(store, source, &ids).await?;
+            *count += holds.iter().filter(|holds| **holds).count();
+            is_held.iter_mut().zip(holds).for_each(|(is_held, holds)| *is_held |= holds);
+        }
+        others += is_held.iter().filter(|is_held| !**is_held).count();
+    }
+    let of_sources = sources.iter().zip(of_sources).map(|(source, count)| {
+        let run = format!("run `courant source run {} --once --all`", source.name);
+        (format!("source `{}`", source.name), count, run)
+    });
+    let others = ("store".to_owned(), others, "import or push them again".to_owned());
+    let found = of_sources.chain([others]).filter(|(_, count, _)| *count > 0);
+    let finding = |(place, count, renewal): (String, usize, String)| Finding {
+        severity: Severity::Warning,
+        place,
+        problem: format!(
+            "older rules cleaned the content of {}; {renewal}, which changes no date and no identity",
+            cli::counted(count, "article")
+        ),
+        rule: "T-30",
+    };
+    Ok(found.map(finding).collect())
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use courant::{
     adopt::Known,
     fetch::{Answer, Client, Limits, Reach, Request},
+    format::Format,
     import::{
         charset::Label,
         feed::{self, FeedFile},
@@ -22,10 +23,31 @@ const MAX_BYTES: usize = 64 << 20;
 pub(super) struct OldFeed {
     /// Where its readers ask for it: as given, and as it calls itself.
     pub addresses: Vec<Url>,
-    /// As a feed of ours in its format ends.
-    pub extension: &'static str,
+    /// Format that its readers have, and are sent to.
+    pub format: Format,
     /// Newest document first.
     pub entries: Vec<Known>,
+    /// Number of entries without an identity and without an address.
+    pub unidentified: usize,
+}
+
+impl OldFeed {
+    fn new(addresses: Vec<Url>, format: Format) -> Self {
+        Self { addresses, format, entries: Vec::new(), unidentified: 0 }
+    }
+
+    /// Takes the entries of a document in.
+    fn add(&mut self, file: &FeedFile) {
+        for found in &file.entries {
+            match found.record.as_ref().ok().and_then(Known::of) {
+                Some(known) => {
+                    let is_in_atom = self.format == Format::Atom;
+                    self.entries.push(Known { is_in_atom, ..known });
+                }
+                None => self.unidentified += 1,
+            }
+        }
+    }
 }
 
 /// Reads every source. One that cannot be read ends it: half of the old feeds would leave the rest to reappear.
@@ -54,22 +76,18 @@ fn read(name: &str) -> Result<OldFeed> {
     }
     let file = whole(feed::read(&bytes, Label::None, None)?)?;
     let addresses = file.head.feed_url.as_deref().and_then(|url| Url::parse(url).ok());
-    Ok(OldFeed {
-        addresses: addresses.into_iter().collect(),
-        extension: extension(&bytes),
-        entries: known(&file),
-    })
+    let mut feed = OldFeed::new(addresses.into_iter().collect(), format(&bytes));
+    feed.add(&file);
+    Ok(feed)
 }
 
 /// The feed, and what it names as its archives or further pages (RFC 5005).
 async fn fetch(client: &Client, address: Url) -> Result<OldFeed> {
     let (answer, file) = document(client, &address).await?;
     let own = file.head.feed_url.as_deref().and_then(|own| Url::parse(own).ok());
-    let mut feed = OldFeed {
-        addresses: [address.clone(), answer.url].into_iter().chain(own).collect(),
-        extension: extension(&answer.body),
-        entries: known(&file),
-    };
+    let addresses = [address.clone(), answer.url].into_iter().chain(own).collect();
+    let mut feed = OldFeed::new(addresses, format(&answer.body));
+    feed.add(&file);
     feed.addresses.dedup();
     let mut seen = HashSet::from([address]);
     let mut next = older(&file);
@@ -80,7 +98,7 @@ async fn fetch(client: &Client, address: Url) -> Result<OldFeed> {
         let (_, file) = document(client, &url).await.with_context(|| {
             format!("cannot read its archive `{url}`; give saved copies to go on without it")
         })?;
-        feed.entries.extend(known(&file));
+        feed.add(&file);
         next = older(&file);
     }
     Ok(feed)
@@ -110,20 +128,17 @@ fn whole(file: FeedFile) -> Result<FeedFile> {
     }
 }
 
-fn known(file: &FeedFile) -> Vec<Known> {
-    file.entries.iter().filter_map(|found| Known::of(found.record.as_ref().ok()?)).collect()
-}
-
-fn extension(bytes: &[u8]) -> &'static str {
+/// The format of a document, by how it begins.
+fn format(bytes: &[u8]) -> Format {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(4_096)]);
     let head = head.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
     if head.starts_with('{') {
-        "json"
+        Format::Json
     } else if head.contains("<feed")
         || head.contains("http://www.w3.org/2005/Atom\">") && !head.contains("<rss")
     {
-        "atom"
+        Format::Atom
     } else {
-        "rss"
+        Format::Rss
     }
 }

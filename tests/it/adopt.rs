@@ -382,3 +382,109 @@ fn redirects_that_lead_nowhere_or_around_are_refused() {
         assert!(error.contains(problem), "{redirect}: {error}");
     }
 }
+
+/// An old Atom feed: an IRI with characters outside ASCII, one in capitals, and two identities that are no IRI.
+const ATOM: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<feed xmlns="http://www.w3.org/2005/Atom"><title>博客</title><id>http://b.example.org/</id><updated>2024-01-04T00:00:00Z</updated>
+<link rel="self" href="http://b.example.org/atom.xml"/><link href="http://b.example.org/"/>
+<entry><id>http://b.example.org/2024/新馆开放/</id><title>新馆开放</title><link href="http://b.example.org/2024/新馆开放/"/><published>2024-01-01T00:00:00Z</published><updated>2024-01-01T00:00:00Z</updated><content type="html">&lt;p>甲&lt;/p></content></entry>
+<entry><id>t3_abc</id><title>A number of a forum</title><link href="http://b.example.org/2"/><published>2024-01-02T00:00:00Z</published><updated>2024-01-02T00:00:00Z</updated><content type="html">&lt;p>x&lt;/p></content></entry>
+<entry><id>HTTP://B.example.org:80/3</id><title>Capitals</title><link href="http://b.example.org/3"/><published>2024-01-03T00:00:00Z</published><updated>2024-01-03T00:00:00Z</updated><content type="html">&lt;p>x&lt;/p></content></entry>
+<entry><id>http://b.example.org/4?a=1|2</id><title>A bar</title><link href="http://b.example.org/4"/><published>2024-01-04T00:00:00Z</published><updated>2024-01-04T00:00:00Z</updated><content type="html">&lt;p>x&lt;/p></content></entry>
+</feed>"#;
+
+#[test]
+fn what_reappears_is_told_by_the_format_that_readers_are_sent_to() {
+    let site = Site::new(SETTINGS);
+    site.write("old.atom", ATOM);
+    assert_eq!(site.run(&["import", "old.atom"]).status.code(), Some(0));
+    let render = |format| {
+        String::from_utf8(site.run(&["render", "all", "--format", format]).stdout).unwrap()
+    };
+    let ids = ["http://b.example.org/2024/新馆开放/", "HTTP://B.example.org:80/3"];
+    let others = ["t3_abc", "http://b.example.org/4?a=1|2"];
+    for id in ids.iter().chain(&others) {
+        assert!(render("rss").contains(&format!(">{id}</guid>")), "{id}");
+        assert!(render("json").contains(&format!("\"{id}\"")), "{id}");
+        assert_eq!(render("atom").contains(&format!("<id>{id}</id>")), ids.contains(id), "{id}");
+    }
+    let (code, out, _) = said(&site.run(&["adopt", "--diff", "old.atom"]));
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("`all.atom` here: 4"), "{out}");
+    assert!(out.contains("2 reappear as unread"), "{out}");
+    assert!(out.contains("guid  t3_abc\n       -> tag:example.com,2026:guid/t3_abc"), "{out}");
+
+    let (code, out, error) = said(&site.run(&["adopt", "old.atom"]));
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("2 articles adopted, 2 unchanged"), "{out}");
+    assert!(out.contains("to = \"/all.atom\""), "{out}");
+    let atom = render("atom");
+    for id in ids.iter().chain(&others) {
+        assert!(atom.contains(&format!("<id>{id}</id>")), "{id}: {atom}");
+    }
+    let (code, out, _) = said(&site.run(&["adopt", "--diff", "old.atom"]));
+    assert_eq!((code, out.contains("0 reappear as unread")), (Some(0), true), "{out}");
+    let (_, out, _) = said(&site.run(&["adopt", "old.atom"]));
+    assert!(out.contains("0 articles adopted, 4 unchanged"), "{out}");
+    let (_, out, _) = said(&site.run(&["check"]));
+    assert_eq!(out.matches("its guid is no IRI").count(), 2, "{out}");
+    // The file brings the articles again, with the identities that they have.
+    let (code, out, error) = said(&site.run(&["import", "old.atom"]));
+    assert_eq!((code, out.contains("4 unchanged")), (Some(0), true), "{out}{error}");
+}
+
+#[test]
+fn an_old_feed_without_identities_is_not_called_the_same() {
+    let item = |rest: &str, title: &str| {
+        format!(
+            "<item><title>{title}</title><description>Text of {title}.</description>{rest}</item>"
+        )
+    };
+    let feed = |items: String| {
+        format!("<rss version=\"2.0\"><channel><title>Old</title>{items}</channel></rss>")
+    };
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", RECORDS);
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    site.write("none.xml", feed(item("", "One") + &item("", "Two")));
+    let (code, out, error) = said(&site.run(&["adopt", "--diff", "none.xml"]));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(error.contains("no entry of the old feed has an identity or an address"), "{error}");
+    let guid = "<guid isPermaLink=\"false\">old:1</guid>";
+    site.write("some.xml", feed(item(guid, "One") + &item("", "Two")));
+    let (code, out, _) = said(&site.run(&["adopt", "--diff", "some.xml"]));
+    assert_eq!(code, Some(1), "{out}");
+    assert!(
+        out.contains("1 entry of the old feed with neither an identity nor an address"),
+        "{out}"
+    );
+}
+
+#[test]
+fn check_counts_what_older_rules_cleaned_and_an_import_renews_it() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", RECORDS);
+    assert_eq!(site.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let check = || said(&site.run(&["check"])).1;
+    assert!(!check().contains("older rules"), "{}", check());
+    let before = known_by_format(&site);
+    rusqlite::Connection::open(site.path("courant.db"))
+        .unwrap()
+        .execute_batch("UPDATE article SET cleaning = 0")
+        .unwrap();
+    let out = check();
+    assert!(
+        out.contains("older rules cleaned the content of 2 articles; import or push them again"),
+        "{out}"
+    );
+    let (_, out, _) = said(&site.run(&["import", "new.ndjson"]));
+    assert!(out.contains("2 unchanged") && out.contains("revision 1"), "{out}");
+    assert!(!check().contains("older rules"), "{}", check());
+    assert_eq!(known_by_format(&site), before);
+}
+
+/// Every format of the feed of everything.
+fn known_by_format(site: &Site) -> Vec<Vec<u8>> {
+    let render = |format| site.run(&["render", "all", "--format", format]).stdout;
+    ["rss", "atom", "json"].map(render).to_vec()
+}
