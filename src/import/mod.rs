@@ -10,7 +10,6 @@ mod file;
 mod input;
 mod kind;
 pub mod markdown;
-mod matter;
 mod opml;
 pub mod page;
 mod parse;
@@ -18,6 +17,7 @@ mod plausible;
 mod record;
 mod transcode;
 mod value;
+pub mod visibility;
 mod wordpress;
 mod xml;
 
