@@ -90,7 +90,7 @@ fn behind_comments(text: &str) -> usize {
         match text[at..].strip_prefix("<!--").and_then(|comment| comment.find("-->")) {
             // `<!--more-->` is a mark of the text.
             Some(end) if !text[at + 4..at + 4 + end].trim().eq_ignore_ascii_case("more") => {
-                at += 4 + end + 3
+                at += 4 + end + 3;
             }
             _ => return at,
         }

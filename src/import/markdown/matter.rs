@@ -129,8 +129,10 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
+type Decide = fn(&Value) -> Visibility;
+
 /// Fields that decide whether the article is public, and what reads their values.
-const DECIDING: [(&[&str], fn(&Value) -> Visibility); 6] = [
+const DECIDING: [(&[&str], Decide); 6] = [
     (&["draft"], visibility::withheld),
     (&["private"], visibility::withheld),
     (&["hidden"], visibility::withheld),

@@ -174,7 +174,7 @@ fn body_of(markdown: &str, separator: Option<&str>) -> Body {
     let markdown = shortcode::expanded(markdown);
     let marks = separator.into_iter().chain(EXCERPT_MARKS);
     let cut =
-        marks.filter_map(|mark| markdown.find(mark)).next().filter(|at| *at <= 4 * MAX_EXCERPT);
+        marks.into_iter().find_map(|mark| markdown.find(mark)).filter(|at| *at <= 4 * MAX_EXCERPT);
     let excerpt = cut.map(|at| Text::from_markup(&html_of(&markdown[..at])));
     let excerpt = excerpt.filter(|text| !text.is_empty() && text.as_str().len() <= MAX_EXCERPT);
     Body { html: html_of(&markdown), excerpt: excerpt.map(|text| text.as_str().to_owned()) }
@@ -226,7 +226,7 @@ fn with_links<'e>(events: impl Iterator<Item = Event<'e>>) -> impl Iterator<Item
         match &event {
             Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::CodeBlock(_)) => inside += 1,
             Event::End(TagEnd::Link | TagEnd::Image | TagEnd::CodeBlock) => {
-                inside = inside.saturating_sub(1)
+                inside = inside.saturating_sub(1);
             }
             Event::Text(text) if inside == 0 && text.contains("://") => return linked(text),
             _ => {}

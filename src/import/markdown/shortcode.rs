@@ -26,7 +26,7 @@ pub(super) fn expanded(markdown: &str) -> String {
     let mut fence: Option<&str> = None;
     let mut at = 0;
     while at < markdown.len() {
-        let line_end = memchr::memchr(b'\n', markdown[at..].as_bytes())
+        let line_end = memchr::memchr(b'\n', &markdown.as_bytes()[at..])
             .map_or(markdown.len(), |end| at + end + 1);
         let line = &markdown[at..line_end];
         let begins = line.trim_start();
@@ -82,22 +82,17 @@ fn expand_line(markdown: &str, begin: usize, line_end: usize, kept: &mut String)
         let ends: &[&str] = if open == "{%" { &["\n"] } else { &["\n\n", "\n```", "\n~~~", "{{"] };
         let length = ends.iter().filter_map(|end| inner.find(end)).min().unwrap_or(inner.len());
         let call = inner[..length].find(close).map(|end| &inner[..end]);
-        match call.filter(|call| is_call(call)) {
-            Some(call) => {
-                let commented =
-                    call.trim().strip_prefix("/*").and_then(|call| call.strip_suffix("*/"));
-                match commented {
-                    // How Hugo writes about shortcodes.
-                    Some(literal) => kept.extend([open, literal, close]),
-                    None => kept.push_str(&replacement(call.trim())),
-                }
-                at += open.len() + call.len() + close.len();
-            }
-            None => {
-                kept.push_str(open);
-                at += open.len();
-            }
+        let Some(call) = call.filter(|call| is_call(call)) else {
+            kept.push_str(open);
+            at += open.len();
+            continue;
+        };
+        // How Hugo writes about shortcodes.
+        match call.trim().strip_prefix("/*").and_then(|call| call.strip_suffix("*/")) {
+            Some(literal) => kept.extend([open, literal, close]),
+            None => kept.push_str(&replacement(call.trim())),
         }
+        at += open.len() + call.len() + close.len();
     }
     at
 }
