@@ -271,12 +271,18 @@ impl Walk<'_, '_> {
     }
 }
 
-/// The words of an element on one line, without those of scripts and the like.
+/// Longest text of an element that is read as a line, in bytes.
+const MAX_WORDS: usize = 8_192;
+
+/// The words of an element on one line, without those of scripts and the like; cut where no line is that long.
 pub(super) fn words(element: ElementRef<'_>) -> String {
     fn push(element: ElementRef<'_>, to: &mut String) {
         for child in element.children() {
+            if to.len() > MAX_WORDS {
+                return;
+            }
             if let Node::Text(text) = child.value() {
-                to.push_str(text);
+                to.push_str(&text[..text.floor_char_boundary(MAX_WORDS)]);
             }
             let Some(child) = ElementRef::wrap(child) else { continue };
             let name = child.value().name();
@@ -329,23 +335,70 @@ fn is_caption_style(element: &Element) -> bool {
         .any(|name| class.contains(name))
 }
 
-/// A picture with its true address, unless it belongs to the page rather than to the article.
-fn shown(element: &Element, base: Option<&Url>) -> Option<Shown> {
-    const LATE: [&str; 7] = [
+/// The address of a picture: of one that is shown late, not that of what stands in for it until then.
+fn address(element: &Element) -> Option<&str> {
+    const LATE: [&str; 12] = [
         "data-src",
         "data-original",
         "data-lazy-src",
         "data-actualsrc",
         "data-url",
         "data-echo",
+        "data-lazyload",
+        "data-ks-lazyload",
+        "zoomfile",
+        "real_src",
+        "file",
         "original",
     ];
-    let late =
-        LATE.iter().find_map(|name| element.attr(name)).filter(|late| !late.trim().is_empty());
-    let raw = late.or_else(|| element.attr("src"))?.trim();
-    if raw.starts_with("data:") || raw.is_empty() {
-        return None;
-    }
+    let src = element.attr("src").map(str::trim).unwrap_or_default();
+    let is_address = |raw: &&str| !raw.is_empty() && !raw.starts_with("data:") && !is_saved(raw);
+    let late = LATE.iter().filter_map(|name| element.attr(name)).map(str::trim).find(is_address);
+    let is_stand_in = src.is_empty() || src.starts_with("data:") || is_saved(src) || {
+        let name = src.rsplit('/').next().unwrap_or(src).to_ascii_lowercase();
+        [
+            "blank",
+            "spacer",
+            "loading",
+            "placeholder",
+            "lazy",
+            "transparent",
+            "pixel",
+            "grey.",
+            "gray.",
+        ]
+        .iter()
+        .any(|word| name.contains(word))
+    };
+    let other = || {
+        let set = element.attrs().filter(|(name, _)| name.contains("srcset"));
+        let first = set.filter_map(|(_, set)| set.split(',').next()?.split_whitespace().next());
+        let named =
+            element.attrs().filter(|(name, _)| !matches!(*name, "src" | "alt" | "title" | "style"));
+        let named = named.map(|(_, value)| value.trim()).filter(|value| is_picture(value));
+        first.chain(named).find(is_address)
+    };
+    late.or_else(|| if is_stand_in { other() } else { None }).or(Some(src)).filter(is_address)
+}
+
+/// Whether an address is that of a copy beside a saved page, `./page_files/1.jpg`, which is nowhere else.
+fn is_saved(address: &str) -> bool {
+    let folder =
+        address.strip_prefix("./").unwrap_or(address).split('/').next().unwrap_or_default();
+    address.contains('/') && ["_files", ".files"].iter().any(|end| folder.ends_with(end))
+}
+
+/// Whether a value is the address of a picture and nothing else.
+fn is_picture(value: &str) -> bool {
+    let path = value.split(['?', '#']).next().unwrap_or(value).to_ascii_lowercase();
+    let is_named =
+        [".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif"].iter().any(|end| path.ends_with(end));
+    is_named && value.len() <= 2_000 && !value.contains([' ', ',', '{', '"', '('])
+}
+
+/// A picture with its true address, unless it belongs to the page rather than to the article.
+fn shown(element: &Element, base: Option<&Url>) -> Option<Shown> {
+    let raw = address(element)?;
     let number = |name: &str| -> Option<u32> {
         element.attr(name)?.trim().trim_end_matches("px").parse().ok()
     };

@@ -38,7 +38,7 @@ const INNER_SHARE: f64 = 0.97;
 /// Text that is too short to be known as an article by itself, in Latin letters.
 const SHORT: f64 = 300.0;
 /// Most elements for each Latin letter of a text that is shorter than `SPARSE` and not named for an article.
-const ELEMENTS: f64 = 0.3;
+const ELEMENTS: f64 = 0.45;
 const SPARSE: f64 = 2_500.0;
 /// How much more running text an element has to have to be taken instead of one within it.
 const CLIMB: f64 = 1.25;

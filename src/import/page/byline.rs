@@ -16,6 +16,8 @@ use crate::{
 
 /// Longest line that is looked at, in characters.
 const MAX_LINE: usize = 200;
+/// Longest line while it is read, in bytes, with the spaces around its elements.
+const MAX_OPEN: usize = 8 * MAX_LINE;
 /// Most lines that are looked at.
 const MAX_LINES: usize = 8_000;
 /// Most links of a line.
@@ -104,16 +106,7 @@ impl Lines<'_, '_> {
                 return;
             }
             if let Node::Text(text) = child.value() {
-                if self.open.words.trim().is_empty() {
-                    self.open.at = at;
-                    self.open.is_apart = self.outline.parts[at].is_apart;
-                }
-                // What is too long for a line is not looked at.
-                if self.open.words.len() <= 8 * MAX_LINE {
-                    self.open
-                        .words
-                        .push_str(&text.replace('\u{3000}', "\u{2003}").replace('\u{a0}', " "));
-                }
+                self.text(text, at);
             }
             let Some(child) = ElementRef::wrap(child) else { continue };
             let name = child.value().name();
@@ -121,9 +114,9 @@ impl Lines<'_, '_> {
                 continue;
             }
             if is_inline(name) && name != "img" {
-                self.open.words.push('\u{2003}');
+                self.gap();
                 self.inside(child);
-                self.open.words.push('\u{2003}');
+                self.gap();
                 if let Some(href) = child.value().attr("href")
                     && self.open.links.len() < MAX_LINKS
                 {
@@ -137,9 +130,33 @@ impl Lines<'_, '_> {
         }
     }
 
+    fn text(&mut self, text: &str, at: usize) {
+        // What is too long for a line is not looked at.
+        if self.open.words.len() > MAX_OPEN {
+            return;
+        }
+        if self.open.words.trim().is_empty() {
+            self.open.at = at;
+            self.open.is_apart = self.outline.parts[at].is_apart;
+        }
+        let text = &text[..text.floor_char_boundary(MAX_OPEN)];
+        self.open.words.push_str(&text.replace('\u{3000}', "\u{2003}").replace('\u{a0}', " "));
+    }
+
+    /// The wide space around an element of a line.
+    fn gap(&mut self) {
+        if self.open.words.len() <= MAX_OPEN {
+            self.open.words.push('\u{2003}');
+        }
+    }
+
     fn end(&mut self) {
         let mut line = std::mem::take(&mut self.open);
-        line.words = line.words.trim().to_owned();
+        if line.words.len() > MAX_OPEN {
+            return;
+        }
+        let words = line.words.trim().to_owned();
+        line.words = words;
         if !line.words.is_empty() && line.words.chars().count() <= MAX_LINE {
             self.found.push(line);
         }

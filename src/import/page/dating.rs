@@ -18,6 +18,8 @@ use crate::import::date;
 
 /// Longest text of an element for a time, in characters.
 const MAX_TIME: usize = 120;
+/// Most elements within one for a time.
+const MAX_WITHIN: usize = 16;
 /// Most scripts that are looked at.
 const MAX_SCRIPTS: usize = 200;
 /// How many lines before a headline can be about its article.
@@ -66,7 +68,7 @@ pub(super) fn shown(outline: &Outline<'_>, lines: &[Line], places: Places, order
         if name.is_none() && value.name() != "time" {
             continue;
         }
-        let Some(zone) = places.zone(at) else { continue };
+        let zone = places.zone(at);
         // Directly under the headline, a time is of the article whatever it stands in.
         let is_under = zone == NEAR && (value.name() == "time" || name == Some(Kind::Published));
         if part.is_apart && !is_under {
@@ -86,7 +88,9 @@ pub(super) fn shown(outline: &Outline<'_>, lines: &[Line], places: Places, order
             .chain(&said)
             .filter_map(|name| value.attr(name))
             .filter_map(|raw| normal(raw, order));
-        let words = blocks::words(part.element);
+        // What holds many elements is not there for a date alone.
+        let is_small = part.end - at <= MAX_WITHIN;
+        let words = if is_small { blocks::words(part.element) } else { String::new() };
         let is_short = words.chars().count() <= MAX_TIME;
         let printed =
             || printed::first(&words, order).filter(|_| is_short).map(|printed| printed.iso);
@@ -136,19 +140,19 @@ const ELSEWHERE: u8 = 4;
 
 impl Places {
     /// How near to the headline a part is.
-    fn zone(&self, at: usize) -> Option<u8> {
+    fn zone(&self, at: usize) -> u8 {
         let start = self.headline.unwrap_or(0);
         if self.headline.is_some() && at >= start && at < self.text {
-            return Some(NEAR);
+            return NEAR;
         }
         if at >= self.text && at < self.end {
-            return Some(TEXT);
+            return TEXT;
         }
         if at < self.text {
             let is_home = self.home.is_some_and(|home| at >= home);
-            return Some(if is_home || self.headline.is_none() { BEFORE } else { ELSEWHERE });
+            return if is_home || self.headline.is_none() { BEFORE } else { ELSEWHERE };
         }
-        Some(if self.home.is_some() { AFTER } else { ELSEWHERE })
+        if self.home.is_some() { AFTER } else { ELSEWHERE }
     }
 
     fn distance(&self, at: usize) -> usize {
@@ -207,7 +211,7 @@ fn of_lines(lines: &[Line], places: Places, order: Order, candidates: &mut Vec<C
 pub(super) fn is_dateline(line: &str, date: &Printed) -> bool {
     let before = line[..date.start].trim();
     let after = line[date.end..].trim();
-    let is_sentence = after.contains(['。', '，']) || after.split(' ').count() > 16;
+    let is_sentence = after.contains(['。', '，']) || after.split_whitespace().count() > 16;
     if before.is_empty() {
         return !is_sentence;
     }
@@ -217,7 +221,7 @@ pub(super) fn is_dateline(line: &str, date: &Printed) -> bool {
     let is_parted = before.ends_with([
         '|', '·', '•', ',', '/', '-', '—', ':', '(', '[', '>', '»', ')', '】', ']', '，', '&', '@',
     ]);
-    let words = before.split(' ').count();
+    let words = before.split_whitespace().count();
     let is_wide = before.chars().any(|c| c >= '\u{2e80}');
     let is_end = after.chars().filter(|c| c.is_alphanumeric()).count() <= 12;
     if is_wide {
@@ -491,8 +495,9 @@ pub(super) fn of_address(url: &Url) -> Option<String> {
             run.split(['-', '/', '_']).filter(|group| !group.is_empty()).collect();
         let widths: Vec<usize> = groups.iter().take(3).map(|group| group.len()).collect();
         let date = match widths[..] {
-            [8, ..] => NaiveDate::parse_from_str(&digits, "%Y%m%d").ok()?,
-            [4, 4, ..] | [6, 2, ..] => NaiveDate::parse_from_str(&digits, "%Y%m%d").ok()?,
+            [8, ..] | [4, 4, ..] | [6, 2, ..] => {
+                NaiveDate::parse_from_str(&digits, "%Y%m%d").ok()?
+            }
             [2, 2, 4] => NaiveDate::from_ymd_opt(
                 groups[2].parse().ok()?,
                 groups[1].parse().ok()?,
@@ -511,7 +516,7 @@ pub(super) fn of_address(url: &Url) -> Option<String> {
     })
 }
 
-/// The time of a page whose system writes it into a script only, as that of WeChat does.
+/// The time of a page whose system writes it into a script only, as that of `WeChat` does.
 pub(super) fn of_scripts(tree: &Html) -> Option<String> {
     super::select(tree, "#publish_time, #js_content").first()?;
     let scripts = super::select(tree, "script:not([src])").into_iter().take(MAX_SCRIPTS);

@@ -20,16 +20,22 @@ const MAX_OBJECTS: usize = 2_000;
 const MAX_PEOPLE: usize = 50;
 /// Deepest that an article stands within lists and graphs.
 const MAX_DEPTH: usize = 8;
-/// Largest piece of JSON-LD that is read, in bytes.
-const MAX_BYTES: usize = 4 << 20;
+/// Most JSON-LD of a page that is read, in bytes. Real pages have a few hundred kilobytes.
+const MAX_BYTES: usize = 2 << 20;
 
 /// What `schema.org` says of the article of a page. `addresses` are those of the page, and `titles` what it is called in
 /// other places: a page may describe other articles as well.
 pub(super) fn facts(tree: &Html, addresses: &[&Url], titles: &[String]) -> Facts {
     let scripts = select(tree, "script[type='application/ld+json']");
-    let texts = scripts.iter().take(MAX_SCRIPTS).map(|script| script.text().collect::<String>());
-    let values: Vec<Value> =
-        texts.filter(|text| text.len() <= MAX_BYTES).filter_map(|text| parsed(&text)).collect();
+    let mut rest = MAX_BYTES;
+    let mut values: Vec<Value> = Vec::new();
+    for script in scripts.iter().take(MAX_SCRIPTS) {
+        let text = script.text().collect::<String>();
+        if text.len() <= rest {
+            rest -= text.len();
+            values.extend(parsed(&text));
+        }
+    }
     let mut graph = Graph::default();
     for value in &values {
         graph.collect(value, 0, false);

@@ -106,8 +106,9 @@ pub fn read(
         return Err(fault(format!("larger than {MAX_PAGE} bytes; is it one article?")));
     }
     let (text, damage) = decoded(bytes, label).map_err(|error| fault(error.to_string()))?;
-    let tree = document(&text)
-        .ok_or_else(|| fault("its elements nest deeper than those of any article".to_owned()))?;
+    let tree = document(&text).ok_or_else(|| {
+        fault("its elements nest deeper, or are more, than those of any article".to_owned())
+    })?;
     let address = head::address(&tree, &text);
     let rule = rules.of(address.own.as_ref(), name);
     let selected = rule.map(|rule| rule.facts(&tree)).unwrap_or_default();

@@ -24,6 +24,11 @@ pub(super) enum Furniture {
     Comments,
 }
 
+/// Most names of an element that are looked at.
+const MAX_NAMES: usize = 40;
+/// Longest of them, in bytes.
+const MAX_NAME: usize = 200;
+
 /// Names of the text of an article, letters only.
 const BODIES: [&str; 64] = [
     "alltxt",
@@ -486,7 +491,7 @@ pub(super) fn is_hidden(element: &Element) -> bool {
 /// The classes and the id of an element.
 fn tokens(element: &Element) -> impl Iterator<Item = &str> {
     let names = [element.attr("class"), element.attr("id")].into_iter().flatten();
-    names.flat_map(str::split_whitespace).take(40)
+    names.flat_map(str::split_whitespace).filter(|name| name.len() <= MAX_NAME).take(MAX_NAMES)
 }
 
 /// `td-post-content`: `tdpostcontent`.

@@ -196,7 +196,7 @@ impl Site {
     /// Whether a text is the name of the site.
     fn is_name(&self, text: &str) -> bool {
         let text = simple(text);
-        !text.is_empty() && self.names.iter().any(|name| *name == text)
+        !text.is_empty() && self.names.contains(&text)
     }
 
     /// Whether a text at the end of a title looks like the name of a site or of its section.
