@@ -430,6 +430,28 @@ fn a_broken_byte_refuses_the_page_only_where_it_is_in_the_article() {
 }
 
 #[test]
+fn pages_of_one_title_and_minute_are_one_article_only_with_one_text() {
+    let saved = |name: &str, text: &str| {
+        let html = page(
+            "<title>每日天气</title><meta property=article:published_time content='2024-01-05 08:30'>",
+            &format!("<article><h1>每日天气</h1><p>{text}</p></article>"),
+        );
+        page::read(name, name, html.as_bytes(), Label::None, &Rules::default()).unwrap()
+    };
+    let sun = "城东今天晴，最高气温二十二度，最低气温十一度，北风三级，适宜出行，傍晚起云量增多。";
+    let rain = "河沿明天有小到中雨，请市民带伞，轮渡夜航可能停航，具体以码头公告为准，后天转多云。";
+    let merged = |texts: [&str; 2]| {
+        page::merge(vec![saved("a.html", texts[0]), saved("b.html", texts[1])]).len()
+    };
+    assert_eq!(merged([sun, rain]), 2);
+    assert_eq!(merged([sun, sun]), 1);
+    assert_eq!(
+        merged([&format!("{sun}编辑：周明。"), &format!("<b>城东</b>{}", &sun["城东".len()..])]),
+        1
+    );
+}
+
+#[test]
 fn lists_are_bounded_where_they_are_made() {
     let pictures: String = (0..3_000).map(|n| format!("<img src=/{n}.jpg>")).collect();
     let people: String = (0..3_000).map(|n| format!("Ann{n} Lee, ")).collect();

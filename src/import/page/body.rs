@@ -326,7 +326,19 @@ const RELATED_WHOLE: &[&str] = &[
     "gerelateerde artikelen",
 ];
 /// The same in Chinese, as the beginning of a line.
-const RELATED: [&str; 12] = [
+const RELATED: [&str; 24] = [
+    "为您推荐",
+    "相关推荐",
+    "热点聚焦",
+    "精华推荐",
+    "更多精彩",
+    "大家都在看",
+    "热门文章",
+    "正文已结束",
+    "返回腾讯网首页",
+    "网友评论",
+    "关键词 >>",
+    "猜您喜欢",
     "相关阅读",
     "相关新闻",
     "相关文章",

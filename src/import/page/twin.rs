@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use url::Url;
 
 use super::Page;
-use crate::import::record::{Key, Record};
+use crate::{
+    import::record::{Key, Record},
+    text::Text,
+};
 
 /// What begins the hosts of pages for small screens.
 const HOSTS: [&str; 6] = ["m.", "wap.", "3g.", "mobile.", "h5.", "touch."];
@@ -54,7 +57,7 @@ pub(super) fn is_home(url: &Url) -> bool {
 }
 
 /// Joins the pages of one article: those of which one names the other, that have addresses which differ by the device alone,
-/// or the same title and minute, and no two sources. An article has one page for each kind of screen: two whose addresses
+/// or the same title, minute and parts of the text, and no two sources. An article has one page for each kind of screen: two whose addresses
 /// differ are of two, whatever they name. In the order in which the articles first came.
 pub fn merge(pages: Vec<Page>) -> Vec<Page> {
     let shared = shared(&pages);
@@ -70,7 +73,10 @@ pub fn merge(pages: Vec<Page>) -> Vec<Page> {
         let same = keys.iter().flat_map(|key| [own.get(key), named.get(key)]);
         let same = same.chain(others.iter().map(|other| own.get(other))).flatten().copied();
         let alike = told.as_ref().and_then(|told| titled.get(told).copied());
-        let alike = alike.filter(|at| agree(&page.record, &merged[*at].page.record));
+        let alike = alike.filter(|at| {
+            let known = &merged[*at].page.record;
+            agree(&page.record, known) && is_same_text(&page.record, known)
+        });
         let at = same.chain(alike).find(|at| merged[*at].takes(&page)).unwrap_or(merged.len());
         match merged.get_mut(at) {
             Some(known) => known.add(page),
@@ -179,6 +185,33 @@ fn agree(a: &Record, b: &Record) -> bool {
     let name = |record: &Record| record.source.as_ref().and_then(|source| source.name.clone());
     let (Some(a), Some(b)) = (name(a), name(b)) else { return true };
     a.contains(&b) || b.contains(&a)
+}
+
+/// How many pieces of a text are looked for in another, and of how many characters.
+const PIECES: usize = 12;
+const PIECE: usize = 8;
+
+/// Whether two pages have parts of their texts in common: a title of a column and a minute alone make no article.
+fn is_same_text(a: &Record, b: &Record) -> bool {
+    let letters = |record: &Record| -> Vec<char> {
+        let html = record.content_html.as_deref().unwrap_or_default();
+        let text = record.content_text.as_deref().unwrap_or_default();
+        let words = Text::from_markup(html);
+        words.as_str().chars().chain(text.chars()).filter(|c| c.is_alphanumeric()).collect()
+    };
+    let (a, b) = (letters(a), letters(b));
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    if short.len() < PIECE {
+        return short.is_empty() || long.starts_with(&short);
+    }
+    let long: String = long.into_iter().collect();
+    let last = short.len() - PIECE;
+    let shared = (0..PIECES).filter(|nth| {
+        let from = last * nth / (PIECES - 1);
+        let piece: String = short[from..from + PIECE].iter().collect();
+        long.contains(&piece)
+    });
+    shared.count() * 3 >= PIECES
 }
 
 fn joined(main: Page, other: Page) -> Page {
