@@ -4,12 +4,37 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use crate::push::reply::Problem;
+
 /// Most parts of a form.
 const MAX_PARTS: usize = 100;
 
 /// Names and values of a form or a query, in their order.
 pub fn pairs(text: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     url::form_urlencoded::parse(text)
+}
+
+/// The text of a field; a field that is not UTF-8 is refused rather than stored with replacement characters.
+pub fn utf8(field: &[u8]) -> Result<&str, Problem> {
+    str::from_utf8(field).map_err(|_| Problem::Malformed("The form is not UTF-8.".to_owned()))
+}
+
+/// Names and values of a form, in their order; a form that is not UTF-8 is refused.
+pub fn checked_pairs(text: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+    let decoded = |field: &[u8]| {
+        let spaced: Vec<u8> =
+            field.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        let bytes: Vec<u8> = percent_encoding::percent_decode(&spaced).collect();
+        utf8(&bytes).map(str::to_owned)
+    };
+    let fields = text.split(|byte| *byte == b'&').filter(|field| !field.is_empty());
+    fields
+        .map(|field| {
+            let at = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+            let value = field.get(at + 1..).unwrap_or_default();
+            Ok((decoded(&field[..at])?, decoded(value)?))
+        })
+        .collect()
 }
 
 /// A part of a multipart form.
@@ -106,6 +131,16 @@ mod tests {
         assert_eq!(read[1].file.as_deref(), Some("p;q.jpg"));
         assert_eq!(read[1].media_type.as_deref(), Some("image/jpeg"));
         assert_eq!(read.len(), 2);
+    }
+
+    #[test]
+    fn a_form_is_utf8_or_refused() {
+        let pairs = checked_pairs(b"a=caf%C3%A9+x&b&&c=1=2").unwrap();
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("a", "café x"), ("b", ""), ("c", "1=2")]);
+        assert!(matches!(checked_pairs(b"content=caf%E9"), Err(Problem::Malformed(_))));
+        assert!(matches!(checked_pairs(b"content=caf\xe9"), Err(Problem::Malformed(_))));
     }
 
     #[test]

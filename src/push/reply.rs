@@ -172,9 +172,11 @@ impl Problem {
                 "The article was withdrawn and stays so; `?republish=true` publishes it again."
                     .to_owned(),
             ),
-            Refused::GuidTaken { by } => Self::Conflict(format!(
-                "The guid belongs to the article `{by}`; give each article a guid of its own."
-            )),
+            // Which article it is may be none of the token's business.
+            Refused::GuidTaken { .. } => Self::Conflict(
+                "The guid belongs to another article; give each article a guid of its own."
+                    .to_owned(),
+            ),
             Refused::GuidReserved => Self::Conflict(
                 "The guid lies where identities are minted here, and is not that of this article; leave it out."
                     .to_owned(),

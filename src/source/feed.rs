@@ -3,7 +3,7 @@
 //! Asked no more often than its server likes, and never again once that says that it is gone. What comes in says where it
 //! comes from.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{StatusCode, header};
@@ -18,6 +18,7 @@ use crate::{
         Fault, Found, Key,
         charset::Label,
         feed::{self, FeedHead},
+        guarded,
     },
     source::{
         SourceError,
@@ -57,7 +58,8 @@ impl Follower {
             Place::File(path) => {
                 let failed = |error| SourceError::File(path.display().to_string(), error);
                 let bytes = tokio::fs::read(path).await.map_err(failed)?;
-                let Read { entries, broken_off } = read(&bytes, Label::None, None)?;
+                let Read { entries, broken_off } =
+                    apart(move || read(&bytes, Label::None, None)).await??;
                 self.take(entries, self.state.clone(), round).await?;
                 return Read::end(broken_off);
             }
@@ -75,9 +77,12 @@ impl Follower {
             return Ok(());
         }
         let url = memory.moved.as_ref().unwrap_or(address).clone();
-        let answer = ask(spec, url, memory.known.clone()).await?;
+        let answer = Arc::new(ask(spec, url, memory.known.clone()).await?);
         let read = match answer.status {
-            StatusCode::OK => of(&answer),
+            StatusCode::OK => {
+                let answer = Arc::clone(&answer);
+                apart(move || of(&answer)).await?
+            }
             StatusCode::NOT_MODIFIED => Ok(Read::default()),
             StatusCode::GONE => {
                 memory.is_gone = true;
@@ -113,6 +118,14 @@ impl Follower {
     }
 }
 
+/// Parses on a thread that answers no requests.
+async fn apart<T: Send + 'static>(
+    parse: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SourceError> {
+    let parsed = tokio::task::spawn_blocking(move || guarded(parse)).await;
+    parsed.map_err(|_| SourceError::Closing)?.map_err(SourceError::Foreign)
+}
+
 /// What the feed of an answer says.
 fn of(answer: &Answer) -> Result<Read, SourceError> {
     let kind = answer.field(header::CONTENT_TYPE).unwrap_or_default();
@@ -132,14 +145,15 @@ pub(super) async fn preview(spec: &Feed) -> Result<Vec<Entry>, SourceError> {
     match &spec.place {
         Place::File(path) => {
             let failed = |error| SourceError::File(path.display().to_string(), error);
-            Ok(read(&fs::read(path).map_err(failed)?, Label::None, None)?.entries)
+            let bytes = fs::read(path).map_err(failed)?;
+            Ok(apart(move || read(&bytes, Label::None, None)).await??.entries)
         }
         Place::Web(address) => {
             let answer = ask(spec, address.clone(), Known::default()).await?;
             if answer.status != StatusCode::OK {
                 return Err(SourceError::Status(answer.status.as_u16()));
             }
-            Ok(of(&answer)?.entries)
+            Ok(apart(move || of(&answer)).await??.entries)
         }
     }
 }

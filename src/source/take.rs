@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::{
     article::{ArticleId, Submission},
     feed::Catalogue,
-    import::{self, Fault, Piece, Record},
+    import::{self, Fault, Piece, Record, guarded},
     source::{
         Source, SourceError,
         holding::{Hold, Holdings, Names, Turn},
@@ -167,7 +167,9 @@ impl Taker {
         let (prefix, is_own) = (self.id_prefix.clone(), self.is_own);
         let read = move |Entry { key, record, is_published }: Entry| {
             let reading = is_published.then(|| {
-                let mut submission = read(&catalogue, &prefix, record)?;
+                let unread = |problem| vec![Fault { field: String::new(), problem }];
+                let read = guarded(|| read(&catalogue, &prefix, record)).map_err(unread)?;
+                let mut submission = read?;
                 submission.origin.is_own = is_own;
                 Ok(submission)
             });

@@ -157,7 +157,7 @@ impl Inbox {
     async fn atom_create(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, Problem> {
         asked.require(Scope::Write)?;
         require_entry(asked)?;
-        let entry = atom::read(&body)?;
+        let entry = read_entry(&body).await?;
         let record = atom::record(&self.catalogue, None, &Map::new(), &entry);
         let wish = header_text(asked, "slug").or_else(|| entry.title().map(str::to_owned));
         let wish = wish.and_then(|wish| Slug::from_label(&wish).ok());
@@ -199,7 +199,7 @@ impl Inbox {
     ) -> Result<Reply, Problem> {
         asked.require(Scope::Write)?;
         require_entry(asked)?;
-        let entry = atom::read(&body)?;
+        let entry = read_entry(&body).await?;
         let precondition = condition::precondition(asked.fields)?;
         let change = |stored: &Stored, old: &Map<String, Value>| {
             atom::record(&self.catalogue, Some(stored), old, &entry)
@@ -210,6 +210,11 @@ impl Inbox {
         }
         Ok(self.written(asked, &id, &reply, StatusCode::OK).await?.unwrap_or(reply))
     }
+}
+
+async fn read_entry(body: &Bytes) -> Result<atom::Entry, Problem> {
+    let body = body.clone();
+    apart(move || atom::read(&body)).await?
 }
 
 fn require_entry(asked: &Asked<'_>) -> Result<(), Problem> {

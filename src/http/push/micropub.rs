@@ -5,10 +5,13 @@ use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Asked, How, Inbox, json::first};
+use super::{
+    Asked, How, Inbox,
+    json::{apart, first},
+};
 use crate::{
     article::{ArticleId, Revision},
-    media::media_type,
+    media::{Kept, media_type},
     push::{Problem, Reply, Scope, condition, form, micropub, record},
     store::{Fate, Operation, Precondition, Stored, Task},
 };
@@ -18,7 +21,7 @@ impl Inbox {
         if matches!(*asked.method, Method::GET | Method::HEAD) {
             return self.query(asked).await;
         }
-        match micropub::read(&asked.media_type(), &body)? {
+        match self.read_post(asked, &body).await? {
             micropub::Request::Create(properties) => {
                 asked.require(Scope::Write)?;
                 let record = micropub::record(&self.catalogue, &Map::new(), &properties);
@@ -55,6 +58,42 @@ impl Inbox {
                 self.push(asked, tasks, How::default(), &body, answer).await
             }
         }
+    }
+
+    /// What a request asks for. Files that come with a form are kept in the media folder, and their addresses stand in the post.
+    async fn read_post(
+        &self,
+        asked: &Asked<'_>,
+        body: &Bytes,
+    ) -> Result<micropub::Request, Problem> {
+        let media_type = asked.media_type();
+        if media_type != "multipart/form-data" {
+            let body = body.clone();
+            return apart(move || micropub::read(&media_type, &body)).await?;
+        }
+        let parts = form::parts(asked.content_type(), body)
+            .ok_or_else(|| Problem::Malformed("The body is no multipart form.".to_owned()))?;
+        let mut pairs = Vec::new();
+        for part in parts {
+            if part.file.as_deref().is_none_or(str::is_empty) {
+                let value = form::utf8(part.content)?;
+                pairs.push((part.name, value.to_owned()));
+            } else if !part.content.is_empty() {
+                asked.require(Scope::Media)?;
+                let name = part.name.clone();
+                pairs.push((name, self.keep_part(part, body).await?.url.to_string()));
+            }
+        }
+        micropub::of_pairs(pairs)
+    }
+
+    /// Keeps a file that came with a form.
+    async fn keep_part(&self, part: form::Part<'_>, body: &Bytes) -> Result<Kept, Problem> {
+        let name = part.file.unwrap_or_default();
+        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
+        let by_name = media_type(&name).map(str::to_owned);
+        let kind = part.media_type.filter(|kind| kind != "application/octet-stream").or(by_name);
+        self.keep(Some(stem), kind.unwrap_or_default(), body.slice_ref(part.content)).await
     }
 
     fn named(&self, url: &str) -> Result<ArticleId, Problem> {
@@ -108,12 +147,7 @@ impl Inbox {
             .into_iter()
             .find(|part| part.name == "file")
             .ok_or_else(|| Problem::Malformed("There is no part `file` in the form.".to_owned()))?;
-        let name = part.file.clone().unwrap_or_default();
-        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
-        let by_name = media_type(&name).map(str::to_owned);
-        let kind = part.media_type.filter(|kind| kind != "application/octet-stream").or(by_name);
-        let content = body.slice_ref(part.content);
-        let kept = self.keep(Some(stem), kind.unwrap_or_default(), content).await?;
+        let kept = self.keep_part(part, &body).await?;
         Ok(Reply::empty(StatusCode::CREATED)
             .with(&header::CONTENT_TYPE, "text/plain")
             .with(&header::LOCATION, kept.url.as_str()))

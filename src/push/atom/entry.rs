@@ -1,12 +1,14 @@
 //! An entry that was sent, and the record that it stands for.
 
+use quick_xml::events::Event;
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Map, Value, json};
 
-use super::{APP, ATOM};
+use super::ATOM;
 use crate::{
     category::Slug,
     feed::Catalogue,
+    import::visibility::{Visibility, app_draft},
     push::{micropub::file_under, record, reply::Problem},
     store::Stored,
     text::Text,
@@ -14,6 +16,8 @@ use crate::{
 
 /// Most nodes of an entry.
 const MAX_NODES: u32 = 200_000;
+/// Most attributes of an element: the parser compares each with all before it.
+const MAX_ATTRIBUTES: usize = 256;
 /// How deep XHTML goes.
 const MAX_DEPTH: usize = 100;
 
@@ -81,6 +85,7 @@ impl Entry {
 pub fn read(body: &[u8]) -> Result<Entry, Problem> {
     let malformed = |why: String| Problem::Malformed(format!("The body is no Atom entry: {why}."));
     let text = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8".to_owned()))?;
+    check_attributes(text).map_err(malformed)?;
     let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)
         .map_err(|error| malformed(error.to_string()))?;
@@ -103,9 +108,18 @@ pub fn read(body: &[u8]) -> Result<Entry, Problem> {
                 label: node.attribute("label").map(str::to_owned),
             }),
             (Some(ATOM), "link") => entry.links.extend(link(node)),
-            (Some(APP), "control") => {
-                let draft = node.children().find(|node| node.has_tag_name((APP, "draft")));
-                entry.is_draft = draft.map(|draft| plain(draft) == "yes");
+            // The namespace of drafts of the standard, which old clients use, counts as well.
+            (_, "control") => {
+                for draft in node.children().filter(|node| node.tag_name().name() == "draft") {
+                    let is_draft = match app_draft(&plain(draft)) {
+                        Visibility::Public => false,
+                        Visibility::NotPublic => true,
+                        Visibility::Unknown => {
+                            return Err(malformed("`app:draft` is `yes` or `no`".to_owned()));
+                        }
+                    };
+                    entry.is_draft = Some(entry.is_draft == Some(true) || is_draft);
+                }
             }
             _ => {}
         }
@@ -113,6 +127,25 @@ pub fn read(body: &[u8]) -> Result<Entry, Problem> {
     // Section 9.2 of RFC 5023: without the element, it is no draft.
     entry.is_draft = entry.is_draft.or(Some(false));
     Ok(entry)
+}
+
+/// Refuses an element with too many attributes before the parser sees it.
+fn check_attributes(text: &str) -> Result<(), String> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(start) | Event::Empty(start)) => {
+                if start.attributes().with_checks(false).take(MAX_ATTRIBUTES + 1).count()
+                    > MAX_ATTRIBUTES
+                {
+                    return Err(format!("an element has more than {MAX_ATTRIBUTES} attributes"));
+                }
+            }
+            // What is no XML, the parser says better.
+            Ok(Event::Eof) | Err(_) => return Ok(()),
+            Ok(_) => {}
+        }
+    }
 }
 
 fn plain(node: Node<'_, '_>) -> String {
@@ -330,6 +363,44 @@ mod tests {
             assert!(matches!(read(wrong.as_bytes()), Err(Problem::Malformed(_))), "{wrong:.60}");
         }
         assert!(matches!(read(b"\xff"), Err(Problem::Malformed(_))));
+    }
+
+    #[test]
+    fn a_draft_is_one_in_either_namespace_and_any_spelling() {
+        let entry = |namespace: &str, word: &str| {
+            let control =
+                format!("<a:control xmlns:a='{namespace}'><a:draft>{word}</a:draft></a:control>");
+            read(format!("<entry xmlns='{ATOM}'>{control}</entry>").as_bytes())
+        };
+        for namespace in ["http://www.w3.org/2007/app", "http://purl.org/atom/app#"] {
+            for word in ["yes", " Yes ", "YES", "true", "1"] {
+                assert_eq!(
+                    entry(namespace, word).unwrap().is_draft,
+                    Some(true),
+                    "{namespace} {word}"
+                );
+            }
+            for word in ["no", "No", "false"] {
+                assert_eq!(
+                    entry(namespace, word).unwrap().is_draft,
+                    Some(false),
+                    "{namespace} {word}"
+                );
+            }
+            for word in ["", "perhaps"] {
+                assert!(matches!(entry(namespace, word), Err(Problem::Malformed(_))), "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_element_has_a_limited_number_of_attributes() {
+        let entry = |count: usize| {
+            let attributes: String = (0..count).map(|n| format!(" a{n}=''")).collect();
+            read(format!("<entry xmlns='{ATOM}'><title{attributes}>a</title></entry>").as_bytes())
+        };
+        assert!(entry(MAX_ATTRIBUTES).is_ok());
+        assert!(matches!(entry(100_000), Err(Problem::Malformed(_))));
     }
 
     #[test]

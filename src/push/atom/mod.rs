@@ -3,7 +3,7 @@
 mod entry;
 mod write;
 
-pub use entry::{read, record};
+pub use entry::{Entry, read, record};
 pub use write::{File, collection, entry, files, media_entry, service};
 
 /// The media type of an entry.

@@ -5,13 +5,14 @@ mod post;
 pub(super) use post::file_under;
 pub use post::{properties, record, slug};
 
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::{
     feed::Catalogue,
+    import::visibility::{self, Visibility},
     push::{
         form,
         reply::{Problem, Reply},
@@ -61,25 +62,25 @@ fn malformed(why: &str) -> Problem {
 /// What a body asks for.
 pub fn read(media_type: &str, body: &[u8]) -> Result<Request, Problem> {
     match media_type {
-        "application/x-www-form-urlencoded" => of_form(form::pairs(body)),
+        "application/x-www-form-urlencoded" => of_pairs(form::checked_pairs(body)?),
         "application/json" => {
             let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
                 Problem::Malformed(format!("The body is no JSON object: {error}."))
             })?;
             of_json(body)
         }
-        _ => Err(Problem::MediaType("application/json, application/x-www-form-urlencoded")),
+        _ => Err(Problem::MediaType(
+            "application/json, application/x-www-form-urlencoded, multipart/form-data",
+        )),
     }
 }
 
-fn of_form<'a>(
-    pairs: impl Iterator<Item = (std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
-) -> Result<Request, Problem> {
+/// What the fields of a form ask for.
+pub fn of_pairs(pairs: Vec<(String, String)>) -> Result<Request, Problem> {
     let (mut action, mut url, mut kind) = (None, None, None);
     let mut properties = Properties::new();
     for (name, value) in pairs {
-        let value = value.into_owned();
-        match name.as_ref() {
+        match name.as_str() {
             "action" => action = Some(value),
             "url" => url = Some(value),
             "h" => kind = Some(value),
@@ -87,11 +88,17 @@ fn of_form<'a>(
             name => {
                 let (name, value) =
                     match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-                        Some((name, "")) => (name, Value::from(value)),
+                        // `category[]` and `category[0]` of PHP.
+                        Some((name, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => {
+                            (name, Value::from(value))
+                        }
                         Some((name, part)) => (name, json!({ part: value })),
                         None => (name, Value::from(value)),
                     };
-                list(&mut properties, name).push(value);
+                // An empty field of a form says nothing.
+                if value.as_str().is_none_or(|text| !text.is_empty()) {
+                    list(&mut properties, name).push(value);
+                }
             }
         }
     }
@@ -117,6 +124,7 @@ fn of_json(mut body: Map<String, Value>) -> Result<Request, Problem> {
             let kind = kind.unwrap_or_default().trim_start_matches("h-").to_owned();
             match body.remove("properties") {
                 Some(Value::Object(properties)) => {
+                    let properties = without_brackets(properties);
                     let is_list = |value: &Value| value.is_array();
                     if !properties.values().all(is_list) {
                         return Err(malformed("Each of `properties` is a list of values."));
@@ -135,7 +143,33 @@ fn of_json(mut body: Map<String, Value>) -> Result<Request, Problem> {
     }
 }
 
+/// `category[]` of clients that write JSON as they write forms.
+fn without_brackets(properties: Properties) -> Properties {
+    let named = |(name, value): (String, Value)| (name.trim_end_matches("[]").to_owned(), value);
+    properties.into_iter().map(named).collect()
+}
+
+/// Refuses a post whose deciding properties nobody can read: it could be published against the will of its author.
+fn check_deciding(properties: &Properties) -> Result<(), Problem> {
+    let deciding: [(&str, fn(&str) -> Visibility); 2] = [
+        ("post-status", visibility::post_status),
+        ("visibility", |text| visibility::visibility(&Value::from(text))),
+    ];
+    for (name, decide) in deciding {
+        for value in properties.get(name).and_then(Value::as_array).into_iter().flatten() {
+            let text = value.as_str().or_else(|| value.get("value").and_then(Value::as_str));
+            if text.is_none_or(|text| decide(text) == Visibility::Unknown) {
+                return Err(Problem::Malformed(format!(
+                    "`{name}` is {value}, which does not say whether the post is public; docs/import.md lists the values."
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn create(kind: &str, properties: Properties) -> Result<Request, Problem> {
+    check_deciding(&properties)?;
     if kind != "entry" {
         return Err(malformed("Only posts of the type `h-entry` are taken."));
     }
@@ -152,6 +186,8 @@ fn changes(mut body: Map<String, Value>) -> Result<Changes, Problem> {
         Some(_) => Err(Problem::Malformed(format!("`{name}` is an object of lists of values."))),
     };
     let (replace, add) = (lists("replace")?, lists("add")?);
+    check_deciding(&replace)?;
+    check_deciding(&add)?;
     let mut changes = Changes { replace, add, ..Changes::default() };
     match body.remove("delete") {
         None => {}
@@ -178,17 +214,17 @@ impl Changes {
         for (name, values) in &self.replace {
             properties.insert(name.clone(), values.clone());
         }
+        // A set of what is there: a client sends as many values as it likes.
         for (name, values) in &self.add {
+            let values = values.as_array().into_iter().flatten();
             let known = list(properties, name);
-            for value in values.as_array().into_iter().flatten() {
-                if !known.contains(value) {
-                    known.push(value.clone());
-                }
-            }
+            let mut set: HashSet<String> = known.iter().map(Value::to_string).collect();
+            known.extend(values.filter(|value| set.insert(value.to_string())).cloned());
         }
         for (name, values) in &self.delete_values {
-            list(properties, name)
-                .retain(|value| !values.as_array().is_some_and(|values| values.contains(value)));
+            let values = values.as_array().into_iter().flatten();
+            let set: HashSet<String> = values.map(Value::to_string).collect();
+            list(properties, name).retain(|value| !set.contains(&value.to_string()));
         }
         for name in &self.delete {
             properties.remove(name);

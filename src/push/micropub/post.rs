@@ -6,6 +6,7 @@ use super::Properties;
 use crate::{
     category::{Category, Slug},
     feed::Catalogue,
+    import::visibility::{self, Visibility},
     media,
     push::record,
     text::{Html, Text},
@@ -133,19 +134,22 @@ pub fn record(
     file_under(catalogue, old, names.filter_map(Value::as_str), &mut new);
     images(old, properties, &mut new);
     attachments(properties, &mut new);
-    match text(properties, "post-status") {
-        Some("draft") => {
+    match text(properties, "post-status").map(visibility::post_status) {
+        Some(Visibility::NotPublic | Visibility::Unknown) => {
             new.insert("embargo".to_owned(), record::date(record::never()).into());
         }
-        Some(_) if old.get("embargo") == Some(&record::date(record::never()).into()) => {
+        Some(Visibility::Public)
+            if old.get("embargo") == Some(&record::date(record::never()).into()) =>
+        {
             new.remove("embargo");
         }
-        _ => {}
+        Some(Visibility::Public) | None => {}
     }
-    match text(properties, "visibility") {
-        Some("private") => set_public(&mut new, false),
-        Some("public") => set_public(&mut new, true),
-        _ => {}
+    // All of the values have to say so: one that is not public decides.
+    let values = properties.get("visibility").and_then(Value::as_array).into_iter().flatten();
+    let mut values = values.map(visibility::visibility).peekable();
+    if values.peek().is_some() {
+        set_public(&mut new, values.all(|visibility| visibility == Visibility::Public));
     }
     new
 }
@@ -180,14 +184,20 @@ pub(in crate::push) fn file_under<'a>(
 fn images(old: &Map<String, Value>, properties: &Properties, new: &mut Map<String, Value>) {
     let known = old.get("images").and_then(Value::as_array);
     let photos = properties.get("photo").and_then(Value::as_array).into_iter().flatten();
+    // The alternative texts of `mp-photo-alt` stand in the order of the pictures.
+    let alts = properties.get("mp-photo-alt").and_then(Value::as_array);
     let images: Vec<_> = photos
-        .filter_map(|photo| {
+        .enumerate()
+        .filter_map(|(nth, photo)| {
             let url = photo.as_str().or_else(|| photo.get("value").and_then(Value::as_str))?;
             let before = known.and_then(|known| {
                 known.iter().find(|image| image.get("url").and_then(Value::as_str) == Some(url))
             });
             let mut image = before.cloned().unwrap_or_else(|| json!({ "url": url }));
-            if let Some(alt) = photo.get("alt") {
+            let by_order = alts
+                .and_then(|alts| alts.get(nth))
+                .filter(|alt| alt.as_str().is_some_and(|alt| !alt.is_empty()));
+            if let Some(alt) = photo.get("alt").or(by_order) {
                 image["alt"] = alt.clone();
             }
             Some(image)
