@@ -71,7 +71,6 @@ pub fn is_iri(text: &str) -> bool {
 /// writing (section 4.1) and the spaces that software around feeds trims or splits at.
 fn is_iri_character(c: char) -> bool {
     match c {
-        '\0'..=' ' | '\u{7f}' => false,
         '!'..='~' => !"<>\"{}|\\^`".contains(c),
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{fff0}'..='\u{ffff}' => false,
         _ => !c.is_whitespace() && !c.is_control() && u32::from(c) & 0xfffe != 0xfffe,

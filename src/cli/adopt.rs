@@ -94,7 +94,7 @@ struct Report {
     adopted: usize,
     /// Articles that have all that already.
     unchanged: usize,
-    /// Those whose identity belongs to another article here.
+    /// Those whose identity belongs to another article here, or cannot be kept.
     taken: Vec<String>,
     /// Entries of articles that are withdrawn or expired here.
     gone: Vec<Known>,
@@ -352,6 +352,11 @@ impl Found {
                 Rank::Title => report.by_title += 1,
             }
             redirects.extend(of_article(entry, article));
+            if kept_guid(&entry.guid).is_none() {
+                let problem = format!("{}: no feed can carry its identity as it is", article.id);
+                report.taken.push(problem);
+                continue;
+            }
             match adoption(entry, article) {
                 Some(adoption) => adoptions.push(adoption),
                 None => report.unchanged += 1,

@@ -152,6 +152,8 @@ pub struct Sources {
     waiting: VecDeque<Source>,
     reading: Arc<Reading>,
     current: Option<Pieces>,
+    /// The file that `current` reads.
+    file: Arc<str>,
     pages: Vec<Page>,
     /// Those that are names of files, with their folders.
     keys: HashMap<String, Option<Text>>,
@@ -167,6 +169,7 @@ impl Sources {
             waiting: sources.into(),
             reading: Arc::new(reading),
             current: None,
+            file: "".into(),
             pages: Vec::new(),
             keys: HashMap::new(),
             follow: String::new(),
@@ -303,7 +306,7 @@ impl Sources {
         match page {
             Some(page) if !page.is_draft => Ok(Some(page.record)),
             other => {
-                let what = if other.is_some() { "draft" } else { "list of others" };
+                let what = if other.is_some() { "draft" } else { "not an article" };
                 if let Ok(mut passed) = self.passed.lock() {
                     *passed.entry(what.to_owned()).or_default() += 1;
                 }
@@ -367,21 +370,36 @@ fn fault(problem: String) -> Fault {
     Fault { field: String::new(), problem }
 }
 
+/// Runs a reader. A panic in it is a fault of the one file or record that it reads.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
+    // What a reader leaves behind after a panic is not used again.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).map_err(|_| {
+        "reading it failed, which is a fault of this program; report it with the file, and leave the file out until then".to_owned()
+    })
+}
+
 impl Iterator for Sources {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(current) = &mut self.current {
-                if let Some(piece) = current.next() {
-                    return Some(self.of_folder(piece));
+                match guarded(|| current.next()) {
+                    Ok(Some(piece)) => return Some(self.of_folder(piece)),
+                    Ok(None) => self.current = None,
+                    Err(problem) => {
+                        self.current = None;
+                        let found = Found { line: 1, record: Err(fault(problem)) };
+                        return Some(Piece::of_found(&self.file, found));
+                    }
                 }
-                self.current = None;
             }
             let Some(source) = self.waiting.pop_front() else { break };
             let file: Arc<str> = source.name.as_str().into();
+            self.file = Arc::clone(&file);
             // A mistake like a bad record, which stops no other file.
-            if let Err(problem) = self.begin(source, &file) {
+            let begun = guarded(|| self.begin(source, &file)).and_then(|begun| begun);
+            if let Err(problem) = begun {
                 self.only(&file, Err(fault(problem)));
             }
         }

@@ -10,7 +10,6 @@ mod file;
 mod input;
 mod kind;
 pub mod markdown;
-mod matter;
 mod opml;
 pub mod page;
 mod parse;
@@ -18,11 +17,13 @@ mod plausible;
 mod record;
 mod transcode;
 mod value;
+pub mod visibility;
 mod wordpress;
 mod xml;
 
 pub use convert::{Fault, Reading, read, read_record, summary_of};
 pub use file::{Item, Items};
+pub(crate) use input::guarded;
 pub use input::{Open, Piece, Reading as HowToRead, Source, Sources};
 pub use kind::Kind;
 pub use opml::{Followed, read as read_opml, sections};
@@ -220,10 +221,13 @@ impl<'a> Importer<'a> {
         }
         // Cleaning HTML is most of the work, and records know nothing of each other.
         let read = |Piece { file, line, content, folder }: Piece| {
+            let unread = |problem| Fault { field: String::new(), problem };
             let reading = match content {
-                Content::Json(Ok(text)) => Ok(read(self.catalogue, &text)),
-                Content::Json(Err(problem)) => Err(Fault { field: String::new(), problem }),
-                Content::Record(record) => record.map(|record| read_record(self.catalogue, record)),
+                Content::Json(Ok(text)) => guarded(|| read(self.catalogue, &text)).map_err(unread),
+                Content::Json(Err(problem)) => Err(unread(problem)),
+                Content::Record(record) => record.and_then(|record| {
+                    guarded(|| read_record(self.catalogue, record)).map_err(unread)
+                }),
             };
             let reading = reading.map(|mut reading| {
                 if let Ok(submission) = &mut reading.submission {

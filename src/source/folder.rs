@@ -24,7 +24,7 @@ use crate::{
     import::{
         HowToRead, Record, Sources,
         charset::{self, Label},
-        markdown,
+        guarded, markdown,
     },
     source::{
         SourceError,
@@ -148,7 +148,11 @@ impl Presence for Files<'_> {
     }
 }
 
-/// What a file says.
+/// What a file says; a panic while it is read refuses that file alone.
+fn entries(folder: &Folder, file: &str) -> io::Result<Vec<Entry>> {
+    guarded(|| read(folder, file)).unwrap_or_else(|problem| Ok(vec![refused(file, problem)]))
+}
+
 fn read(folder: &Folder, file: &str) -> io::Result<Vec<Entry>> {
     let path = folder.path.join(file);
     let mut opened = File::open(&path)?;
@@ -208,7 +212,7 @@ pub(super) fn preview(folder: &Folder) -> Result<impl Iterator<Item = Vec<Entry>
     files.sort();
     Ok(files.into_iter().map(move |file| match problems.remove(&file) {
         Some(problem) => vec![refused(&file, problem)],
-        None => read(folder, &file).unwrap_or_else(|error| vec![refused(&file, unread(&error))]),
+        None => entries(folder, &file).unwrap_or_else(|error| vec![refused(&file, unread(&error))]),
     }))
 }
 
@@ -276,7 +280,7 @@ impl Follower {
         round: &mut Round,
     ) -> Result<bool, SourceError> {
         let (spec, name) = (folder.clone(), file.to_owned());
-        let reading = tokio::task::spawn_blocking(move || read(&spec, &name));
+        let reading = tokio::task::spawn_blocking(move || entries(&spec, &name));
         let mut entries = match reading.await.map_err(|_| SourceError::Closing)? {
             Ok(entries) => entries,
             // Gone again.

@@ -32,7 +32,9 @@ impl Source {
     /// What decides which articles come of it: once that changes, everything is to be read again.
     pub(super) fn meaning(&self) -> String {
         let Self { id_prefix, time_zone, kind, .. } = self;
-        match kind {
+        // What was refused from a source of somebody else is read again once it is the publication's own.
+        let own = if self.is_own { "own " } else { "" };
+        let meaning = match kind {
             Kind::Sql(sql) => {
                 let Sql { rows, filter, key, cursor, status, published, lists, .. } = &**sql;
                 let Sql { link, encoding, separator, .. } = &**sql;
@@ -44,7 +46,8 @@ impl Source {
                 format!("{id_prefix:?} {time_zone:?} {} {link:?}", path.display())
             }
             Kind::Feed(Feed { place, .. }) => format!("{id_prefix:?} {time_zone:?} {place:?}"),
-        }
+        };
+        format!("{own}{meaning}")
     }
 }
 

@@ -32,6 +32,7 @@ mod fixtures;
 mod formats;
 mod histories;
 mod http;
+mod identity;
 mod inflow;
 mod intake;
 mod layers;

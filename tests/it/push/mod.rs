@@ -418,6 +418,31 @@ async fn a_token_is_good_for_what_it_was_made_for() {
 }
 
 #[tokio::test]
+async fn a_token_of_one_category_cannot_claim_the_identity_of_an_article_to_come() {
+    let home = Home::new();
+    let mut desk = Desk::new(&home).await;
+    let cms = desk.token.clone();
+    let within = Some(["sport".parse().unwrap()].into());
+    let scopes = Scopes { may: Scope::ALL.into(), within };
+    desk.token = token(&*home.store, "sport", scopes, None).await;
+    let squat =
+        |guid: &str| json!({"title": "x", "categories": ["sport"], "guid": guid}).to_string();
+    for guid in ["tag:example.com,2026:article/future-1", "tag:example.com,2026:guid/t3_abc"] {
+        let answer = desk.put("sp3", &[], &squat(guid)).await;
+        assert_eq!(answer.status, 409, "{}", answer.text);
+        assert!(answer.text.contains("identities are minted here"), "{}", answer.text);
+    }
+    let own = desk.put("sp3", &[], &squat("tag:example.com,2026:article/sp3")).await;
+    assert_eq!(own.status, 201, "{}", own.text);
+    let other = desk.put("sp3", &[], &squat("another")).await;
+    assert_eq!(other.status, 409, "{}", other.text);
+    assert!(other.text.contains("article/sp3") && other.text.contains("another"), "{}", other.text);
+    desk.token = cms;
+    let ours = desk.put("future-1", &[], r#"{"title": "Breaking", "categories": ["news"]}"#).await;
+    assert_eq!(ours.status, 201, "{}", ours.text);
+}
+
+#[tokio::test]
 async fn a_batch_says_what_became_of_each_record() {
     let home = Home::new();
     let desk = Desk::new(&home).await;

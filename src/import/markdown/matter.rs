@@ -1,107 +1,14 @@
-//! Front matter: what a Markdown file says of its article, in the words of Hugo, Jekyll and Zola.
+//! The fields of front matter, in the words of Hugo, Jekyll, Zola, Hexo and Pelican.
 
 use serde_json::{Map, Value};
 
+use super::Page;
 use crate::import::{
     convert::Fault,
-    markdown::Page,
+    date,
     record::{ImageRecord, Key, PersonRecord, Record},
+    visibility::{self, Visibility, truth},
 };
-
-/// Largest front matter, in bytes.
-const MAX_BYTES: usize = 256 << 10;
-
-/// The fields of a file.
-#[derive(Debug, Default)]
-pub(super) struct Matter {
-    pub fields: Map<String, Value>,
-}
-
-/// Parts a file into its front matter, which may be missing, and its body.
-pub(super) fn split(text: &str) -> Result<(Matter, &str), Fault> {
-    let (kind, rest) = match text.split_once('\n') {
-        Some((first, rest)) if first.trim_end() == "---" => (Kind::Yaml, rest),
-        Some((first, rest)) if first.trim_end() == "+++" => (Kind::Toml, rest),
-        _ if text.starts_with('{') && !text.starts_with("{{") && !text.starts_with("{%") => {
-            return json(text);
-        }
-        _ => return Ok((Matter::default(), text)),
-    };
-    let fence = if kind == Kind::Yaml { "---" } else { "+++" };
-    let mut at = 0;
-    for line in rest.split_inclusive('\n') {
-        let is_end = line.trim_end() == fence || (kind == Kind::Yaml && line.trim_end() == "...");
-        if is_end {
-            let fields = kind.fields(limited(&rest[..at])?)?;
-            return Ok((Matter { fields }, &rest[at + line.len()..]));
-        }
-        at += line.len();
-    }
-    Err(fault(&format!(
-        "the front matter has no end; write `{fence}` on a line of its own after it"
-    )))
-}
-
-fn fault(problem: &str) -> Fault {
-    Fault { field: String::new(), problem: problem.to_owned() }
-}
-
-fn limited(text: &str) -> Result<&str, Fault> {
-    if text.len() > MAX_BYTES {
-        return Err(fault(&format!("the front matter is larger than {MAX_BYTES} bytes")));
-    }
-    Ok(text)
-}
-
-fn json(text: &str) -> Result<(Matter, &str), Fault> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Map<String, Value>>();
-    match values.next() {
-        Some(Ok(fields)) => Ok((Matter { fields }, &text[values.byte_offset()..])),
-        Some(Err(error)) => Err(fault(&format!("the front matter is not JSON: {error}"))),
-        None => Ok((Matter::default(), text)),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Yaml,
-    Toml,
-}
-
-impl Kind {
-    fn fields(self, text: &str) -> Result<Map<String, Value>, Fault> {
-        let value = match self {
-            Self::Yaml => serde_norway::from_str::<Option<Value>>(text)
-                .map(Option::unwrap_or_default)
-                .map_err(|error| fault(&format!("the front matter is not YAML: {error}")))?,
-            Self::Toml => toml::from_str::<toml::Table>(text)
-                .map(|table| of_toml(toml::Value::Table(table)))
-                .map_err(|error| {
-                    fault(&format!("the front matter is not TOML: {}", error.message()))
-                })?,
-        };
-        match value {
-            Value::Object(fields) => Ok(fields),
-            Value::Null => Ok(Map::new()),
-            _ => Err(fault("the front matter has no fields; write `title: …`")),
-        }
-    }
-}
-
-/// Dates of TOML as text.
-fn of_toml(value: toml::Value) -> Value {
-    match value {
-        toml::Value::String(text) => Value::String(text),
-        toml::Value::Integer(number) => Value::from(number),
-        toml::Value::Float(number) => Value::from(number),
-        toml::Value::Boolean(claim) => Value::Bool(claim),
-        toml::Value::Datetime(date) => Value::String(date.to_string()),
-        toml::Value::Array(list) => Value::Array(list.into_iter().map(of_toml).collect()),
-        toml::Value::Table(table) => {
-            Value::Object(table.into_iter().map(|(key, value)| (key, of_toml(value))).collect())
-        }
-    }
-}
 
 /// Looks fields up by their names in any case, at the top and in the tables of Zola and Hugo.
 struct Fields<'a>(&'a Map<String, Value>);
@@ -121,14 +28,16 @@ impl<'a> Fields<'a> {
         names.iter().find_map(|name| text(self.find(&[name])?))
     }
 
-    fn flag(&self, names: &[&str]) -> Option<bool> {
-        self.find(names)?.as_bool()
-    }
-
-    /// A list, or a text with commas or, as Jekyll has it, blanks.
+    /// A list, or a text with commas or, as Jekyll has it, blanks. A list in a list, as Hexo has it, is part of the list.
     fn list(&self, names: &[&str], parts: &[char]) -> Vec<String> {
         match self.find(names) {
-            Some(Value::Array(list)) => list.iter().filter_map(text).collect(),
+            Some(Value::Array(list)) => {
+                let inner = |value: &'a Value| match value {
+                    Value::Array(list) => list.iter().collect(),
+                    value => vec![value],
+                };
+                list.iter().flat_map(inner).filter_map(word).collect()
+            }
             Some(value) => {
                 let whole = text(value).unwrap_or_default();
                 let words = whole.split(parts).map(str::trim).filter(|word| !word.is_empty());
@@ -159,6 +68,10 @@ impl<'a> Fields<'a> {
             "params.author",
         ]) {
             Some(Value::Array(list)) => list.iter().filter_map(person).collect(),
+            // `authors` of Hugo may be a table of people by their keys.
+            Some(Value::Object(people)) if people.values().all(Value::is_object) => {
+                people.values().filter_map(person).collect()
+            }
             Some(value) => person(value).into_iter().collect(),
             None => Vec::new(),
         }
@@ -207,25 +120,103 @@ fn text(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The same of a title or a tag, for which YAML may have a truth value.
+fn word(value: &Value) -> Option<String> {
+    value.as_bool().map(|claim| claim.to_string()).or_else(|| text(value))
+}
+
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
+type Decide = fn(&Value) -> Visibility;
+
+/// Fields that decide whether the article is public, and what reads their values.
+const DECIDING: [(&[&str], Decide); 6] = [
+    (&["draft"], visibility::withheld),
+    (&["private"], visibility::withheld),
+    (&["hidden"], visibility::withheld),
+    (&["status"], visibility::status),
+    (&["visibility"], visibility::visibility),
+    (
+        &["build.list", "_build.list", "build.render", "_build.render", "cascade.build.list"],
+        visibility::build,
+    ),
+];
+/// Fields of themes that keep an article from the public where they are true, and mean nothing otherwise.
+const WITHHOLDING: [&str; 5] =
+    ["headless", "unlisted", "eleventyExcludeFromCollections", "exclude_from_feed", "isDraft"];
+/// Fields of themes that keep an article from the public where they are false, and mean nothing otherwise.
+const RELEASING: [&str; 3] = ["public", "visible", "listed"];
+
+/// Whether the article is not meant for the public; an unknown value of a deciding field is a fault.
+fn is_withheld(fields: &Fields<'_>) -> Result<bool, Fault> {
+    let mut is_withheld = false;
+    let mut decide = |name: &str, value: &Value, visibility: Visibility| match visibility {
+        Visibility::Public => Ok(()),
+        Visibility::NotPublic => {
+            is_withheld = true;
+            Ok(())
+        }
+        Visibility::Unknown => Err(Fault {
+            field: name.to_owned(),
+            problem: format!(
+                "`{value}` does not say whether the article is public; write one of the values that docs/import.md lists"
+            ),
+        }),
+    };
+    for (names, visibility) in DECIDING {
+        for name in names {
+            if let Some(value) = fields.find(&[name]) {
+                decide(name, value, visibility(value))?;
+            }
+        }
+    }
+    if let Some(value) = fields.find(&["published"]) {
+        decide("published", value, visibility::published(value, is_date))?;
+    }
+    let is = |name: &&str, claim: bool| fields.find(&[name]).and_then(truth) == Some(claim);
+    let by_theme = WITHHOLDING.iter().any(|name| is(name, true))
+        || RELEASING.iter().any(|name| is(name, false));
+    // A post of Hexo with a password is encrypted.
+    Ok(is_withheld || by_theme || fields.text(&["password"]).is_some())
+}
+
+fn is_date(text: &str) -> bool {
+    date::read(text, chrono_tz::UTC).is_some()
+}
+
 /// What the fields say; the name of the file and the body are not in it.
-pub(super) fn page(fields: &Map<String, Value>) -> Page {
+pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, Fault> {
     let fields = Fields(fields);
-    let date = |names: &[&str]| fields.text(names).map(|raw| whole_date(&raw));
+    let date = |names: &[&str]| fields.text(names).map(|raw| in_rfc_3339(&raw));
     let mut categories = fields.list(&["categories", "taxonomies.categories"], &[',', ' ']);
     categories.extend(fields.list(&["category"], &[',']));
+    let is_draft = is_withheld(&fields)?;
+    let published_on = fields.text(&["published"]).map(|raw| in_rfc_3339(&raw));
+    let published_on = published_on.filter(|text| is_date(text));
     let record = Record {
         id: fields.text(&["id"]).map(Key::Text),
         guid: fields.text(&["guid"]),
         url: fields.text(&["url", "permalink", "path"]),
         external_url: fields.text(&["external_url", "externalurl", "link"]),
-        title: fields.text(&["title"]),
+        title: fields.find(&["title"]).and_then(word),
         summary: fields.text(&["summary", "description", "excerpt"]),
-        date_published: date(&["date", "publishdate"]),
-        date_modified: date(&["lastmod", "updated", "last_modified_at", "modified"]),
+        date_published: date(&["date"]).or(published_on).or_else(|| {
+            date(&[
+                "pubDate",
+                "publishDate",
+                "date_published",
+                "datePublished",
+                "published_at",
+                "publishedAt",
+                "publish_date",
+                "created",
+                "created_at",
+                "createdAt",
+            ])
+        }),
+        date_modified: date(&["lastmod", "updated", "last_modified_at", "modified", "updatedDate"]),
         // Hugo builds no page before its `publishDate`.
         embargo: date(&["publishdate"]),
         expires: date(&["expirydate"]),
@@ -237,18 +228,18 @@ pub(super) fn page(fields: &Map<String, Value>) -> Page {
         images: some(fields.images()),
         ..Record::default()
     };
-    Page {
+    Ok(Page {
         record,
         slug: fields.text(&["slug"]).unwrap_or_default(),
-        is_draft: fields.flag(&["draft"]) == Some(true)
-            || fields.flag(&["published"]) == Some(false),
+        is_draft,
         aliases: fields.list(&["aliases", "redirect_from"], &[]),
-    }
+        excerpt_separator: fields.text(&["excerpt_separator"]),
+    })
 }
 
 /// `2026-03-05 08:30:00 +0800`, as Jekyll and Ruby write it, in the form of RFC 3339; others as they are.
-fn whole_date(raw: &str) -> String {
-    let forms = ["%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M %z", "%Y-%m-%dT%H:%M:%S%z"];
+fn in_rfc_3339(raw: &str) -> String {
+    let forms = ["%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%d %H:%M %z", "%Y-%m-%dT%H:%M:%S%.f%z"];
     let time = forms.iter().find_map(|form| chrono::DateTime::parse_from_str(raw, form).ok());
     time.map_or_else(|| raw.to_owned(), |time| time.to_rfc3339())
 }
