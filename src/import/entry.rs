@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::{
+    article::kept_guid,
     import::{
         convert::Fault,
         record::{
@@ -47,7 +48,7 @@ pub(super) fn rss(item: &Element, base: Option<&Url>) -> Result<Record, Fault> {
         episode: episode(item, base),
         ..Record::default()
     };
-    identified(record, guid, url)
+    identified(record, guid.or_else(|| item.text_of("link").filter(is_identity)), url)
 }
 
 /// An `entry` of Atom. Relative addresses belong to `base`, unless it says otherwise.
@@ -94,7 +95,15 @@ pub(super) fn atom(entry: &Element, base: Option<&Url>) -> Result<Record, Fault>
         attachments,
         ..Record::default()
     };
-    identified(record, guid, url)
+    let link = || alternate(entry).and_then(href).filter(is_identity);
+    identified(record, guid.or_else(link), url)
+}
+
+/// Whether readers know an entry without guid by this link as it is written: it is a whole address. A relative one they
+/// resolve.
+#[expect(clippy::ptr_arg, reason = "what `Option::filter` gives")]
+fn is_identity(link: &String) -> bool {
+    Url::parse(link).is_ok() && kept_guid(link).is_some()
 }
 
 /// With what readers know it by. An entry without guid is known by its address, and gets that as its guid.

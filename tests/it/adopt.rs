@@ -488,3 +488,46 @@ fn known_by_format(site: &Site) -> Vec<Vec<u8>> {
     let render = |format| site.run(&["render", "all", "--format", format]).stdout;
     ["rss", "atom", "json"].map(render).to_vec()
 }
+
+#[test]
+fn a_link_that_stands_for_a_guid_is_kept_as_it_is_written() {
+    let links = [
+        "http://s.example.org/新闻/1",
+        "http://WWW.Example.org/2",
+        "http://three.example.org",
+        "http://s.example.org:80/4",
+        "http://s.example.org/5?a=1|2",
+    ];
+    let item = |link: &str| {
+        format!(
+            "<item><title>At {link}</title><link>{link}</link><pubDate>Thu, 05 Mar 2026 00:30:00 +0000</pubDate></item>"
+        )
+    };
+    let items: String = links.iter().map(|link| item(link)).collect();
+    let site = Site::new(SETTINGS);
+    site.write(
+        "old.xml",
+        format!("<rss version=\"2.0\"><channel><title>Old</title>{items}</channel></rss>"),
+    );
+    assert_eq!(site.run(&["import", "old.xml"]).status.code(), Some(0));
+    let feed = String::from_utf8(site.run(&["render", "all"]).stdout).unwrap();
+    for link in links {
+        assert!(
+            feed.contains(&format!("<guid isPermaLink=\"false\">{link}</guid>")),
+            "{link}: {feed}"
+        );
+    }
+    let (code, out, _) = said(&site.run(&["adopt", "--diff", "old.xml"]));
+    assert_eq!((code, out.contains("0 reappear")), (Some(0), true), "{out}");
+    // Articles that have another writing of the link for a guid do reappear.
+    let other = Site::new(SETTINGS);
+    let record = r#"{"id": "1", "guid": "http://www.example.org/2", "url": "http://www.example.org/2", "title": "At", "date_published": "2026-03-05"}"#;
+    other.write("new.ndjson", record);
+    other.write(
+        "old.xml",
+        format!("<rss version=\"2.0\"><channel><title>Old</title>{items}</channel></rss>"),
+    );
+    assert_eq!(other.run(&["import", "new.ndjson"]).status.code(), Some(0));
+    let (code, out, _) = said(&other.run(&["adopt", "--diff", "old.xml"]));
+    assert_eq!((code, out.contains("1 reappear")), (Some(1), true), "{out}");
+}
