@@ -3,8 +3,9 @@
 use std::{
     cell::RefCell,
     fmt::{self, Debug, Write as _},
-    io::{self, BufWriter, IsTerminal, Stderr, Write as _},
-    sync::{LazyLock, Mutex},
+    io::{self, IsTerminal},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -17,34 +18,130 @@ use tracing::{
 use tracing_subscriber::{
     EnvFilter,
     fmt::{
-        FmtContext, FormatEvent, FormatFields, MakeWriter,
+        FmtContext, FormatEvent, FormatFields,
         format::{Format, JsonFields, Writer},
     },
     registry::LookupSpan,
 };
 
-/// What is written together: when there is so much of it, and when so much time has passed.
-const BYTES: usize = 64 << 10;
+/// Bytes that are written together, and the longest time that a line waits for others.
+const BATCH_BYTES: usize = 64 << 10;
 const DELAY: Duration = Duration::from_millis(200);
+/// Most bytes that wait to be written; further lines are dropped and counted. A log that nobody reads must not stop requests.
+const MAX_WAITING_BYTES: usize = 4 << 20;
+/// How long the end of the program waits for the last lines.
+const MAX_WAIT_AT_END: Duration = Duration::from_secs(1);
 
-/// Lines on their way to standard error. None is dropped: whoever has one to say waits while others are written.
-static LINES: LazyLock<Mutex<BufWriter<Stderr>>> =
-    LazyLock::new(|| Mutex::new(BufWriter::with_capacity(BYTES, io::stderr())));
+static QUEUE: Queue = Queue::new();
 
-/// Whoever holds it sees to it that the last lines are written.
+/// Lines on their way to standard error. Adding one takes no I/O: a thread of its own writes them.
+struct Queue {
+    state: Mutex<State>,
+    /// There is much to write, or the program ends.
+    wake: Condvar,
+    /// All is written.
+    written: Condvar,
+}
+
+struct State {
+    lines: Vec<u8>,
+    dropped: u64,
+    is_writing: bool,
+    is_closing: bool,
+}
+
+impl Queue {
+    const fn new() -> Self {
+        let state = State { lines: Vec::new(), dropped: 0, is_writing: false, is_closing: false };
+        Self { state: Mutex::new(state), wake: Condvar::new(), written: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, line: &[u8]) {
+        let mut state = self.lock();
+        if state.lines.len() + line.len() > MAX_WAITING_BYTES {
+            state.dropped += 1;
+            return;
+        }
+        let was_below = state.lines.len() < BATCH_BYTES;
+        state.lines.extend_from_slice(line);
+        if was_below && state.lines.len() >= BATCH_BYTES {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Writes lines until [`Queue::close`].
+    fn write_to(&self, mut output: impl io::Write) {
+        let mut state = self.lock();
+        loop {
+            if state.lines.is_empty() && state.dropped == 0 {
+                self.written.notify_all();
+                if state.is_closing {
+                    return;
+                }
+            }
+            if !state.is_closing && state.lines.len() < BATCH_BYTES {
+                let waited = self.wake.wait_timeout(state, DELAY);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            let lines = std::mem::take(&mut state.lines);
+            let dropped = std::mem::take(&mut state.dropped);
+            state.is_writing = true;
+            drop(state);
+            // When standard error is closed, there is nobody to tell.
+            let _ = output.write_all(&lines);
+            if dropped > 0 {
+                let _ = writeln!(
+                    output,
+                    "{dropped} lines of the log were dropped: it is not read fast enough"
+                );
+            }
+            let _ = output.flush();
+            state = self.lock();
+            state.is_writing = false;
+        }
+    }
+
+    /// Waits until all is written, but not long: whoever reads the log may have stopped.
+    fn close(&self, most: Duration) {
+        let mut state = self.lock();
+        state.is_closing = true;
+        self.wake.notify_one();
+        let is_open = |state: &mut State| state.is_writing || !state.lines.is_empty();
+        let _ = self.written.wait_timeout_while(state, most, is_open);
+    }
+}
+
+/// Adds what `tracing` writes, a line at a time.
+struct Lines;
+
+impl io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        QUEUE.add(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the last lines when it is dropped.
 pub(super) struct Log;
 
 impl Drop for Log {
     fn drop(&mut self) {
-        flush();
+        QUEUE.close(MAX_WAIT_AT_END);
     }
 }
 
-/// Starts it.
+/// Starts the log.
 pub(super) fn start(access: AccessLog) -> Log {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LINES.make_writer());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines);
     match access {
         AccessLog::Json => {
             let others = Format::default().json().flatten_event(true);
@@ -59,20 +156,8 @@ pub(super) fn start(access: AccessLog) -> Log {
             builder.with_ansi(false).event_format(Requests { others, shape: Shape::Text }).init();
         }
     }
-    tokio::spawn(async {
-        loop {
-            tokio::time::sleep(DELAY).await;
-            flush();
-        }
-    });
+    thread::spawn(|| QUEUE.write_to(io::stderr()));
     Log
-}
-
-fn flush() {
-    if let Ok(mut lines) = LINES.lock() {
-        // Nobody is left to be told when standard error is gone.
-        let _ = lines.flush();
-    }
 }
 
 /// Writes as `tracing-subscriber` does, but requests, of which there are many, for a third of the work.
@@ -197,9 +282,51 @@ impl Visit for Line {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, mpsc};
+
     use chrono::TimeDelta;
 
     use super::*;
+
+    /// An output whose reader takes each piece when the test says so.
+    struct Slow {
+        allowed: mpsc::Receiver<()>,
+        taken: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl io::Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.allowed.recv();
+            self.taken.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_not_read_drops_lines_and_holds_up_nobody() {
+        let queue = Queue::new();
+        let (allow, allowed) = mpsc::channel();
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let output = Slow { allowed, taken: Arc::clone(&taken) };
+        thread::scope(|scope| {
+            scope.spawn(|| queue.write_to(output));
+            let line = [b'x'; 1_024];
+            let count = 3 * MAX_WAITING_BYTES / line.len();
+            (0..count).for_each(|_| queue.add(&line));
+            assert!(queue.lock().lines.len() <= MAX_WAITING_BYTES);
+            // The end of the program does not wait for a reader that has stopped.
+            queue.close(Duration::ZERO);
+            assert!(!queue.lock().lines.is_empty() || queue.lock().is_writing);
+            drop(allow);
+        });
+        let taken = String::from_utf8(taken.lock().unwrap().clone()).unwrap();
+        assert!(taken.contains(" lines of the log were dropped"), "{}", taken.len());
+        assert!(queue.lock().lines.is_empty());
+    }
 
     #[test]
     fn times_are_written_as_chrono_writes_them() {

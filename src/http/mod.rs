@@ -263,7 +263,8 @@ fn options(publisher: &Publisher, head: &Head<'_>) -> Result<Answer, Problem> {
 /// What clients are told of a failure; the log has the rest where it is ours.
 fn failed(document: &Document, error: &PublishError) -> Problem {
     let problem = Problem::of(error);
-    if problem.status().is_server_error() {
+    // Refused requests are logged once for many of them.
+    if problem.status().is_server_error() && !matches!(error, PublishError::Busy { .. }) {
         let error = error as &dyn std::error::Error;
         tracing::error!(error, "no edition of `{}`", document.path());
     }

@@ -52,6 +52,8 @@ pub(super) enum Problem {
     Restart,
     /// This client asks too often.
     TooOften(Refusal),
+    /// Too many feeds are being made; after how many seconds to ask again.
+    Busy(u32),
     /// Out of reach for now.
     Unavailable,
     /// Our fault.
@@ -93,6 +95,7 @@ impl Problem {
                 | StoreError::Closing,
             )
             | PublishError::Slow(_) => Self::Unavailable,
+            PublishError::Busy { retry_after_seconds } => Self::Busy(*retry_after_seconds),
         }
     }
 
@@ -110,7 +113,7 @@ impl Problem {
             Self::Stranger => StatusCode::UNAUTHORIZED,
             Self::Restart | Self::Gone => StatusCode::GONE,
             Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -144,6 +147,7 @@ impl Problem {
                 };
                 format!("A client may ask for this feed {} times an hour{how}.", refusal.per_hour)
             }
+            Self::Busy(_) => "Many feeds are being made at the moment; ask again later.".to_owned(),
             Self::Unavailable => "The articles cannot be read at the moment.".to_owned(),
             Self::Internal => "The feed cannot be made; the log says why.".to_owned(),
         }
@@ -195,6 +199,7 @@ impl Problem {
                 let exposed = HeaderValue::from_static("Retry-After");
                 set(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
             }
+            Self::Busy(seconds) => set(header::RETRY_AFTER, (*seconds).into()),
             Self::Unavailable => set(header::RETRY_AFTER, HeaderValue::from_static("30")),
             Self::Malformed(_) | Self::Target | Self::Fields => {
                 set(header::CONNECTION, HeaderValue::from_static("close"));

@@ -77,6 +77,6 @@ impl Publisher {
 
     /// A document as the store has it now.
     pub async fn fresh(&self, document: &Document) -> Result<Arc<Edition>, PublishError> {
-        self.make(document).await.map(|kept| kept.edition)
+        self.make(document, None).await.map(|kept| kept.edition)
     }
 }

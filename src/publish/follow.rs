@@ -102,7 +102,7 @@ impl Publisher {
                 self.cache.remove(&old.document.path());
                 continue;
             }
-            match self.make(&old.document).await {
+            match self.make(&old.document, None).await {
                 Ok(kept) => self.keep(Arc::new(Kept { idle, ..kept })),
                 Err(PublishError::Store(error)) if !matches!(error, StoreError::Article { .. }) => {
                     // The next round does all of this again.

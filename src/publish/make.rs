@@ -16,23 +16,32 @@ use crate::{
     publish::{
         Document, EpisodeFile, Kept, PublishError, Publisher, blocking,
         document::{of_archive, of_feed, of_other, of_program},
+        turn::Turn,
     },
 };
 
 impl Publisher {
     /// Makes an edition.
-    pub(super) async fn make(&self, document: &Document) -> Result<Kept, PublishError> {
+    pub(super) async fn make(
+        &self,
+        document: &Document,
+        turn: Option<Turn>,
+    ) -> Result<Kept, PublishError> {
         let (edition, marks, head) = match document {
-            Document::Feed(path, format) => self.make_feed(path, *format).await?,
+            Document::Feed(path, format) => self.make_feed(path, *format, turn).await?,
             Document::Archive(path, span, format) => {
-                self.make_archive(path, *span, *format).await?
+                self.make_archive(path, *span, *format, turn).await?
             }
             Document::Episode(id, file) => self.make_episode(document, None, id, file).await?,
             Document::Reached(name, id, file) => {
                 self.make_episode(document, Some(name), id, file).await?
             }
-            Document::Index => self.make_listing("text/html; charset=utf-8", format::index).await?,
-            Document::Opml => self.make_listing("text/x-opml; charset=utf-8", format::opml).await?,
+            Document::Index => {
+                self.make_listing("text/html; charset=utf-8", format::index, turn).await?
+            }
+            Document::Opml => {
+                self.make_listing("text/x-opml; charset=utf-8", format::opml, turn).await?
+            }
             Document::Style => {
                 (self.fixed("text/css; charset=utf-8", format::STYLE), Vec::new(), Revision(0))
             }
@@ -58,6 +67,7 @@ impl Publisher {
         &self,
         path: &FeedPath,
         format: Format,
+        turn: Option<Turn>,
     ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
         let spec = self.find(path).ok_or_else(|| PublishError::UnknownFeed(path.clone()))?;
         let marks = spec.marks();
@@ -65,7 +75,7 @@ impl Publisher {
         let head = snapshot.head;
         let edge = self.told(&marks);
         let edition =
-            blocking(move || edition_of_feed(&Feed::assemble(spec, snapshot), format, edge));
+            working(turn, move || edition_of_feed(&Feed::assemble(spec, snapshot), format, edge));
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: path.to_string(), source })?;
@@ -77,6 +87,7 @@ impl Publisher {
         path: &FeedPath,
         span: Span,
         format: Format,
+        turn: Option<Turn>,
     ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
         let spec = self.find(path).ok_or_else(|| PublishError::UnknownFeed(path.clone()))?;
         // One at a time: an archive may hold a hundred long texts.
@@ -91,8 +102,9 @@ impl Publisher {
         };
         let head = snapshot.head;
         let edge = self.told(&marks);
-        let edition =
-            blocking(move || edition_of_archive(&Feed::assemble(spec, snapshot), format, edge));
+        let edition = working(turn, move || {
+            edition_of_archive(&Feed::assemble(spec, snapshot), format, edge)
+        });
         let edition = edition
             .await
             .map_err(|source| PublishError::Render { path: format!("{path}, {span}"), source })?;
@@ -141,6 +153,7 @@ impl Publisher {
         &self,
         content_type: &'static str,
         render: fn(&Listing) -> Vec<u8>,
+        turn: Option<Turn>,
     ) -> Result<(Edition, Vec<Facet>, Revision), PublishError> {
         let marks = vec![Facet::site(), Facet::catalogue()];
         let head = self.store.head().await?;
@@ -157,7 +170,10 @@ impl Publisher {
         let max_age = u32::from(self.catalogue.defaults.ttl.get()) * 60;
         let edge = self.told(&marks);
         let presentation = Presentation { edge, ..of_other(content_type, max_age) };
-        Ok((Edition::new(render(&listing), &presentation, revision, Some(changed)), marks, head))
+        let edition = working(turn, move || {
+            Edition::new(render(&listing), &presentation, revision, Some(changed))
+        });
+        Ok((edition.await, marks, head))
     }
 
     fn fixed(&self, content_type: &'static str, text: &str) -> Edition {
@@ -200,3 +216,15 @@ pub(super) fn edition_of_archive(
 
 /// Everything here is for everybody (O-20).
 const ROBOTS: &str = "User-agent: *\nAllow: /\n";
+
+/// Renders and codes while a turn is held; the turn ends with the work, also when nobody waits for it any longer.
+async fn working<T: Send + 'static>(
+    turn: Option<Turn>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
+}

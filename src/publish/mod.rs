@@ -12,6 +12,7 @@ mod front;
 mod make;
 mod recode;
 mod renew;
+mod turn;
 
 pub use bundle::Bundle;
 pub use changes::Restart;
@@ -48,7 +49,7 @@ use crate::{
     store::{Store, StoreError},
 };
 use freshness::Heard;
-use renew::Turns;
+use turn::{Full, Turns};
 
 /// How long a request waits for an edition that is being made (H-106).
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -85,6 +86,12 @@ pub enum PublishError {
         path: String,
         /// Which article, and why.
         source: RenderError,
+    },
+    /// Too many clients ask for editions that are not in memory.
+    #[error("too many editions are being made")]
+    Busy {
+        /// After how many seconds to ask again.
+        retry_after_seconds: u32,
     },
     /// It takes too long.
     #[error("making `{0}` takes longer than {PATIENCE:?}")]
@@ -171,7 +178,9 @@ pub struct Publisher {
     /// Held while an edition takes the place of another.
     keeping: Mutex<()>,
     /// Whose turn it is to look at the store for clients that are ahead.
-    turns: Turns,
+    turns: renew::Turns,
+    /// Whose turn it is to make an edition that a client asks for.
+    makes: Arc<Turns>,
 }
 
 impl Publisher {
@@ -221,7 +230,8 @@ impl Publisher {
             edge: None,
             purge: None,
             keeping: Mutex::default(),
-            turns: Turns::default(),
+            turns: renew::Turns::default(),
+            makes: Arc::default(),
             store,
             catalogue,
         };
@@ -274,7 +284,9 @@ impl Publisher {
             match self.cache.get_value_or_guard_async(&path).await {
                 Ok(kept) => Ok(Arc::clone(&kept.edition)),
                 Err(guard) => {
-                    let kept = Arc::new(self.make(document).await?);
+                    // Taken before anything is read, and kept until the work is done, also when the client has left.
+                    let turn = self.makes.take().await.map_err(busy)?;
+                    let kept = Arc::new(self.make(document, Some(turn)).await?);
                     // Refused by a cache that has been emptied meanwhile: the edition is good all the same.
                     let _ = guard.insert(Arc::clone(&kept));
                     self.catch_up(kept).await
@@ -351,7 +363,7 @@ impl Publisher {
             if !kept.marks.iter().any(|mark| moved.facets.contains(mark)) {
                 break;
             }
-            kept = Arc::new(self.make(&kept.document).await?);
+            kept = Arc::new(self.make(&kept.document, None).await?);
             self.keep(Arc::clone(&kept));
         }
         Ok(Arc::clone(&kept.edition))
@@ -366,6 +378,12 @@ impl Publisher {
             let _ = self.cache.replace(path, kept, false);
         }
     }
+}
+
+/// Half a minute at most: turns end sooner than expected when clients leave.
+fn busy(Full(wait): Full) -> PublishError {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+    PublishError::Busy { retry_after_seconds: seconds.clamp(1, 30) }
 }
 
 /// A cache of so many editions, more or less, that weigh so much.

@@ -57,7 +57,7 @@ impl Publisher {
             if mark.revision <= kept.head {
                 return Some(Arc::clone(&kept.edition));
             }
-            let made = Arc::new(self.make(document).await.ok()?);
+            let made = Arc::new(self.make(document, None).await.ok()?);
             self.keep(Arc::clone(&made));
             self.catch_up(made).await.ok()
         };

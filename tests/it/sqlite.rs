@@ -85,3 +85,39 @@ async fn a_write_that_waited_for_another_process_has_the_date_of_its_end() {
     let mark = home.store.mark(&Selection::default().facets()).await.unwrap();
     assert!(mark.changed >= at(11), "{}", mark.changed);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_replaced_or_deleted_takes_no_writes() {
+    for replaces in [true, false] {
+        let home = Home::new();
+        home.publish(vec![submission("a", 0)], 1).await;
+        let aside = home.file().with_extension("aside");
+        std::fs::rename(home.file(), &aside).unwrap();
+        if replaces {
+            std::fs::copy(&aside, home.file()).unwrap();
+        }
+        let write = |id| home.store.upsert(vec![submission(id, 1)], Intake::default(), at(20));
+        let error = format!("{:?}", write("b").await.unwrap_err());
+        assert!(error.contains("was replaced or deleted"), "{error}");
+        assert!(home.store.head().await.is_err());
+        // The right file is back.
+        std::fs::rename(&aside, home.file()).unwrap();
+        write("b").await.unwrap();
+        home.store.head().await.unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_a_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 1).await;
+    for ending in ["", "-wal", "-shm"] {
+        let mut file = home.file().into_os_string();
+        file.push(ending);
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", file.display());
+    }
+}

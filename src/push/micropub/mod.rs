@@ -151,14 +151,16 @@ fn without_brackets(properties: Properties) -> Properties {
 
 /// Refuses a post whose deciding properties nobody can read: it could be published against the will of its author.
 fn check_deciding(properties: &Properties) -> Result<(), Problem> {
-    let deciding: [(&str, fn(&str) -> Visibility); 2] = [
-        ("post-status", visibility::post_status),
-        ("visibility", |text| visibility::visibility(&Value::from(text))),
-    ];
-    for (name, decide) in deciding {
+    let by_visibility = |text: &str| visibility::visibility(&Value::from(text));
+    let by_status = visibility::post_status;
+    for name in ["post-status", "visibility"] {
         for value in properties.get(name).and_then(Value::as_array).into_iter().flatten() {
             let text = value.as_str().or_else(|| value.get("value").and_then(Value::as_str));
-            if text.is_none_or(|text| decide(text) == Visibility::Unknown) {
+            let decided =
+                text.map(
+                    |text| if name == "visibility" { by_visibility(text) } else { by_status(text) },
+                );
+            if decided.is_none_or(|decided| decided == Visibility::Unknown) {
                 return Err(Problem::Malformed(format!(
                     "`{name}` is {value}, which does not say whether the post is public; docs/import.md lists the values."
                 )));

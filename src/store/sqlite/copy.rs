@@ -11,7 +11,7 @@ use rusqlite::{
 use crate::store::{
     Result, StoreError,
     copy::{Found, Origin, Place, Row, Source, TABLES, Table, Target, Value},
-    sqlite::{self, schema},
+    sqlite::{self, identity, schema},
 };
 
 /// A file that is read, in one transaction.
@@ -87,6 +87,8 @@ impl SqliteTarget {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // A failure is reported by SQLite, which opens the file next.
+        let _ = identity::create_private(path);
         let mut file = Connection::open_with_flags(path, flags)
             .map_err(|source| StoreError::Open { path: place.clone(), source: source.into() })?;
         file.busy_timeout(sqlite::BUSY)?;

@@ -3,6 +3,7 @@
 //! Write-ahead log with a sync at every commit: what was acknowledged is on disk, and readers never wait for writers.
 
 mod copy;
+mod identity;
 mod partners;
 mod push;
 mod read;
@@ -39,6 +40,7 @@ use crate::{
         Result, Store, StoreError, Stored, Token,
         news::{announce, take_back},
         read as rules, shelf,
+        sqlite::identity::OpenedFiles,
     },
     told::Told,
 };
@@ -57,6 +59,7 @@ pub struct SqliteStore {
     path: PathBuf,
     readers: Arc<Mutex<Vec<Connection>>>,
     /// Closed after them: the last to go puts what was written ahead into the file, and readers cannot.
+    files: OpenedFiles,
     writer: Arc<Mutex<Connection>>,
     permits: Arc<Semaphore>,
     news: watch::Sender<Revision>,
@@ -73,6 +76,8 @@ impl SqliteStore {
             })
         };
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // A failure is reported by SQLite, which opens the file next.
+        let _ = identity::create_private(path);
         let mut writer =
             open(flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         schema::prepare(&mut writer, path, Some(authority), now)?;
@@ -85,6 +90,7 @@ impl SqliteStore {
         let head = read::head(&writer)?;
         Ok(Self {
             path: path.to_owned(),
+            files: OpenedFiles::of(path),
             writer: Arc::new(Mutex::new(writer)),
             readers: Arc::new(Mutex::new(readers)),
             permits: Arc::new(Semaphore::new(READERS)),
@@ -116,9 +122,10 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let writer = Arc::clone(&self.writer);
+        let (writer, files) = (Arc::clone(&self.writer), self.files.clone());
         let (answer, head) = blocking(move || {
             let mut writer = lock(&writer);
+            files.check()?;
             let answer = work(&mut writer);
             Ok((answer, read::head(&writer)))
         })
@@ -167,7 +174,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn head(&self) -> Result<Revision> {
-        self.read(read::head).await
+        let files = self.files.clone();
+        self.read(move |reader| {
+            files.check()?;
+            read::head(reader)
+        })
+        .await
     }
 
     async fn changed(&self, seen: Revision) -> Result<Revision> {
