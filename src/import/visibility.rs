@@ -167,7 +167,7 @@ pub fn build(value: &Value) -> Visibility {
     }
 }
 
-/// The text of `app:draft` of AtomPub (RFC 5023 section 13.1.1), in the old namespace and the new one.
+/// The text of `app:draft` of `AtomPub` (RFC 5023 section 13.1.1), in the old namespace and the new one.
 pub fn app_draft(text: &str) -> Visibility {
     Visibility::public_if(truth(&Value::from(text)).map(|claim| !claim))
 }

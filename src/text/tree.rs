@@ -251,8 +251,8 @@ mod tests {
 
     /// Markup of `repeats` paragraphs, in each of which the parser opens 200 elements again.
     fn amplified(element: &str, repeats: usize) -> String {
-        let open: String = (0..200).map(|n| format!("<{element} id={n} href=/{n}>")).collect();
-        open + &"<p>x".repeat(repeats)
+        let open: Vec<_> = (0..200).map(|n| format!("<{element} id={n} href=/{n}>")).collect();
+        open.concat() + &"<p>x".repeat(repeats)
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn a_tag_keeps_its_first_attributes() {
         let attributes = |from: usize, to: usize, value: &str| -> String {
-            (from..to).map(|n| format!(" a{n}{value}")).collect()
+            (from..to).map(|n| format!(" a{n}{value}")).collect::<Vec<_>>().concat()
         };
         for value in ["", "=1", "='>'", "=\">\"", " = x", "=", "=>"] {
             let tag = format!("<p{}>x</p>", attributes(0, MAX_ATTRIBUTES, value));

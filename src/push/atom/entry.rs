@@ -396,7 +396,7 @@ mod tests {
     #[test]
     fn an_element_has_a_limited_number_of_attributes() {
         let entry = |count: usize| {
-            let attributes: String = (0..count).map(|n| format!(" a{n}=''")).collect();
+            let attributes = (0..count).map(|n| format!(" a{n}=''")).collect::<Vec<_>>().concat();
             read(format!("<entry xmlns='{ATOM}'><title{attributes}>a</title></entry>").as_bytes())
         };
         assert!(entry(MAX_ATTRIBUTES).is_ok());
