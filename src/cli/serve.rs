@@ -35,7 +35,7 @@ use tokio::{
 use crate::cli::{self, log, source::Following};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
-    let _log = log::start(config.server.access_log);
+    let log = log::start(config.server.access_log).context("cannot start the log")?;
     let store = cli::open(&config).await?;
     if store.census().await? == Census::default() && !config.import.is_empty() {
         cli::import::first(&config, &*store).await?;
@@ -121,7 +121,7 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     if let Some(desk) = desk {
         desk.flush().await;
     }
-    writeln!(io::stdout(), "stopped")?;
+    log.finish("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
