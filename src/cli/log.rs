@@ -117,11 +117,7 @@ impl Queue {
     const fn new() -> Self {
         let waiting =
             Waiting { lines: Vec::new(), dropped: 0, is_writing: false, is_closing: false };
-        Self {
-            waiting: Mutex::new(waiting),
-            filled: Condvar::new(),
-            emptied: Condvar::new(),
-        }
+        Self { waiting: Mutex::new(waiting), filled: Condvar::new(), emptied: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -179,8 +175,7 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.is_closing = true;
         self.filled.notify_one();
-        let is_unwritten =
-            |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
+        let is_unwritten = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
         let _ = self.emptied.wait_timeout_while(waiting, grace, is_unwritten);
     }
 }
@@ -213,7 +208,10 @@ fn dropped(count: u64, shape: Shape, now: DateTime<Utc>) -> String {
             line.text.push_str("{\"timestamp\":\"");
             line.time(now);
             let rest = "\",\"level\":\"WARN\",\"message\":";
-            writeln!(line.text, "{rest}\"{message}\",\"lines\":{count},\"target\":\"courant::log\"}}")
+            writeln!(
+                line.text,
+                "{rest}\"{message}\",\"lines\":{count},\"target\":\"courant::log\"}}"
+            )
         }
     }
     .expect("a string takes everything");
