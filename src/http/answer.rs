@@ -8,7 +8,7 @@ use http_body_util::Full;
 
 use super::{
     Answer, ahead,
-    conditional::{Outcome, evaluate},
+    conditional::{Outcome, date, evaluate},
     delta,
     head::Head,
     negotiate::codings,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     article::Revision,
     edition::{Coding, Edition, EntityTag, Validators},
-    publish::{Document, Publisher},
+    publish::{Dates, Document, Publisher},
 };
 
 /// How far the clocks of replicas may be apart, in seconds.
@@ -35,7 +35,7 @@ pub(super) async fn answer(
 ) -> Result<Answer, Problem> {
     let mut look = Look::ToCome;
     loop {
-        match step(edition, head, publisher.complete_until(now), look, whole)? {
+        match step(edition, head, publisher.dates(now), look, whole)? {
             Step::Done(given) => return Ok(given.answer(edition)),
             Step::Delta { base, coding, is_dated } => {
                 let news = only_news(publisher, edition, coding, base, is_dated).await;
@@ -108,11 +108,11 @@ impl Given {
     }
 }
 
-/// What nothing has to be waited for, or what it takes; `complete_until` as [`Publisher::complete_until`] has it.
+/// What nothing has to be waited for, or what it takes.
 pub(super) fn step(
     edition: &Edition,
     head: &Head<'_>,
-    complete_until: i64,
+    dates: Dates,
     look: Look,
     whole: &mut usize,
 ) -> Result<Step, Problem> {
@@ -121,7 +121,8 @@ pub(super) fn step(
     *whole = edition.whole(*preferred).map_or(0, |(_, body)| body.len());
     // A date stands for one state only when its second is over (H-39) by every replica's clock, and never lies ahead of
     // `Date` (H-37).
-    let is_over = |changed: &DateTime<Utc>| changed.timestamp() + SKEW_SECONDS < complete_until;
+    let is_over =
+        |changed: &DateTime<Utc>| changed.timestamp() + SKEW_SECONDS < dates.complete_until;
     let last_modified = edition.changed().filter(is_over);
     // What is coded is of no use to a client that takes no coding: it gets the document in a form it can read (V30).
     let takes_codings = codings.iter().any(|coding| *coding != Coding::Identity);
@@ -131,6 +132,10 @@ pub(super) fn step(
             *tag = edition.tag(*coding);
         }
         let content = takes_codings.then(|| edition.content());
+        // A date that was given out while the store's time was ahead says nothing of the present state.
+        let is_suspect =
+            || date(&head.if_modified_since).is_some_and(|date| dates.is_suspect(date));
+        let last_modified = last_modified.filter(|_| !is_suspect());
         evaluate(head, &Validators { tags: &tags[..codings.len()], last_modified, content })
     } else {
         Outcome::Proceed

@@ -71,7 +71,7 @@ fn is_newer(current: &Validators<'_>, date: DateTime<Utc>) -> bool {
 }
 
 /// The date of a field that is there once and holds one (H-52, H-57).
-fn date(lines: &Lines<'_>) -> Option<DateTime<Utc>> {
+pub(super) fn date(lines: &Lines<'_>) -> Option<DateTime<Utc>> {
     let value = lines.only()?.to_str().ok()?;
     // A leap second is legal, and is the second before it to a clock that has none.
     let value = value.replace(":60 ", ":59 ");

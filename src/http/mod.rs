@@ -134,7 +134,7 @@ fn in_memory(
     }
     check_bounds(limits, head).ok()?;
     let edition = kept(publisher, head.uri)?;
-    let step = step(&edition, head, publisher.complete_until(now), Look::ToCome, whole);
+    let step = step(&edition, head, publisher.dates(now), Look::ToCome, whole);
     let Ok(Step::Done(given)) = step else { return None };
     let mut answer = given.answer(&edition);
     leave_body_out(head.method, &mut answer);
@@ -198,7 +198,7 @@ async fn read(
         Route::Feed(feed) => negotiate_format(publisher, feed, head, now, whole).await,
         Route::Health => Ok(response::plain("ok\n")),
         Route::Ready => {
-            let freshness = publisher.freshness().await;
+            let freshness = publisher.freshness(now).await;
             let wants_json = negotiate::wants_json(head.fields);
             Ok(response::readiness(freshness, limits.staleness, wants_json))
         }

@@ -92,6 +92,7 @@ impl Problem {
                 StoreError::Open { .. }
                 | StoreError::Failed(_)
                 | StoreError::Unknown(_)
+                | StoreError::Replaced(_)
                 | StoreError::Closing,
             )
             | PublishError::Slow(_) => Self::Unavailable,
@@ -302,18 +303,33 @@ pub(super) fn readiness(freshness: Freshness, most: Duration, wants_json: bool) 
         stale_seconds: u64,
         revision: u64,
         head: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        store_ahead_seconds: Option<i64>,
     }
-    let Freshness { silence, served, head } = freshness;
-    let is_ready = silence <= most;
+    let Freshness { silence, is_lost, served, head, ahead } = freshness;
+    let is_ready = silence <= most && !is_lost;
     let stale_seconds = silence.as_secs() + u64::from(silence.subsec_nanos() > 0);
     let (revision, head) = (served.0, head.0);
     let (content_type, body) = if wants_json {
-        let readiness = Readiness { ready: is_ready, stale_seconds, revision, head };
+        let readiness = Readiness {
+            ready: is_ready,
+            stale_seconds,
+            revision,
+            head,
+            store_ahead_seconds: ahead.map(|ahead| ahead.num_seconds()),
+        };
         ("application/json", serde_json::to_string(&readiness).expect("numbers"))
     } else {
-        let word = if is_ready { "ready" } else { "stale" };
-        let body =
-            format!("{word}\nstale_seconds {stale_seconds}\nrevision {revision}\nhead {head}\n");
+        let word = match (is_ready, is_lost) {
+            (true, _) => "ready",
+            (false, true) => "lost",
+            (false, false) => "stale",
+        };
+        let ahead = ahead.map(|ahead| format!("store_ahead_seconds {}\n", ahead.num_seconds()));
+        let body = format!(
+            "{word}\nstale_seconds {stale_seconds}\nrevision {revision}\nhead {head}\n{}",
+            ahead.unwrap_or_default()
+        );
         ("text/plain; charset=utf-8", body)
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

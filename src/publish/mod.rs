@@ -17,7 +17,7 @@ mod turn;
 pub use bundle::Bundle;
 pub use changes::Restart;
 pub use document::{Document, EpisodeFile};
-pub use freshness::Freshness;
+pub use freshness::{Dates, Freshness};
 pub use recode::Recoding;
 
 use std::{
@@ -46,7 +46,7 @@ use crate::{
     feed::{Catalogue, Feed, FeedPath, FeedSpec, Show},
     format::{Format, RenderError},
     partner,
-    store::{Store, StoreError},
+    store::{SUSPECT_UNTIL, Store, StoreError},
 };
 use freshness::Heard;
 use turn::{Full, Turns};
@@ -167,6 +167,9 @@ pub struct Publisher {
     /// When the last round began that came to its end, in seconds since 1970: what was written before is in every edition.
     /// For ever, where nobody follows the store.
     complete_until: AtomicI64,
+    /// Dates after the present and up to this time do not count: they were given out while the store's time was ahead. In
+    /// seconds since 1970.
+    suspect_until: AtomicI64,
     /// When the store last answered.
     heard: Mutex<Heard>,
     /// Held by whoever makes an archive.
@@ -225,6 +228,7 @@ impl Publisher {
             rounds: AtomicU64::new(0),
             served: AtomicU64::new(head.0),
             complete_until: AtomicI64::new(i64::MAX),
+            suspect_until: AtomicI64::new(i64::MIN),
             heard: Mutex::new(Heard::now(head)),
             archivist: tokio::sync::Mutex::default(),
             edge: None,
@@ -254,12 +258,6 @@ impl Publisher {
         let kept = self.cache.get(path)?;
         kept.uses.fetch_add(1, Ordering::Relaxed);
         Some(Cached(kept))
-    }
-
-    /// Until when every write is known to be in the editions, in seconds since 1970. A second may have more writes than an
-    /// edition shows while it is not over, and longer where many editions are made.
-    pub fn complete_until(&self, now: DateTime<Utc>) -> i64 {
-        now.timestamp().min(self.complete_until.load(Ordering::Relaxed))
     }
 
     /// The feeds of partners in memory from which articles are held back, by path, and how many.
@@ -345,6 +343,12 @@ impl Publisher {
         let known =
             categories.into_iter().map(|category| (category.slug.clone(), category)).collect();
         *self.categories.write().unwrap_or_else(PoisonError::into_inner) = known;
+        let suspect_until = self.store.recall(vec![SUSPECT_UNTIL.to_owned()]).await?;
+        if let Some(until) =
+            suspect_until.into_iter().flatten().find_map(|until| until.parse().ok())
+        {
+            self.suspect_until.store(until, Ordering::Relaxed);
+        }
         Ok(())
     }
 

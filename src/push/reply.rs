@@ -321,6 +321,7 @@ impl From<&StoreError> for Problem {
             StoreError::Open { .. }
             | StoreError::Failed(_)
             | StoreError::Unknown(_)
+            | StoreError::Replaced(_)
             | StoreError::Closing => Self::Unavailable,
             StoreError::Newer { .. }
             | StoreError::Older { .. }

@@ -103,8 +103,8 @@ impl Decision {
 
 /// What else the rules need to know.
 pub(super) struct Circumstances<'a> {
-    /// Commit time, in whole seconds.
-    pub commit: DateTime<Utc>,
+    /// Time in whole seconds by which embargoes end and edits are dated; never after the commit time.
+    pub clock: DateTime<Utc>,
     /// The revision this write will be.
     pub revision: Revision,
     /// Identity for an article seen for the first time.
@@ -128,8 +128,8 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
     let published = frozen.map_or(begins, |row| row.published);
     let due = new.embargo.map_or(published, |embargo| embargo.max(published));
     let state = match new.expires {
-        Some(end) if end <= given.commit => State::Expired,
-        _ if due > given.commit => State::Held,
+        Some(end) if end <= given.clock => State::Expired,
+        _ if due > given.clock => State::Held,
         _ => State::Live,
     };
     let is_claimed = new.origin.is_own && new.guid.is_some();
@@ -158,7 +158,7 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
         folder: new.origin.folder.or_else(|| old.and_then(|row| row.folder.clone())),
     };
     // A date that lies ahead would stay ahead of the next edit's.
-    let stated = new.modified.map(|modified| modified.min(given.commit.max(published)));
+    let stated = new.modified.map(|modified| modified.min(given.clock.max(published)));
     let Some(old) = old else {
         row.updated = stated.unwrap_or(published).max(published);
         let (outcome, kind) = seen(state);
@@ -168,7 +168,7 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
         if !given.republish {
             return Decision::nothing(Outcome::Retired);
         }
-        row.updated = given.commit.max(published);
+        row.updated = given.clock.max(published);
         let (outcome, kind) = seen(state);
         return Decision::write(outcome, row, kind);
     }
@@ -180,8 +180,8 @@ pub(super) fn submit(old: Option<&Row>, new: Submission, given: &Circumstances<'
     let is_stated = new.is_significant.filter(|stated| !(*stated && is_renewal));
     let is_significant = is_stated.unwrap_or(moved_on) && (says_other || moved_on);
     row.updated = match (is_significant, frozen.is_some()) {
-        (true, _) if moved_on => stated.unwrap_or(given.commit).max(old.updated).max(published),
-        (true, _) => given.commit.max(old.updated).max(published),
+        (true, _) if moved_on => stated.unwrap_or(given.clock).max(old.updated).max(published),
+        (true, _) => given.clock.max(old.updated).max(published),
         (false, true) => old.updated,
         (false, false) => stated.unwrap_or(published).max(published),
     };

@@ -93,6 +93,12 @@ pub enum StoreError {
          look at what is there before writing again"
     )]
     Unknown(#[source] Cause),
+    /// The file was deleted or replaced while it was open.
+    #[error(
+        "`{0}` was replaced or deleted while it is open, and what is written now would be lost; stop the service, put the \
+         file back, and start it again"
+    )]
+    Replaced(String),
     /// It takes no articles.
     #[error("the store can only be read")]
     ReadOnly,
@@ -280,6 +286,10 @@ pub struct Delivery {
 /// So many states of a feed are kept for each holder, newest first.
 const STATES: i64 = 100;
 
+/// Name under which the latest time is remembered, in seconds since 1970, from which [`Store::repair_clock`] brought the store
+/// back. Clients may hold dates up to it.
+pub const SUSPECT_UNTIL: &str = "clock/suspect_until";
+
 /// A token that ended so long ago is forgotten.
 const MEMORY: TimeDelta = TimeDelta::days(1);
 
@@ -437,6 +447,23 @@ pub trait Store: Send + Sync {
         fingerprints: Vec<(Facet, u64)>,
         now: DateTime<Utc>,
     ) -> Result<Revision>;
+
+    /// Time of the newest write; a store that keeps none has that of 1970.
+    async fn time(&self) -> Result<DateTime<Utc>> {
+        Ok(DateTime::UNIX_EPOCH)
+    }
+
+    /// Who mints identities here, as `example.com,2026`; empty where the store mints none.
+    async fn authority(&self) -> Result<String> {
+        Ok(String::new())
+    }
+
+    /// Brings the time of the store back to `now` where it is ahead, as one revision; the time that it had, `None`: it was
+    /// not ahead. [`SUSPECT_UNTIL`] remembers up to when dates were given out that do not count any more.
+    async fn repair_clock(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let _ = now;
+        Err(StoreError::ReadOnly)
+    }
 
     /// Every token, those that ended lately too.
     async fn tokens(&self) -> Result<Vec<Token>> {

@@ -54,7 +54,7 @@ impl<W: Writer> Writing<W> {
         for task in &push.tasks {
             undated -= usize::from(is_undated(task));
             let behind = TimeDelta::seconds(i64::try_from(undated).unwrap_or_default());
-            each.push(self.carry_out(task, push, bin, self.commit - behind)?);
+            each.push(self.carry_out(task, push, bin, self.clock - behind)?);
         }
         let mut effects = Effects { head: self.head(), each };
         if push.is_atomic && !effects.each.iter().all(|effect| effect.fate.is_done()) {

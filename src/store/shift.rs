@@ -29,6 +29,8 @@ pub(super) struct Step<'a> {
     pub row: &'a Row,
     pub revision: Revision,
     pub commit: DateTime<Utc>,
+    /// Time at which delays begin and head starts end.
+    pub clock: DateTime<Utc>,
 }
 
 impl Step<'_> {
@@ -51,12 +53,12 @@ impl Step<'_> {
             let at = match self.row.state {
                 // Whoever waits goes on waiting, whatever is corrected meanwhile.
                 State::Live if minutes > 0 && was_live => waited,
-                State::Live if minutes > 0 => Some(self.commit + length),
+                State::Live if minutes > 0 => Some(self.clock + length),
                 State::Held if minutes < 0 => self.row.due.map(|due| due + length),
                 State::Held | State::Live | State::Expired | State::Withdrawn => None,
             };
             tables.forget(minutes, self.key)?;
-            let is_early = minutes < 0 && at.is_some_and(|at| at <= self.commit);
+            let is_early = minutes < 0 && at.is_some_and(|at| at <= self.clock);
             match at {
                 Some(_) if is_early => {
                     tables.come(minutes, self.key, &self.row.id, (self.revision, self.commit))?;

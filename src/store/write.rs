@@ -37,6 +37,11 @@ pub(super) struct Writing<W> {
     pub(super) revision: Revision,
     /// Its time as it begins: never before an earlier write's, whatever the clock does.
     pub(super) commit: DateTime<Utc>,
+    /// Time at which embargoes end and by which new articles are dated: the machine's, also where the store's is ahead of
+    /// it because a clock once was.
+    pub(super) clock: DateTime<Utc>,
+    /// Time of the last write.
+    pub(super) last: DateTime<Utc>,
     told: Told,
     changes: bool,
     /// Whether something was written that is part of no revision.
@@ -55,8 +60,11 @@ pub(super) struct Writing<W> {
 impl<W: Writer> Writing<W> {
     pub(super) fn new(tables: W, counter: Counter, shifts: Vec<i16>, told: Told) -> Self {
         let Counter { head, changed, shelved, authority } = counter;
-        let commit = commit(told.now().timestamp(), changed);
+        let now = told.now().timestamp();
+        let commit = commit(now, changed);
         Self {
+            clock: DateTime::from_timestamp(now.min(commit), 0).unwrap_or_default(),
+            last: DateTime::from_timestamp(changed, 0).unwrap_or_default(),
             tables,
             shifts,
             authority,
@@ -71,6 +79,18 @@ impl<W: Writer> Writing<W> {
             arrivals: Arrivals::default(),
             shelved,
         }
+    }
+
+    /// Whether the time of the last write is ahead of the machine's clock; if so, this write brings the store's time back to
+    /// that clock. The engine changes the times of its rows.
+    pub(super) fn set_back(&mut self) -> bool {
+        let is_ahead = self.last > self.clock;
+        if is_ahead {
+            self.commit = self.clock;
+            // Publishers learn by this mark that dates which were served before do not count any more.
+            self.move_mark(Facet::catalogue(), false);
+        }
+        is_ahead
     }
 
     /// Who mints identities here.
@@ -145,8 +165,8 @@ impl<W: Writer> Writing<W> {
             }
         }
         let old = old.map(|(_, old)| old);
-        let Self { revision, commit, .. } = *self;
-        let step = Step { key, old, row, revision, commit };
+        let Self { revision, commit, clock, .. } = *self;
+        let step = Step { key, old, row, revision, commit, clock };
         for minutes in step.take(&mut self.tables, &self.shifts)? {
             self.move_mark(Facet::shift(minutes), true);
         }
@@ -222,7 +242,7 @@ impl<W: Writer> Writing<W> {
                 undated -= 1;
             }
             let behind = TimeDelta::seconds(i64::try_from(undated).unwrap_or_default());
-            let unstated = self.commit - behind;
+            let unstated = self.clock - behind;
             outcomes.push(self.submit(submission, republish, unstated)?);
         }
         Ok(outcomes)
@@ -245,7 +265,7 @@ impl<W: Writer> Writing<W> {
         }
         let placed = self.place(&submission, old.as_ref().map(|(_, row)| row), unstated)?;
         let given = Circumstances {
-            commit: self.commit,
+            clock: self.clock,
             revision: self.revision,
             minted: &minted,
             placed,
@@ -393,7 +413,7 @@ impl<W: Writer> Writing<W> {
     /// Publishes articles that are due, and ends those whose time is over.
     pub(super) fn release(&mut self, due: Vec<(i64, Row)>) -> Result<()> {
         for (key, old) in due {
-            let is_over = old.expires.is_some_and(|end| end <= self.commit);
+            let is_over = old.expires.is_some_and(|end| end <= self.clock);
             let (state, kind) = if is_over {
                 (State::Expired, ChangeKind::Expired)
             } else {

@@ -22,7 +22,7 @@ use courant::{
     store::{Census, Intake, Moved, Outcome, Receipt, Result, Store, StoreError},
 };
 use http::Request;
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
 
 use crate::{
     fixtures::{Home, at, catalogue, submission},
@@ -156,7 +156,7 @@ impl Store for Frail {
 }
 
 /// Status, tag, and when to come back.
-async fn ask(publisher: &Publisher, path: &str) -> (u16, String, String) {
+pub(crate) async fn ask(publisher: &Publisher, path: &str) -> (u16, String, String) {
     let request = Request::builder().uri(path).header("host", "feeds.example.com");
     let request = request.body(Empty::<Bytes>::new()).unwrap();
     let answer = respond(publisher, &LIMITS, &request, at(600)).await;
@@ -187,4 +187,44 @@ async fn while_the_store_is_away_what_is_in_memory_is_served() {
     assert_eq!(ask(&publisher, "/all.atom").await.0, 200);
     assert_eq!(ask(&publisher, "/readyz").await.0, 200);
     assert_eq!(ask(&publisher, "/all.rss").await, warm);
+}
+
+/// A date of three years later, as a server whose clock was ahead gave it out.
+const AHEAD: &str = "Mon, 05 Mar 2029 12:00:00 GMT";
+
+#[tokio::test]
+async fn dates_from_before_a_repair_of_the_clock_do_not_count() {
+    let home = Home::new();
+    home.publish(vec![submission("a", 0)], 0).await;
+    let publisher = home.publisher(at(0)).await;
+    let asks = async |now: i64| {
+        let request = Request::builder().uri("/all.rss").header("host", "a");
+        let request = request.header("if-modified-since", AHEAD).body(Empty::<Bytes>::new());
+        respond(&publisher, &LIMITS, &request.unwrap(), at(now)).await
+    };
+    publisher.refresh(at(10)).await.unwrap();
+    assert_eq!(asks(10).await.status(), 304, "clocks of clients differ");
+
+    let ahead = 1_096 * 86_400;
+    home.publish(vec![submission("b", 1)], ahead).await;
+    publisher.refresh(at(20)).await.unwrap();
+    assert!(asks(30).await.headers().get("last-modified").is_none());
+    let ready = async || {
+        let request = Request::builder().uri("/readyz").header("host", "a");
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        let answer = respond(&publisher, &LIMITS, &request, at(30)).await;
+        let status = answer.status().as_u16();
+        (status, answer.into_body().collect().await.unwrap().to_bytes())
+    };
+    let (status, body) = ready().await;
+    assert_eq!(status, 200);
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    assert!(body.contains(&format!("store_ahead_seconds {}\n", ahead - 30)), "{body}");
+
+    home.store.repair_clock(at(30)).await.unwrap();
+    publisher.refresh(at(40)).await.unwrap();
+    let answer = asks(50).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["last-modified"], "Thu, 05 Mar 2026 12:00:30 GMT");
+    assert_eq!(ready().await.1, "ready\nstale_seconds 0\nrevision 4\nhead 4\n");
 }

@@ -5,7 +5,10 @@ use courant::{
     store::{Intake, SqliteStore, StoreError},
 };
 
-use crate::fixtures::{Home, at, open, submission};
+use crate::{
+    fixtures::{Home, at, open, submission},
+    outage::ask,
+};
 
 fn refused(path: &std::path::Path) -> StoreError {
     match SqliteStore::open(path, "example.com,2026", at(0)) {
@@ -92,15 +95,18 @@ async fn a_file_that_was_replaced_or_deleted_takes_no_writes() {
     for replaces in [true, false] {
         let home = Home::new();
         home.publish(vec![submission("a", 0)], 1).await;
+        let publisher = home.publisher(at(2)).await;
         let aside = home.file().with_extension("aside");
         std::fs::rename(home.file(), &aside).unwrap();
         if replaces {
             std::fs::copy(&aside, home.file()).unwrap();
         }
         let write = |id| home.store.upsert(vec![submission(id, 1)], Intake::default(), at(20));
-        let error = format!("{:?}", write("b").await.unwrap_err());
-        assert!(error.contains("was replaced or deleted"), "{error}");
-        assert!(home.store.head().await.is_err());
+        let error = write("b").await.unwrap_err();
+        assert!(matches!(error, StoreError::Replaced(_)), "{error:?}");
+        assert!(matches!(home.store.head().await, Err(StoreError::Replaced(_))));
+        assert!(publisher.freshness(at(20)).await.is_lost);
+        assert_eq!(ask(&publisher, "/readyz").await.0, 503);
         // The right file is back.
         std::fs::rename(&aside, home.file()).unwrap();
         write("b").await.unwrap();

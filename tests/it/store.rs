@@ -8,7 +8,7 @@ use courant::{
         When, Window,
     },
     category::{Category, Facet, Selection, Slug},
-    store::{Done, Entries, Fence, Fenced, Intake, Outcome, Plan, Store},
+    store::{Done, Entries, Fence, Fenced, Intake, Outcome, Plan, SUSPECT_UNTIL, Store},
     text::Text,
 };
 
@@ -377,6 +377,65 @@ pub(crate) async fn commit_times_never_fall(home: Home) {
     assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(1_001));
 }
 
+/// Three years, in seconds.
+const LONG: i64 = 3 * 365 * 86_400;
+
+pub(crate) async fn an_embargo_holds_until_the_clock_has_passed_it_too(home: Home) {
+    home.publish(vec![submission("ahead", 0)], LONG).await;
+    let held = Submission { embargo: Some(at(500)), ..submission("held", 0) };
+    let dated = submission("dated", 400);
+    let over = Submission { expires: Some(at(450)), ..submission("over", 0) };
+    let receipt = home.publish(vec![held, dated, over], 100).await;
+    assert_eq!(receipt.outcomes, [Outcome::Held, Outcome::Held, Outcome::Published]);
+    assert_eq!(home.store.release(at(399)).await.unwrap(), Some(at(400)));
+    assert_eq!(ids(&*home.store, &of("news")).await, ["ahead", "over"]);
+    home.store.release(at(450)).await.unwrap();
+    assert_eq!(ids(&*home.store, &of("news")).await, ["dated", "ahead"]);
+    home.store.release(at(500)).await.unwrap();
+    assert_eq!(ids(&*home.store, &of("news")).await, ["held", "dated", "ahead"]);
+}
+
+pub(crate) async fn articles_are_dated_by_the_clock_while_the_store_is_ahead_of_it(home: Home) {
+    home.publish(vec![submission("a", 0)], LONG).await;
+    let undated = Submission { published: None, ..submission("b", 0) };
+    let mut edit = Submission { is_significant: Some(true), ..submission("a", 0) };
+    edit.story.title = Text::new("Edited");
+    home.publish(vec![undated, edit], 100).await;
+    assert_eq!(article(&home, "b").await.published, at(100));
+    assert_eq!(article(&home, "a").await.updated, at(100));
+    assert_eq!(home.store.time().await.unwrap(), at(LONG + 1), "commit times never fall");
+}
+
+pub(crate) async fn a_repair_of_the_clock_is_one_revision_and_changes_no_article(home: Home) {
+    home.publish(vec![submission("a", 0)], 10).await;
+    let sport = |id: &str| {
+        let mut made = submission(id, 0);
+        made.story.categories = vec![Category::from_label("sport").unwrap()];
+        made
+    };
+    home.publish(vec![sport("b")], LONG).await;
+    let before = home.store.head().await.unwrap();
+    let articles = snapshot(&*home.store, &of("sport")).await.articles;
+    assert_eq!(home.store.repair_clock(at(100)).await.unwrap(), Some(at(LONG)));
+    assert_eq!(home.store.head().await.unwrap(), Revision(before.0 + 1));
+    assert_eq!(home.store.time().await.unwrap(), at(100));
+    let after = snapshot(&*home.store, &of("sport")).await;
+    assert_eq!((after.articles, after.mark.changed), (articles, at(100)));
+    assert_eq!(after.mark.revision, Revision(before.0 + 1));
+    assert!(after.mark.floor <= before, "deltas from before the repair are still good");
+    // What never moved ahead keeps its mark.
+    assert_eq!(snapshot(&*home.store, &of("news")).await.mark.changed, at(10));
+    let limit = NonZeroU16::new(10).unwrap();
+    let log = home.store.log(Revision(0), limit).await.unwrap();
+    assert!(log.iter().all(|change| change.at <= at(100)), "{log:?}");
+    let suspect = home.store.recall(vec![SUSPECT_UNTIL.to_owned()]).await.unwrap();
+    assert_eq!(suspect, [Some(at(LONG).timestamp().to_string())]);
+
+    assert_eq!(home.store.repair_clock(at(100)).await.unwrap(), None);
+    home.publish(vec![sport("c")], 200).await;
+    assert_eq!(snapshot(&*home.store, &of("sport")).await.mark.changed, at(200));
+}
+
 pub(crate) async fn a_write_moves_the_marks_it_touches_and_no_others(home: Home) {
     let filed = |id: &str, category: &str| {
         let mut filed = submission(id, 0);
@@ -601,6 +660,9 @@ crate::cases!(
     an_article_expires_and_the_date_moves_forward,
     a_withdrawn_article_stays_away_until_it_is_published_again,
     commit_times_never_fall,
+    an_embargo_holds_until_the_clock_has_passed_it_too,
+    articles_are_dated_by_the_clock_while_the_store_is_ahead_of_it,
+    a_repair_of_the_clock_is_one_revision_and_changes_no_article,
     a_write_moves_the_marks_it_touches_and_no_others,
     a_selection_reads_what_it_says,
     settings_are_writes,

@@ -46,7 +46,7 @@ use crate::{
             server::Server,
             session::Session,
         },
-        read as rules, shelf,
+        read as rules, shelf, stored,
         tables::{Counter, Reader},
     },
     text::DatabaseUrl,
@@ -435,6 +435,19 @@ impl Store for PostgresStore {
     ) -> Result<Revision> {
         let told = Told::from(now);
         self.write(move |session| write::declare(session, fingerprints, told)).await
+    }
+
+    async fn time(&self) -> Result<DateTime<Utc>> {
+        self.recent(|view| Ok(stored::time(view.counter()?.changed))).await
+    }
+
+    async fn authority(&self) -> Result<String> {
+        Ok(self.authority.clone())
+    }
+
+    async fn repair_clock(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let told = Told::from(now);
+        self.write(move |session| write::repair_clock(session, told)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {

@@ -8,7 +8,7 @@ use crate::{
     article::{Adoption, Amendment, ArticleId, Revision, Story, Submission, When, minted_guid},
     category::Facet,
     store::{
-        Intake, Outcome, Receipt, Result,
+        Intake, Outcome, Receipt, Result, SUSPECT_UNTIL,
         postgres::{
             draft::{Draft, Wanted},
             push, read,
@@ -183,14 +183,14 @@ pub(super) fn release(session: &Session, told: Told) -> Result<Option<DateTime<U
         return Ok(due);
     }
     let mut writing = begin(session, Wanted::default(), told)?;
-    let commit = writing.commit.timestamp();
+    let clock = writing.clock.timestamp();
     let select = format!(
         "SELECT {COLUMNS} FROM article WHERE key IN (
            SELECT key FROM article WHERE due <= $1
            UNION SELECT key FROM article WHERE expires <= $1 AND state IN (0, 1))
          ORDER BY id LIMIT $2"
     );
-    let found = session.query(&select, &[&commit, &write::RELEASED_AT_ONCE])?;
+    let found = session.query(&select, &[&clock, &write::RELEASED_AT_ONCE])?;
     let rows = found.iter().map(decode).collect::<Result<Vec<_>>>()?;
     let shifts = writing.shifts.clone();
     let catalogue = [Facet::catalogue()].into();
@@ -198,12 +198,37 @@ pub(super) fn release(session: &Session, told: Told) -> Result<Option<DateTime<U
     writing.release(rows)?;
     // Whoever waits for what has just gone waits no more.
     writing.tables.send(session)?;
-    let (revision, time) = (writing.revision, writing.commit);
-    for minutes in shift::arrive(session, revision, time, write::RELEASED_AT_ONCE)? {
+    let (revision, times) = (writing.revision, (writing.clock, writing.commit));
+    for minutes in shift::arrive(session, revision, times, write::RELEASED_AT_ONCE)? {
         writing.move_mark(Facet::shift(minutes), true);
     }
     writing.commit(session)?;
     next()
+}
+
+/// Brings the time of the store back to the machine's clock.
+pub(super) fn repair_clock(session: &Session, told: Told) -> Result<Option<DateTime<Utc>>> {
+    let mut writing = begin(session, Wanted::default(), told)?;
+    if !writing.set_back() {
+        session.end()?;
+        return Ok(None);
+    }
+    let (clock, last) = (writing.clock.timestamp(), writing.last);
+    for table in ["change", "gone", "came", "bin", "pushed"] {
+        session.execute(&format!("UPDATE {table} SET at = $1 WHERE at > $1"), &[&clock])?;
+    }
+    let update = "UPDATE coming SET at = $1::bigint + minutes * 60
+         WHERE minutes > 0 AND at > $1::bigint + minutes * 60";
+    session.execute(update, &[&clock])?;
+    let remember = "INSERT INTO remembered AS known (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value
+         WHERE known.value::bigint < excluded.value::bigint";
+    session.execute(remember, &[&SUSPECT_UNTIL, &last.timestamp().to_string()])?;
+    for row in session.query("SELECT facet FROM mark WHERE changed > $1", &[&clock])? {
+        writing.move_mark(Facet::stored(row.try_get(0)?), false);
+    }
+    writing.commit(session)?;
+    Ok(Some(last))
 }
 
 pub(super) fn declare(session: &Session, said: Vec<(Facet, u64)>, told: Told) -> Result<Revision> {
@@ -227,7 +252,7 @@ pub(super) fn declare(session: &Session, said: Vec<(Facet, u64)>, told: Told) ->
         shift::end(session, minutes)?;
     }
     for minutes in news.iter().filter_map(|(facet, _)| facet.as_shift()) {
-        shift::begin(session, minutes, writing.commit)?;
+        shift::begin(session, minutes, writing.clock)?;
     }
     // What a delta would tell apart from its base is everything.
     for facet in forgotten.into_iter().chain(news.into_iter().map(|(facet, _)| facet)) {

@@ -38,12 +38,7 @@ impl OpenedFiles {
     pub(super) fn check(&self) -> Result<()> {
         for (path, opened) in &self.0 {
             if fs::metadata(path).ok().and_then(|data| inode(&data)) != *opened {
-                let problem = format!(
-                    "`{}` was replaced or deleted while it is open, and what is written now would be lost; stop the service, put \\
-                     the file back, and start it again",
-                    path.display()
-                );
-                return Err(StoreError::Failed(problem.into()));
+                return Err(StoreError::Replaced(path.display().to_string()));
             }
         }
         Ok(())

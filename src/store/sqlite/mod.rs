@@ -41,6 +41,7 @@ use crate::{
         news::{announce, take_back},
         read as rules, shelf,
         sqlite::identity::OpenedFiles,
+        stored,
     },
     told::Told,
 };
@@ -58,8 +59,8 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     path: PathBuf,
     readers: Arc<Mutex<Vec<Connection>>>,
-    /// Closed after them: the last to go puts what was written ahead into the file, and readers cannot.
     files: OpenedFiles,
+    /// Closed after the readers: the last to go puts what was written ahead into the file, and readers cannot.
     writer: Arc<Mutex<Connection>>,
     permits: Arc<Semaphore>,
     news: watch::Sender<Revision>,
@@ -351,6 +352,19 @@ impl Store for SqliteStore {
     ) -> Result<Revision> {
         let told = Told::from(now);
         self.write(move |writer| write::declare(writer, fingerprints, told)).await
+    }
+
+    async fn time(&self) -> Result<DateTime<Utc>> {
+        self.read(|reader| Ok(stored::time(read::counter(reader)?.changed))).await
+    }
+
+    async fn authority(&self) -> Result<String> {
+        self.read(|reader| Ok(read::counter(reader)?.authority)).await
+    }
+
+    async fn repair_clock(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let told = Told::from(now);
+        self.write(move |writer| write::repair_clock(writer, told)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {

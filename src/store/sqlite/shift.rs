@@ -27,7 +27,7 @@ pub(super) fn known(reader: &Connection) -> Result<Vec<i16>> {
 pub(super) fn begin(
     transaction: &Transaction<'_>,
     minutes: i16,
-    commit: DateTime<Utc>,
+    clock: DateTime<Utc>,
 ) -> Result<()> {
     if minutes < 0 {
         transaction.execute(
@@ -40,11 +40,11 @@ pub(super) fn begin(
     // Times never fall from one revision to the next: the log is read no further back than the delay goes.
     transaction.execute(
         "INSERT OR IGNORE INTO coming (minutes, article, at)
-         SELECT ?1, article.key, max(change.at) + ?1 * 60 FROM change JOIN article ON article.id = change.id
+         SELECT ?1, article.key, min(max(change.at), ?2) + ?1 * 60 FROM change JOIN article ON article.id = change.id
          WHERE change.kind = 'published' AND article.state = 1 AND change.revision > coalesce(
            (SELECT revision FROM change WHERE at <= ?2 - ?1 * 60 ORDER BY revision DESC LIMIT 1), 0)
          GROUP BY article.key",
-        params![minutes, commit.timestamp()],
+        params![minutes, clock.timestamp()],
     )?;
     Ok(())
 }
@@ -89,11 +89,12 @@ pub(super) fn next(reader: &Connection) -> Result<Option<i64>> {
     Ok(select.query_row([], |row| row.get(0))?)
 }
 
-/// Lets articles come whose time it is, `limit` at a time; gives the shifts to whose readers some came.
+/// Delivers articles that are due at `clock` by a write of time `commit`, `limit` at a time; returns the shifts of their
+/// readers.
 pub(super) fn arrive(
     transaction: &Transaction<'_>,
     now: Revision,
-    commit: DateTime<Utc>,
+    (clock, commit): (DateTime<Utc>, DateTime<Utc>),
     limit: i64,
 ) -> Result<Vec<i16>> {
     let due: Vec<(i16, i64)> = {
@@ -101,7 +102,7 @@ pub(super) fn arrive(
             "SELECT minutes, article FROM coming WHERE at <= ? ORDER BY at, minutes, article LIMIT ?",
         )?;
         let due =
-            select.query_map([commit.timestamp(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            select.query_map([clock.timestamp(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         due.collect::<Result<_, _>>()?
     };
     let mut touched = Vec::new();

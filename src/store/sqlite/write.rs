@@ -9,7 +9,7 @@ use crate::{
     article::{Adoption, Amendment, ArticleId, Revision, Submission},
     category::Facet,
     store::{
-        Intake, Outcome, Receipt, Result,
+        Intake, Outcome, Receipt, Result, SUSPECT_UNTIL,
         sqlite::{
             push, read,
             row::{COLUMNS, decode},
@@ -126,7 +126,7 @@ pub(super) fn release(writer: &mut Connection, told: Told) -> Result<Option<Date
              ORDER BY id LIMIT ?2"
         ))?;
         let mut found =
-            select.query(params![writing.commit.timestamp(), write::RELEASED_AT_ONCE])?;
+            select.query(params![writing.clock.timestamp(), write::RELEASED_AT_ONCE])?;
         let mut rows = Vec::new();
         while let Some(row) = found.next()? {
             rows.push(decode(row)?);
@@ -134,13 +134,46 @@ pub(super) fn release(writer: &mut Connection, told: Told) -> Result<Option<Date
         rows
     };
     writing.release(rows)?;
-    let (revision, commit) = (writing.revision, writing.commit);
-    let arrived = shift::arrive(&writing.tables.0, revision, commit, write::RELEASED_AT_ONCE)?;
+    let (revision, times) = (writing.revision, (writing.clock, writing.commit));
+    let arrived = shift::arrive(&writing.tables.0, revision, times, write::RELEASED_AT_ONCE)?;
     for minutes in arrived {
         writing.move_mark(Facet::shift(minutes), true);
     }
     writing.commit()?;
     Ok(next(writer)?.map(time))
+}
+
+/// Brings the time of the store back to the machine's clock.
+pub(super) fn repair_clock(writer: &mut Connection, told: Told) -> Result<Option<DateTime<Utc>>> {
+    let mut writing = begin(writer, told)?;
+    if !writing.set_back() {
+        return Ok(None);
+    }
+    let (clock, last) = (writing.clock.timestamp(), writing.last);
+    let facets = {
+        let transaction = &writing.tables.0;
+        for table in ["change", "gone", "came", "bin", "pushed"] {
+            let update = format!("UPDATE {table} SET at = ?1 WHERE at > ?1");
+            transaction.execute(&update, [clock])?;
+        }
+        transaction.execute(
+            "UPDATE coming SET at = ?1 + minutes * 60 WHERE minutes > 0 AND at > ?1 + minutes * 60",
+            [clock],
+        )?;
+        transaction.execute(
+            "INSERT INTO remembered (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE
+             SET value = ?2 WHERE CAST(value AS INTEGER) < CAST(?2 AS INTEGER)",
+            [SUSPECT_UNTIL, &last.timestamp().to_string()],
+        )?;
+        let mut select = transaction.prepare("SELECT facet FROM mark WHERE changed > ?")?;
+        let facets = select.query_map([clock], |row| row.get(0).map(Facet::stored))?;
+        facets.collect::<Result<Vec<_>, _>>()?
+    };
+    for facet in facets {
+        writing.move_mark(facet, false);
+    }
+    writing.commit()?;
+    Ok(Some(last))
 }
 
 pub(super) fn declare(
@@ -178,7 +211,7 @@ pub(super) fn declare(
         upsert.execute(params![facet.as_str(), fingerprint.cast_signed()])?;
         drop(upsert);
         if let Some(minutes) = facet.as_shift() {
-            shift::begin(transaction, minutes, writing.commit)?;
+            shift::begin(transaction, minutes, writing.clock)?;
         }
         // What a delta would tell apart from its base is everything.
         writing.move_mark(facet, true);
