@@ -11,6 +11,7 @@ use clap::Args;
 use courant::{
     category::Slug,
     check::{self, Finding, Severity},
+    clock,
     config::Config,
     source::{Follower, Source},
     store::Store,
@@ -48,7 +49,17 @@ impl Check {
         let mut findings = check::site(&config.catalogue.site);
         let folder = cli::media::folder(&config)?;
         let sources = config.sources.clone();
-        let publisher = feeds::publisher(config).await?;
+        let store = cli::open_any(&config).await?;
+        let mut store_finding = |severity, rule, problem| {
+            findings.push(Finding { severity, place: "store".to_owned(), problem, rule });
+        };
+        if let Some(problem) = cli::other_tag(&config, &*store).await? {
+            store_finding(Severity::Error, "A-11", problem);
+        }
+        let publisher = feeds::look(store, config).await?;
+        if let Some(by) = publisher.ahead(clock::now()).await? {
+            store_finding(Severity::Warning, "H-37", cli::ahead(by));
+        }
         let specs = match &self.partner {
             None => publisher.feeds(),
             Some(name) => {

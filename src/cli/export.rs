@@ -58,7 +58,7 @@ impl Export {
     pub(super) async fn run(self, config: Config) -> Result<ExitCode> {
         let _log = log::start(config.server.access_log);
         let target = Target::open(&self.target, variables())?;
-        let store = cli::open(&config).await?;
+        let store = cli::open_to_publish(&config).await?;
         let catalogue = Arc::clone(&config.catalogue);
         let publisher = if self.dry_run {
             Publisher::look(store, catalogue, MEMORY).await?

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::{Result, bail};
@@ -13,6 +14,7 @@ use courant::{
     feed::{FeedPath, FeedSpec},
     format::Format,
     publish::Publisher,
+    store::Store,
 };
 
 use crate::cli;
@@ -80,7 +82,7 @@ enum As {
 
 impl Render {
     pub(super) async fn run(self, config: Config) -> Result<ExitCode> {
-        let publisher = publisher(config).await?;
+        let publisher = look(cli::open_to_publish(&config).await?, config).await?;
         let path = path(&self.feed)?;
         if publisher.find(&path).is_none() {
             bail!("no feed `{path}`; `courant feeds` lists them");
@@ -107,5 +109,9 @@ pub(super) fn path(named: &str) -> Result<FeedPath> {
 /// The feeds of a configuration and its store, as they would be: a service that runs by another file is not disturbed.
 pub(super) async fn publisher(config: Config) -> Result<Publisher> {
     let store = cli::open(&config).await?;
+    look(store, config).await
+}
+
+pub(super) async fn look(store: Arc<dyn Store>, config: Config) -> Result<Publisher> {
     Ok(Publisher::look(store, config.catalogue, config.server.cache_bytes).await?)
 }

@@ -74,7 +74,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode> {
-        let store = cli::open(config).await?;
+        let store = cli::open_to_publish(config).await?;
         let intake = Intake { republish: self.republish, rehearse: self.dry_run };
         let begun = Instant::now();
         let how = self.how()?;

@@ -27,7 +27,8 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use courant::{
     clock,
@@ -132,7 +133,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let command = command.unwrap_or(Command::Serve);
     let command = match command {
         Command::Schema => return print_json(&courant::import::schema()),
-        Command::Store(store) => return store.run(),
+        Command::Store(store) => return store.run(settings),
         others => others,
     };
     let file = settings.config.clone();
@@ -183,8 +184,26 @@ impl Settings {
     }
 }
 
-/// Opens the store that the configuration names, or makes it.
+/// Opens the store that the configuration names, or makes it. Warns if it mints other identities than `feeds.toml` says.
 async fn open(config: &Config) -> Result<Arc<dyn Store>> {
+    let store = open_any(config).await?;
+    if let Some(problem) = other_tag(config, &*store).await? {
+        // Nothing is left to report to when standard error is closed.
+        let _ = writeln!(io::stderr(), "courant: warning: {problem}");
+    }
+    Ok(store)
+}
+
+/// Opens the store for a command that serves or mints identities: `tag` in `feeds.toml` has to be that of the store.
+async fn open_to_publish(config: &Config) -> Result<Arc<dyn Store>> {
+    let store = open_any(config).await?;
+    match other_tag(config, &*store).await? {
+        Some(problem) => bail!(problem),
+        None => Ok(store),
+    }
+}
+
+async fn open_any(config: &Config) -> Result<Arc<dyn Store>> {
     let (authority, now) = (&config.authority, clock::now());
     Ok(match &config.store {
         StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, authority, now)?),
@@ -192,6 +211,34 @@ async fn open(config: &Config) -> Result<Arc<dyn Store>> {
             Arc::new(PostgresStore::open(url, replica.as_ref(), authority, now).await?)
         }
     })
+}
+
+/// What is wrong where the store mints identities under another `tag` than `feeds.toml` has.
+async fn other_tag(config: &Config, store: &dyn Store) -> Result<Option<String>> {
+    let (stored, written) = (store.authority().await?, &config.authority);
+    if stored.is_empty() || stored == *written {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "feeds.toml has `tag = \"{written}\"`, but the store `{}` mints identities under `{stored}`, which readers know its \
+         articles by; restore `tag = \"{stored}\"`, or, if nothing of this store was ever served, name a new store in `url` \
+         under `[store]`",
+        config.store
+    )))
+}
+
+/// What is wrong where the time of the store is ahead of this machine's clock.
+fn ahead(by: TimeDelta) -> String {
+    let (days, minutes) = (by.num_days(), by.num_minutes());
+    let by = match (days, minutes) {
+        (0, 0) => counted(by.num_seconds(), "second"),
+        (0, _) => counted(minutes, "minute"),
+        (..) => counted(days, "day"),
+    };
+    format!(
+        "the time of the store is {by} ahead of this machine's clock: feeds that changed since then have no `Last-Modified`; \
+         check the clock, and run `courant store repair-clock` if it is right"
+    )
 }
 
 /// For scripts.

@@ -36,7 +36,7 @@ use crate::cli::{self, log, source::Following};
 
 pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let log = log::start(config.server.access_log).context("cannot start the log")?;
-    let store = cli::open(&config).await?;
+    let store = cli::open_to_publish(&config).await?;
     if store.census().await? == Census::default() && !config.import.is_empty() {
         cli::import::first(&config, &*store).await?;
     }
@@ -59,6 +59,9 @@ pub(super) async fn run(config: Config) -> Result<ExitCode> {
     let catalogue = Arc::clone(&config.catalogue);
     let publisher =
         Publisher::open(Arc::clone(&store), catalogue, cache_bytes, clock::now()).await?;
+    if let Some(by) = publisher.ahead(clock::now()).await? {
+        tracing::warn!("{}", cli::ahead(by));
+    }
     let publisher = Arc::new(publisher.behind(config.edge.clone(), purge.clone()));
     // Ended when this is.
     let mut tasks = JoinSet::new();

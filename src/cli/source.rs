@@ -198,7 +198,7 @@ fn describe(source: &Spec, state: Option<&State>, followed: Option<DateTime<Utc>
 impl Run {
     async fn run(self, config: &Config) -> Result<ExitCode> {
         let source = find(config, &self.name)?;
-        let store = cli::open(config).await?;
+        let store = cli::open_to_publish(config).await?;
         let open = Follower::open(source, store, &config.catalogue, clock::now);
         let mut follower = open.await?;
         if !self.once {

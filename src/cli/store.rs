@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use courant::{
-    config::StoreUrl,
+    clock,
+    config::{Config, StoreUrl},
     store::{
         PostgresSource, PostgresTarget, SqliteSource, SqliteTarget,
         copy::{self, Beginning, Copied, CopyError, Progress, Source, Target},
@@ -29,6 +30,15 @@ pub(super) struct Store {
 #[derive(Subcommand)]
 enum Command {
     Copy(Copy),
+    /// Bring the time of the store back to this machine's clock, after a clock was ahead
+    #[command(after_help = "\
+The time of a store never falls: once it was written to while a clock was ahead, it stays ahead, and feeds have no
+`Last-Modified`. `courant check`, the start of the service and `/readyz` report it. Check the clock of this machine first
+(`date`). The repair is one revision; a running service follows it. Dates of articles stay as they are.
+
+Examples:
+  courant store repair-clock")]
+    RepairClock,
 }
 
 /// Copy a store as it is, with revisions, identities, dates, tokens and the ledger
@@ -55,10 +65,31 @@ struct Copy {
 }
 
 impl Store {
-    pub(super) fn run(self) -> Result<ExitCode> {
-        let Command::Copy(copy) = self.command;
-        copy.run()
+    pub(super) fn run(self, settings: cli::Settings) -> Result<ExitCode> {
+        match self.command {
+            Command::Copy(copy) => copy.run(),
+            Command::RepairClock => {
+                let config = settings.read()?;
+                cli::runtime()?.block_on(repair_clock(&config))
+            }
+        }
     }
+}
+
+async fn repair_clock(config: &Config) -> Result<ExitCode> {
+    let store = cli::open(config).await?;
+    let now = clock::now();
+    let mut out = io::stdout().lock();
+    match store.repair_clock(now).await? {
+        Some(before) => writeln!(
+            out,
+            "time of the store: {before}, now {}; revision {}",
+            store.time().await?,
+            store.head().await?
+        )?,
+        None => writeln!(out, "the time of the store is not ahead of this machine's clock, {now}")?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Copy {

@@ -312,3 +312,58 @@ fn stats_tell_who_reads_what() {
     assert_eq!(code, Some(2));
     assert!(error.contains("add this machine to `readers` of [metrics]"), "{error}");
 }
+
+/// A store whose `tag` was changed in `feeds.toml` after its first article.
+fn with_another_tag() -> Site {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", LIBRARY);
+    assert_eq!(said(&site.run(&["import", "new.ndjson"])).0, Some(0));
+    site.write("feeds.toml", SETTINGS.replace("example.com,2026", "harbournews.org,2019"));
+    site
+}
+
+#[test]
+fn commands_that_mint_or_serve_identities_refuse_another_tag() {
+    let site = with_another_tag();
+    for command in
+        [&["import", "new.ndjson"][..], &["render", "all"], &["export", "out"], &["serve"]]
+    {
+        let (code, out, error) = said(&site.run(command));
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{command:?}");
+        assert!(error.contains("restore `tag = \"example.com,2026\"`"), "{command:?}: {error}");
+        assert!(error.contains("name a new store") && !error.contains("rm "), "{error}");
+    }
+    let (code, out, _) = said(&site.run(&["check"]));
+    assert_eq!(code, Some(1));
+    assert!(out.contains("error: store: feeds.toml has `tag = \"harbournews.org,2019\"`"), "{out}");
+}
+
+#[test]
+fn articles_can_be_withdrawn_and_stores_copied_whatever_the_tag_is() {
+    let site = with_another_tag();
+    let (code, out, error) = said(&site.run(&["withdraw", "1"]));
+    assert_eq!((code, out.as_str()), (Some(0), "1: withdrawn\n"));
+    assert!(error.contains("warning: feeds.toml has `tag"), "{error}");
+    let (code, ..) = said(&site.run(&["store", "copy", "sqlite:courant.db", "sqlite:copy.db"]));
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_store_that_is_ahead_of_the_clock_is_reported_and_repaired() {
+    let site = Site::new(SETTINGS);
+    site.write("new.ndjson", LIBRARY);
+    site.run(&["import", "new.ndjson"]);
+    let file = Connection::open(site.path("courant.db")).unwrap();
+    let moved = "UPDATE store SET changed = changed + 94608000; UPDATE mark SET changed = changed + 94608000";
+    file.execute_batch(moved).unwrap();
+    drop(file);
+    let (_, out, _) = said(&site.run(&["check"]));
+    assert!(out.contains("warning: store: the time of the store is 1094 days ahead"), "{out}");
+    let (code, out, _) = said(&site.run(&["store", "repair-clock"]));
+    assert_eq!(code, Some(0));
+    assert!(out.contains("revision 2"), "{out}");
+    let (_, out, _) = said(&site.run(&["check"]));
+    assert!(!out.contains("ahead"), "{out}");
+    let (code, out, _) = said(&site.run(&["store", "repair-clock"]));
+    assert!(code == Some(0) && out.contains("is not ahead"), "{out}");
+}
