@@ -453,8 +453,8 @@ fn pages_of_one_title_and_minute_are_one_article_only_with_one_text() {
 
 #[test]
 fn lists_are_bounded_where_they_are_made() {
-    let pictures: String = (0..3_000).map(|n| format!("<img src=/{n}.jpg>")).collect();
-    let people: String = (0..3_000).map(|n| format!("Ann{n} Lee, ")).collect();
+    let pictures = (0..3_000).map(|n| format!("<img src=/{n}.jpg>")).collect::<Vec<_>>().concat();
+    let people = (0..3_000).map(|n| format!("Ann{n} Lee, ")).collect::<Vec<_>>().concat();
     let head = format!(
         "<meta name=author content='{people}'><link rel=alternate media=handheld href=https://m.e.example/>\
          <script type=application/ld+json>[{}1]</script>",

@@ -4,6 +4,7 @@ use std::{env, fmt::Debug};
 
 /// Seed of a random test: `COURANT_TEST_SEED` mixed with the test's own, or the test's own. Printed, so that a run that
 /// failed can be repeated.
+#[allow(clippy::print_stderr, reason = "libtest shows it when the test fails")]
 pub(crate) fn seed(own: u64) -> u64 {
     let asked = env::var("COURANT_TEST_SEED")
         .ok()
