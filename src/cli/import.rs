@@ -262,6 +262,14 @@ fn print(report: &Report, time: Duration, is_rehearsal: bool) -> Result<()> {
         let names = report.unknown.iter().map(|(name, count)| format!("{name} ({count})"));
         writeln!(out, "left out, not part of a record: {}", names.collect::<Vec<_>>().join(", "))?;
     }
+    if !report.left_out.is_empty() {
+        let names = report.left_out.iter().map(|(name, count)| format!("{name} ({count})"));
+        writeln!(
+            out,
+            "left out, because it cannot be read: {}",
+            names.collect::<Vec<_>>().join(", ")
+        )?;
+    }
     if !report.passed.is_empty() {
         let names = report.passed.iter().map(|(what, count)| format!("{count} {what}"));
         writeln!(out, "passed over: {}", names.collect::<Vec<_>>().join(", "))?;

@@ -50,6 +50,8 @@ pub struct Reading {
     pub unknown: Vec<String>,
     /// Characters left out because no format can carry them.
     pub dropped: u64,
+    /// Fields of foreign material that could not be read and were left out, one entry each time.
+    pub left_out: Vec<String>,
 }
 
 /// Reads a record's JSON. The catalogue knows the labels of categories; its site is where addresses without a host and
@@ -58,19 +60,44 @@ pub fn read(catalogue: &Catalogue, json: &str) -> Reading {
     let (record, unknown) = match parse::record(json) {
         Ok(read) => read,
         Err(fault) => {
-            return Reading { submission: Err(vec![fault]), unknown: Vec::new(), dropped: 0 };
+            let unknown = Vec::new();
+            return Reading {
+                submission: Err(vec![fault]),
+                unknown,
+                dropped: 0,
+                left_out: Vec::new(),
+            };
         }
     };
-    Reading { unknown, ..read_record(catalogue, record) }
+    Reading { unknown, ..read_as(catalogue, record, Strictness::Own) }
 }
 
-/// Reads a record that came out of something else than JSON, by the same rules.
+/// Reads a record of foreign material: a feed, an export, a file of another system. A field that cannot be read is left out,
+/// and never the article; but for its identity, its text, and what decides whether it is public.
 pub fn read_record(catalogue: &Catalogue, record: Record) -> Reading {
-    let mut reader = Reader { catalogue, dropped: 0, faults: Vec::new() };
+    read_as(catalogue, record, Strictness::Foreign)
+}
+
+/// Whose mistake a field that cannot be read is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strictness {
+    /// The publisher's own record: any mistake refuses it, so that it can be mended.
+    Own,
+    /// Material of another system: fields are left out.
+    Foreign,
+}
+
+/// Fields that refuse a record of foreign material as well.
+const NEEDED: [&str; 8] =
+    ["id", "guid", "title", "content_html", "content_text", "embargo", "expires", "clearance"];
+
+fn read_as(catalogue: &Catalogue, record: Record, strictness: Strictness) -> Reading {
+    let mut reader =
+        Reader { catalogue, strictness, dropped: 0, faults: Vec::new(), left_out: Vec::new() };
     let submission = reader.submission(record);
-    let Reader { dropped, faults, .. } = reader;
+    let Reader { dropped, faults, left_out, .. } = reader;
     let submission = submission.filter(|_| faults.is_empty()).ok_or(faults);
-    Reading { submission, unknown: Vec::new(), dropped }
+    Reading { submission, unknown: Vec::new(), dropped, left_out }
 }
 
 /// The summary of an article whose publisher gave none.
@@ -86,13 +113,21 @@ fn cut(whole: &Text) -> Text {
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     catalogue: &'a Catalogue,
+    strictness: Strictness,
     dropped: u64,
     faults: Vec<Fault>,
+    left_out: Vec<String>,
 }
 
 impl Reader<'_> {
     pub(super) fn fault(&mut self, field: impl Into<String>, problem: impl Into<String>) {
-        self.faults.push(Fault { field: field.into(), problem: problem.into() });
+        let field = field.into();
+        let name = field.split(['[', '.']).next().unwrap_or_default();
+        if self.strictness == Strictness::Foreign && !NEEDED.contains(&name) {
+            self.left_out.push(name.to_owned());
+            return;
+        }
+        self.faults.push(Fault { field, problem: problem.into() });
     }
 
     fn submission(&mut self, record: Record) -> Option<Submission> {

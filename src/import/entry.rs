@@ -1,20 +1,25 @@
 //! One entry of a feed as a record: RSS with the modules that matter, and Atom.
 
-use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::{
     article::kept_guid,
     import::{
         convert::Fault,
+        date,
         record::{
-            AttachmentRecord, DurationRecord, EpisodeRecord, ImageRecord, Key, PersonRecord,
-            Record, SourceRecord, TranscriptRecord,
+            AlternateEnclosureRecord, AttachmentRecord, ChaptersRecord, DurationRecord,
+            EpisodeRecord, ImageRecord, Key, LocationRecord, ParticipantRecord, PersonRecord,
+            Record, SoundbiteRecord, SourceRecord, TranscriptRecord,
         },
+        visibility::{Visibility, app_draft},
         xml::Element,
     },
     text::{Text, web_url},
 };
+
+/// Most pictures, files and so on of an entry, as of a record: each is compared with all before it.
+const MAX_LIST: usize = 200;
 
 /// An `item` of RSS. Relative addresses belong to `base`.
 pub(super) fn rss(item: &Element, base: Option<&Url>) -> Result<Record, Fault> {
@@ -28,14 +33,29 @@ pub(super) fn rss(item: &Element, base: Option<&Url>) -> Result<Record, Fault> {
     let encoded = item.text_of("content:encoded");
     let summary = encoded.is_some().then(|| description.as_deref().map(plain)).flatten();
     let Media { images, attachments } = media(item, base);
+    let published = first_date(
+        item,
+        &[
+            "pubDate",
+            "dc:date",
+            "atom:published",
+            "dcterms:issued",
+            "dcterms:created",
+            "dcterms:date",
+        ],
+    );
+    let updated = first_date(item, &["atom:updated", "dcterms:modified"]);
     let record = Record {
-        title: item.text_of("title"),
+        title: item.text_of("title").map(|title| decoded(&title)),
         summary,
         content_html: encoded.or(description),
-        date_published: first_date(item, &["pubDate", "dc:date", "dcterms:created"]),
-        date_modified: first_date(item, &["atom:updated", "dcterms:modified"]),
+        // An item with nothing but the time of its last change was published then at the latest.
+        date_modified: updated.clone().filter(|_| published.is_some()),
+        date_published: published.or(updated),
         authors: some(rss_authors(item)),
-        categories: some(item.elements().filter(|e| is_category(e)).map(Element::text).collect()),
+        categories: some(
+            item.elements().filter(|e| is_category(e)).map(|e| decoded(&e.text())).collect(),
+        ),
         language: item.text_of("dc:language"),
         rights: item.text_of("dc:rights").or_else(|| item.text_of("media:copyright")),
         source: item.all("source").next().map(|source| SourceRecord {
@@ -83,7 +103,7 @@ pub(super) fn atom(entry: &Element, base: Option<&Url>) -> Result<Record, Fault>
         categories: some(
             entry
                 .elements()
-                .filter(|e| local(e) == "category")
+                .filter(|e| local(e) == "category" && e.attribute("scheme") != Some(BLOGGER_KIND))
                 .filter_map(|e| owned(e.attribute("label")).or_else(|| owned(e.attribute("term"))))
                 .collect(),
         ),
@@ -125,6 +145,53 @@ fn is_category(element: &Element) -> bool {
     matches!(element.name.as_str(), "category" | "dc:subject") && !element.text().is_empty()
 }
 
+/// The scheme by which Blogger says what an entry is.
+const BLOGGER_KIND: &str = "http://schemas.google.com/g/2005#kind";
+
+/// What keeps an entry from the public: a draft of Atom, or what a Blogger backup has beside its posts. `None`: nothing.
+pub(super) fn withheld(entry: &Element) -> Result<Option<&'static str>, Fault> {
+    let named = |element: &Element, name: &str| element.name.rsplit(':').next() == Some(name);
+    let unknown = |field: &str, value: &str| Fault {
+        field: field.to_owned(),
+        problem: format!(
+            "`{value}` does not say whether the entry is public; docs/import.md lists the values"
+        ),
+    };
+    let decide = |field: &str, value: &str, visibility: Visibility| match visibility {
+        Visibility::Public => Ok(None),
+        Visibility::NotPublic => Ok(Some("draft")),
+        Visibility::Unknown => Err(unknown(field, value)),
+    };
+    for kind in entry.elements().filter(|element| local(element) == "category") {
+        let term = kind.attribute("term").unwrap_or_default();
+        if kind.attribute("scheme") == Some(BLOGGER_KIND) && !term.ends_with("#post") {
+            return Ok(Some("no post of a Blogger backup"));
+        }
+    }
+    if entry.text_of("blogger:type").is_some_and(|kind| kind != "POST") {
+        return Ok(Some("no post of a Blogger backup"));
+    }
+    if let Some(status) = entry.text_of("blogger:status") {
+        let visibility = match status.as_str() {
+            "LIVE" => Visibility::Public,
+            "DRAFT" | "SCHEDULED" | "SOFT_TRASHED" => Visibility::NotPublic,
+            _ => Visibility::Unknown,
+        };
+        if let Some(what) = decide("blogger:status", &status, visibility)? {
+            return Ok(Some(what));
+        }
+    }
+    for control in entry.elements().filter(|element| named(element, "control")) {
+        for draft in control.elements().filter(|element| named(element, "draft")) {
+            let value = draft.text();
+            if let Some(what) = decide("app:draft", &value, app_draft(&value))? {
+                return Ok(Some(what));
+            }
+        }
+    }
+    Ok(None)
+}
+
 fn links<'e>(entry: &'e Element, rel: &'e str) -> impl Iterator<Item = &'e Element> {
     entry.elements().filter(move |e| {
         local(e) == "link"
@@ -157,6 +224,17 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
 
 fn number(raw: Option<&str>) -> Option<u64> {
     raw?.trim().parse().ok().filter(|number| *number > 0)
+}
+
+/// A title or name whose references were escaped twice, as WordPress writes them (`Tom &amp; Jerry&#8217;s`), decoded once
+/// more; any other as it is.
+fn decoded(text: &str) -> String {
+    let is_reference = |part: &str| {
+        let name = part.split(';').next().unwrap_or_default();
+        let is_name = name.len() < part.len() && (2..=10).contains(&name.len());
+        is_name && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'#')
+    };
+    if text.split('&').skip(1).any(is_reference) { plain(text) } else { text.to_owned() }
 }
 
 fn plain(markup: &str) -> String {
@@ -252,7 +330,9 @@ fn media(item: &Element, base: Option<&Url>) -> Media {
             || element.attribute("medium") == Some("image")
             || element.name == "media:thumbnail";
         if is_image {
-            if images.iter().all(|known| known.url.as_deref() != Some(&url)) {
+            if images.len() < MAX_LIST
+                && images.iter().all(|known| known.url.as_deref() != Some(&url))
+            {
                 images.push(ImageRecord {
                     url: Some(url),
                     caption: said("media:description").map(|text| plain(&text)),
@@ -266,7 +346,8 @@ fn media(item: &Element, base: Option<&Url>) -> Media {
                     ),
                 });
             }
-        } else if attachments.iter().all(|known| known.url.as_deref() != Some(&url))
+        } else if attachments.len() < MAX_LIST
+            && attachments.iter().all(|known| known.url.as_deref() != Some(&url))
             && (element.name == "enclosure" || kind.is_some())
         {
             attachments.push(AttachmentRecord {
@@ -330,26 +411,92 @@ fn episode(item: &Element, base: Option<&Url>) -> Option<EpisodeRecord> {
         })
     });
     let kind = item.text_of("itunes:episodeType").map(|kind| kind.to_ascii_lowercase());
-    let explicit = item.text_of("itunes:explicit").map(|word| word.to_ascii_lowercase());
+    let says = |name: &str| item.text_of(name).map(|word| word.to_ascii_lowercase());
+    let is_yes = |word: String| ["true", "yes", "explicit"].contains(&word.as_str());
     let duration = item.text_of("itunes:duration").filter(|raw| is_clock(raw));
+    let first = |name: &'static str| item.all(name).next();
+    let season = first("podcast:season");
+    let number =
+        |element: Option<&Element>| element?.text().parse().ok().filter(|number: &i64| *number > 0);
+    let seconds =
+        |element: &Element, name: &str| element.attribute(name)?.trim().parse::<f64>().ok();
+    let persons = item.all("podcast:person").take(MAX_LIST).map(|person| ParticipantRecord {
+        name: owned(Some(&person.text())),
+        role: owned(person.attribute("role")).map(|role| role.to_lowercase()),
+        group: owned(person.attribute("group")).map(|group| group.to_lowercase()),
+        image: person.attribute("img").and_then(|raw| absolute(raw, base)),
+        url: person.attribute("href").and_then(|raw| absolute(raw, base)),
+    });
+    let soundbites = item.all("podcast:soundbite").take(MAX_LIST).filter_map(|bite| {
+        Some(SoundbiteRecord {
+            start: Some(seconds(bite, "startTime")?),
+            duration: Some(seconds(bite, "duration")?),
+            title: owned(Some(&bite.text())),
+        })
+    });
+    let alternates = item.all("podcast:alternateEnclosure").take(MAX_LIST);
     let record = EpisodeRecord {
-        season: whole("itunes:season"),
-        number: whole("itunes:episode"),
+        season: whole("itunes:season").or_else(|| number(season)),
+        season_name: season.and_then(|season| owned(season.attribute("name"))),
+        number: whole("itunes:episode").or_else(|| number(first("podcast:episode"))),
         r#type: kind.filter(|kind| ["full", "trailer", "bonus"].contains(&kind.as_str())),
         title: item.text_of("itunes:title"),
-        explicit: explicit.map(|word| ["true", "yes", "explicit"].contains(&word.as_str())),
+        explicit: says("itunes:explicit").map(is_yes),
+        block: says("itunes:block").filter(|word| is_yes(word.clone())).map(|_| true),
         image: linked("itunes:image", "href"),
         duration: duration.map(DurationRecord::Clock),
         transcripts: some(transcripts.collect()),
-        ..EpisodeRecord::default()
+        chapters: linked("podcast:chapters", "url").map(ChaptersRecord::Linked),
+        persons: some(persons.filter(|person| person.name.is_some()).collect()),
+        soundbites: some(soundbites.collect()),
+        location: first("podcast:location").and_then(|place| {
+            Some(LocationRecord {
+                name: Some(owned(Some(&place.text()))?),
+                geo: owned(place.attribute("geo")),
+                osm: owned(place.attribute("osm")),
+            })
+        }),
+        alternate_enclosures: some(
+            alternates.filter_map(|file| alternate_enclosure(file, base)).collect(),
+        ),
     };
     let says_something = record.season.is_some()
         || record.number.is_some()
         || record.r#type.is_some()
+        || record.title.is_some()
+        || record.explicit.is_some()
+        || record.block.is_some()
         || record.image.is_some()
         || record.duration.is_some()
-        || record.transcripts.is_some();
+        || record.transcripts.is_some()
+        || record.chapters.is_some()
+        || record.persons.is_some()
+        || record.soundbites.is_some()
+        || record.location.is_some()
+        || record.alternate_enclosures.is_some();
     says_something.then_some(record)
+}
+
+fn alternate_enclosure(file: &Element, base: Option<&Url>) -> Option<AlternateEnclosureRecord> {
+    let mut sources = file.all("podcast:source").take(MAX_LIST);
+    let mut sources =
+        sources.by_ref().filter_map(|source| absolute(source.attribute("uri")?, base));
+    let url = sources.next()?;
+    let integrity =
+        file.all("podcast:integrity").find(|found| found.attribute("type") == Some("sri"));
+    Some(AlternateEnclosureRecord {
+        url: Some(url),
+        mirrors: some(sources.collect()),
+        mime_type: owned(file.attribute("type")),
+        title: owned(file.attribute("title")),
+        size_in_bytes: number(file.attribute("length")),
+        bitrate: file
+            .attribute("bitrate")
+            .and_then(|rate| rate.trim().split('.').next()?.parse().ok()),
+        height: pixels(file.attribute("height")),
+        language: owned(file.attribute("lang")),
+        integrity: integrity.and_then(|found| owned(found.attribute("value"))),
+    })
 }
 
 /// `3723`, `62:03` or `1:02:03`.
@@ -361,34 +508,18 @@ fn is_clock(raw: &str) -> bool {
         })
 }
 
+/// The first date of these names that can be read; where none can, the first.
 fn first_date(item: &Element, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| date_of(item.all(name).next()))
+    let found = names.iter().flat_map(|name| item.all(name)).map(Element::text);
+    readable_date(found.collect())
 }
 
 fn date_of(element: Option<&Element>) -> Option<String> {
-    let raw = element?.text();
-    let date = date(&raw).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-    // What cannot be read stays, so that it is refused by name.
-    date.or(Some(raw)).filter(|raw| !raw.is_empty())
+    readable_date(element.map(Element::text).into_iter().collect())
 }
 
-/// Dates as feeds write them: RFC 3339, RFC 2822, and what is often written for them.
-pub(super) fn date(raw: &str) -> Option<DateTime<Utc>> {
-    let raw = raw.trim();
-    if let Ok(time) = DateTime::parse_from_rfc3339(raw) {
-        return Some(time.to_utc());
-    }
-    // The name of the day is often wrong or in another language, and says nothing new.
-    let without_day = raw.split_once(", ").map_or(raw, |(_, rest)| rest).trim();
-    let zone = |end: &str, offset: &str| {
-        without_day.strip_suffix(end).map(|rest| format!("{} {offset}", rest.trim_end()))
-    };
-    let with_zone = zone("UTC", "+0000").or_else(|| zone(" Z", "+0000"));
-    let with_zone = with_zone.unwrap_or_else(|| without_day.to_owned());
-    DateTime::parse_from_rfc2822(&with_zone)
-        .or_else(|_| DateTime::parse_from_str(&with_zone, "%d %B %Y %H:%M:%S %z"))
-        .or_else(|_| DateTime::parse_from_str(&with_zone, "%Y-%m-%d %H:%M:%S %z"))
-        .or_else(|_| DateTime::parse_from_str(&with_zone, "%Y-%m-%dT%H:%M:%S%z"))
-        .ok()
-        .map(|time| time.to_utc())
+fn readable_date(mut found: Vec<String>) -> Option<String> {
+    found.retain(|raw| !raw.is_empty());
+    let readable = found.iter().find(|raw| date::read(raw, chrono_tz::UTC).is_some());
+    readable.or(found.first()).map(|raw| date::normal(raw))
 }

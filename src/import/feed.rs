@@ -3,7 +3,11 @@
 //! By our own reading rather than `feed-rs`: that loses where an item comes from (`source`) and its rights, takes one empty
 //! Atom content for the end of a feed, and panics at a long duration.
 
-use std::io::BufRead;
+use std::{
+    collections::BTreeMap,
+    io::BufRead,
+    sync::{Arc, Mutex},
+};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,16 +20,16 @@ use crate::{
         Found,
         charset::{self, CharsetError, Label},
         convert::Fault,
-        entry, parse,
+        date, entry, parse,
         record::{Key, Record, SourceRecord},
         xml::{Element, Elements, Given, XmlError},
     },
     text::web_url,
 };
 
-/// A date as feeds write it: RFC 3339, RFC 2822, and what is often written for them.
+/// A date as feeds write it; without a zone, in UTC.
 pub fn date(raw: &str) -> Option<DateTime<Utc>> {
-    entry::date(raw)
+    date::read(raw, chrono_tz::UTC).map(|when| when.start)
 }
 
 /// Most entries of a feed that is read as a whole.
@@ -113,6 +117,8 @@ pub struct Entries<R> {
     pub head: FeedHead,
     /// Where it broke off, if it did.
     pub broken_off: Option<Fault>,
+    /// How many entries were passed over because they are not public, by what they are.
+    pub passed: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl<R: BufRead> Entries<R> {
@@ -139,7 +145,8 @@ impl<R: BufRead> Entries<R> {
             }
         };
         let head = FeedHead { language: owned(root.attribute("xml:lang")), ..FeedHead::default() };
-        Ok(Self { elements, address, is_atom, is_over: false, head, broken_off: None })
+        let passed = Arc::default();
+        Ok(Self { elements, address, is_atom, is_over: false, head, broken_off: None, passed })
     }
 
     fn entry(&self, line: usize, element: &Element) -> Found {
@@ -190,7 +197,15 @@ impl<R: BufRead> Iterator for Entries<R> {
             let line = self.elements.line();
             match self.elements.next() {
                 Ok(Some(Given { line, element })) => match element.name.as_str() {
-                    "item" | "entry" | "atom:entry" => return Some(self.entry(line, &element)),
+                    "item" | "entry" | "atom:entry" => match entry::withheld(&element) {
+                        Ok(None) => return Some(self.entry(line, &element)),
+                        Ok(Some(what)) => {
+                            if let Ok(mut passed) = self.passed.lock() {
+                                *passed.entry(what.to_owned()).or_default() += 1;
+                            }
+                        }
+                        Err(fault) => return Some(Found { line, record: Err(fault) }),
+                    },
                     _ => self.note(&element),
                 },
                 Ok(None) => self.is_over = true,
@@ -261,6 +276,100 @@ fn known(record: Record) -> Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drafts_and_what_is_no_post_are_passed_over() {
+        let kind = |kind: &str| {
+            format!(
+                "<category scheme='http://schemas.google.com/g/2005#kind' term='http://schemas.google.com/blogger/2008/kind#{kind}'/>"
+            )
+        };
+        let control = |namespace: &str, word: &str| {
+            format!("<x:control xmlns:x='{namespace}'><x:draft>{word}</x:draft></x:control>")
+        };
+        let (old, new) = ("http://purl.org/atom/app#", "http://www.w3.org/2007/app");
+        for (inner, expected) in [
+            (String::new(), "public"),
+            (kind("post"), "public"),
+            (kind("comment"), "passed"),
+            (kind("settings"), "passed"),
+            (kind("template"), "passed"),
+            (kind("page"), "passed"),
+            (control(old, "yes"), "passed"),
+            (control(new, "Yes"), "passed"),
+            (control(new, "no"), "public"),
+            (control(new, "later"), "refused"),
+            (
+                "<b:type xmlns:b='x'>POST</b:type>"
+                    .replace("b:", "blogger:")
+                    .replace("xmlns:b=", "xmlns:blogger="),
+                "public",
+            ),
+            ("<blogger:type xmlns:blogger='x'>COMMENT</blogger:type>".to_owned(), "passed"),
+            ("<blogger:status xmlns:blogger='x'>DRAFT</blogger:status>".to_owned(), "passed"),
+        ] {
+            let text = format!(
+                "<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>a:1</id><title>T</title>{inner}</entry></feed>"
+            );
+            let found = whole(&text).entries;
+            let outcome = match found.first().map(|found| found.record.as_ref()) {
+                None => "passed",
+                Some(Ok(record)) => {
+                    assert_eq!(record.categories, None, "{inner}");
+                    "public"
+                }
+                Some(Err(_)) => "refused",
+            };
+            assert_eq!(outcome, expected, "{inner}");
+        }
+    }
+
+    #[test]
+    fn podcasts_keep_all_that_records_have() {
+        let item = |inner: &str| {
+            let spaces = "xmlns:itunes='http://www.itunes.com/dtds/podcast-1.0.dtd' xmlns:podcast='https://podcastindex.org/namespace/1.0'";
+            let text = format!(
+                "<rss {spaces}><channel><item><guid>1</guid><title>T</title>{inner}</item></channel></rss>"
+            );
+            records(whole(&text)).remove(0).episode
+        };
+        assert_eq!(item("<itunes:explicit>yes</itunes:explicit>").unwrap().explicit, Some(true));
+        assert_eq!(item("<itunes:block>Yes</itunes:block>").unwrap().block, Some(true));
+        assert!(item("<itunes:block>no</itunes:block>").is_none());
+        let all = item(
+            "<podcast:season name='Old'>2</podcast:season><podcast:episode>204</podcast:episode><podcast:chapters url='/c.json' type='x'/>\
+             <podcast:person role='Guest' href='/p'>Ann</podcast:person><podcast:soundbite startTime='1.5' duration='30'>Best</podcast:soundbite>\
+             <podcast:location geo='geo:1,2'>Hall</podcast:location><podcast:alternateEnclosure type='audio/opus' length='9' bitrate='64000.0'>\
+             <podcast:source uri='/a.opus'/><podcast:source uri='/b.opus'/></podcast:alternateEnclosure>",
+        )
+        .unwrap();
+        assert_eq!(
+            (all.season, all.season_name.as_deref(), all.number),
+            (Some(2), Some("Old"), Some(204))
+        );
+        assert!(all.chapters.is_some() && all.location.is_some());
+        assert_eq!(all.persons.unwrap()[0].role.as_deref(), Some("guest"));
+        assert_eq!(all.soundbites.unwrap()[0].duration, Some(30.0));
+        let file = &all.alternate_enclosures.unwrap()[0];
+        assert_eq!((file.bitrate, file.mirrors.as_ref().unwrap().len()), (Some(64_000), 1));
+    }
+
+    #[test]
+    fn references_in_titles_are_decoded_once_more_and_lists_end() {
+        let title = |raw: &str| {
+            let text = format!(
+                "<rss><channel><item><guid>1</guid><title><![CDATA[{raw}]]></title></item></channel></rss>"
+            );
+            records(whole(&text)).remove(0).title.unwrap()
+        };
+        assert_eq!(title("Tom &amp; Jerry&#8217;s day"), "Tom & Jerry’s day");
+        assert_eq!(title("AT&T; a & b"), "AT&T; a & b".to_owned());
+        assert_eq!(title("1 < 2"), "1 < 2");
+        let files: String =
+            (0..5_000).map(|n| format!("<enclosure url='/{n}.mp3'/>")).collect::<Vec<_>>().concat();
+        let text = format!("<rss><channel><item><guid>1</guid>{files}</item></channel></rss>");
+        assert_eq!(records(whole(&text)).remove(0).attachments.unwrap().len(), 200);
+    }
 
     fn whole(text: &str) -> FeedFile {
         let address = Url::parse("https://old.example.com/feed/").unwrap();

@@ -209,7 +209,8 @@ impl Sources {
             Kind::Feed => {
                 let input = utf8(input, self.reading.label()).map_err(unread)?;
                 let entries = feed::Entries::open(input, self.reading.base.clone());
-                let entries = entries.map_err(|error| error.to_string())?;
+                let mut entries = entries.map_err(|error| error.to_string())?;
+                entries.passed = Arc::clone(&self.passed);
                 self.current =
                     Some(Box::new(entries.map(move |found| Piece::of_found(&file, found))));
             }

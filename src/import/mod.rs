@@ -107,6 +107,9 @@ pub struct Report {
     /// Passed over because nobody was meant to read it, by what it is: drafts, say.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub passed: BTreeMap<String, u64>,
+    /// Fields of foreign material that could not be read and were left out, and how often.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
     /// Characters left out because no format can carry them.
     pub dropped: u64,
     /// The newest revision afterwards.
@@ -250,8 +253,11 @@ impl<'a> Importer<'a> {
         let (mut places, mut submissions) = (Vec::new(), Vec::new());
         for (place, reading) in readings {
             let submission = match reading {
-                Ok(Reading { submission, unknown, dropped }) => {
+                Ok(Reading { submission, unknown, dropped, left_out }) => {
                     self.report.note(unknown, dropped);
+                    for field in left_out {
+                        *self.report.left_out.entry(field).or_default() += 1;
+                    }
                     submission
                 }
                 Err(fault) => Err(vec![fault]),

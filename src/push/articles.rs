@@ -170,7 +170,7 @@ pub fn single(catalogue: &Catalogue, id: &ArticleId, body: &[u8]) -> Result<Sing
         record.insert("id".to_owned(), id.as_str().into());
         text = serde_json::to_string(&record).expect("text keys");
     }
-    let Reading { submission, unknown, dropped } = import::read(catalogue, &text);
+    let Reading { submission, unknown, dropped, .. } = import::read(catalogue, &text);
     let submission = submission.map_err(refused)?;
     if submission.id != *id {
         return Err(Problem::Record(vec![FieldError {
@@ -263,8 +263,9 @@ impl Batch {
                 submission: Err(vec![Fault { field: String::new(), problem }]),
                 unknown: Vec::new(),
                 dropped: 0,
+                left_out: Vec::new(),
             };
-            let Reading { submission, unknown, dropped } = reading.unwrap_or_else(unread);
+            let Reading { submission, unknown, dropped, .. } = reading.unwrap_or_else(unread);
             let (id, errors) = match submission {
                 Ok(submission) => {
                     let id = submission.id.clone();

@@ -189,12 +189,11 @@ fn is_date(text: &str) -> bool {
 /// What the fields say; the name of the file and the body are not in it.
 pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, Fault> {
     let fields = Fields(fields);
-    let date = |names: &[&str]| fields.text(names).map(|raw| in_rfc_3339(&raw));
+    let date = |names: &[&str]| fields.text(names);
     let mut categories = fields.list(&["categories", "taxonomies.categories"], &[',', ' ']);
     categories.extend(fields.list(&["category"], &[',']));
     let is_draft = is_withheld(&fields)?;
-    let published_on = fields.text(&["published"]).map(|raw| in_rfc_3339(&raw));
-    let published_on = published_on.filter(|text| is_date(text));
+    let published_on = fields.text(&["published"]).filter(|text| is_date(text));
     let record = Record {
         id: fields.text(&["id"]).map(Key::Text),
         guid: fields.text(&["guid"]),
@@ -235,11 +234,4 @@ pub(super) fn page(fields: &Map<String, Value>) -> Result<Page, Fault> {
         aliases: fields.list(&["aliases", "redirect_from"], &[]),
         excerpt_separator: fields.text(&["excerpt_separator"]),
     })
-}
-
-/// `2026-03-05 08:30:00 +0800`, as Jekyll and Ruby write it, in the form of RFC 3339; others as they are.
-fn in_rfc_3339(raw: &str) -> String {
-    let forms = ["%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%d %H:%M %z", "%Y-%m-%dT%H:%M:%S%.f%z"];
-    let time = forms.iter().find_map(|form| chrono::DateTime::parse_from_str(raw, form).ok());
-    time.map_or_else(|| raw.to_owned(), |time| time.to_rfc3339())
 }
