@@ -423,10 +423,10 @@ mod tests {
             }
         }
         static STALLED: Queue = Queue::new();
-        let (began, begun) = mpsc::channel();
-        thread::spawn(move || STALLED.write_to(Stalled(began)));
-        STALLED.push(&[b'x'; BATCH_BYTES], true);
-        begun.recv().unwrap();
+        let (start, started) = mpsc::channel();
+        thread::spawn(move || STALLED.write_to(Stalled(start)));
+        STALLED.push(&vec![b'x'; BATCH_BYTES], true);
+        started.recv().unwrap();
         STALLED.push(b"a line\n", true);
         assert_eq!(STALLED.lock().lines, b"a line\n");
         STALLED.drain(Duration::ZERO);
